@@ -1,0 +1,62 @@
+"""What a refinement knows after an iteration: all that is needed to show it, and to go on from it."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from jaxtyping import Float, Int
+
+from locref_widgets.engine.fsc import FSCCurve
+
+CORRECTED_CURVE = "dynamic mask corrected"
+"""Name of the FSC curve whose 0.143 crossing is quoted as the resolution."""
+
+
+class StopRequested(Exception):
+    """Raised by an observer's ``checkpoint`` to end the refinement between two batches."""
+
+
+@dataclass(frozen=True)
+class IterationResult:
+    """Outcome of one iteration.
+
+    Attributes
+    ----------
+    iteration
+        0 is the reconstruction at the given poses, before any search.
+    half_maps
+        Unfiltered reconstructions of the two half-sets.
+    map
+        Unfiltered reconstruction from both half-sets.
+    mask
+        Mask used for the reference of the next iteration and for the masked FSC curves.
+    fsc
+        FSC curves by name.
+    resolution_angstrom
+        0.143 crossing of the corrected curve.
+    converged
+        Whether neither resolution nor poses still improve.
+    seconds
+        Wall time of the iteration.
+    indices
+        Rows of the input table that take part; per-particle arrays follow this order.
+    rotations, origins_angstrom
+        Current poses (see `locref_widgets.engine.conventions`).
+    info
+        Per-particle arrays ``pose_change_rad``, ``shift_change_px``, ``log_likelihood``,
+        ``log_likelihood_margin``, ``rotation_error_rad``, ``shift_error_px``,
+        ``cells_evaluated``, ``certified``, ``at_bound``, and the noise spectra
+        ``sigma2_half1``, ``sigma2_half2``.
+    """
+
+    iteration: int
+    half_maps: tuple[Float[np.ndarray, "z y x"], Float[np.ndarray, "z y x"]]
+    map: Float[np.ndarray, "z y x"]
+    mask: Float[np.ndarray, "z y x"]
+    fsc: dict[str, FSCCurve]
+    resolution_angstrom: float
+    converged: bool
+    seconds: float
+    indices: Int[np.ndarray, " n"]
+    rotations: Float[np.ndarray, "n 3 3"]
+    origins_angstrom: Float[np.ndarray, "n 2"]
+    info: dict[str, np.ndarray] = field(default_factory=dict)
