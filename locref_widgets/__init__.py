@@ -1,0 +1,52 @@
+"""Interactive local refinement of single-particle cryo-EM data.
+
+Names are imported on first use, so that ``import locref_widgets`` stays quick, opens no file and
+starts no JAX backend.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from locref_widgets.io.mrc import read_map
+    from locref_widgets.io.particles import read_particles
+    from locref_widgets.refinement.settings import RefinementSettings
+    from locref_widgets.runs.run import open_run, refine, start_refinement
+    from locref_widgets.widgets import MapView, RunDashboard
+
+__version__ = "0.1.0"
+
+_HOME = {
+    "read_particles": "locref_widgets.io.particles",
+    "read_map": "locref_widgets.io.mrc",
+    "RefinementSettings": "locref_widgets.refinement.settings",
+    "refine": "locref_widgets.runs.run",
+    "start_refinement": "locref_widgets.runs.run",
+    "open_run": "locref_widgets.runs.run",
+    "RunDashboard": "locref_widgets.widgets",
+    "MapView": "locref_widgets.widgets",
+}
+
+__all__ = [
+    "MapView",
+    "RefinementSettings",
+    "RunDashboard",
+    "__version__",
+    "open_run",
+    "read_map",
+    "read_particles",
+    "refine",
+    "start_refinement",
+]
+
+
+def __getattr__(name: str):
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(_HOME[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *_HOME])

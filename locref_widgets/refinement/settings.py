@@ -1,0 +1,206 @@
+"""The settings of a refinement: the one source of names, units, defaults, ranges and help.
+
+The command line's flags, the YAML file and the settings form are generated from here.
+"""
+
+import math
+import os
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+import numpy as np
+from jaxtyping import Float
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    model_validator,
+)
+
+from locref_widgets.errors import InputError
+from locref_widgets.refinement.fulcrum_point import (
+    check_inside_box,
+    far_from_mask_warnings,
+    voxels_to_angstrom,
+)
+from locref_widgets.refinement.settings_text import (
+    SettingOption,
+    describe_fields,
+    explain,
+    read_text,
+    read_yaml_values,
+    to_yaml,
+)
+
+
+def _finite(point: tuple[float, float, float]) -> tuple[float, float, float]:
+    if not all(math.isfinite(value) for value in point):
+        raise ValueError("the three numbers must be finite")
+    return point
+
+
+Point = Annotated[tuple[float, float, float], AfterValidator(_finite)]
+
+
+def _setting(default: Any, unit: str, description: str, **limits: Any) -> Any:
+    return Field(default, description=description, json_schema_extra={"unit": unit}, **limits)
+
+
+class RefinementSettings(BaseModel):
+    """Everything about a refinement that is not a file. Frozen; wrong values raise `InputError`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    fulcrum: Point | Literal["box", "mask"] | None = _setting(
+        None,
+        "voxels from the map's corner",
+        "The point about which the region turns: x,y,z, or 'mask' for the mask's centre of mass,"
+        " or 'box' for the centre of the box (also when unset)",
+    )
+    fulcrum_angstrom: Point | None = _setting(
+        None,
+        "Å from the map's centre",
+        "The same point in Å from the map's centre; give this or the fulcrum in voxels, not both",
+    )
+    rotation_extent: float = _setting(
+        0.35,
+        "rad",
+        "Largest rotation searched, in every direction about the pose given",
+        gt=0,
+        le=math.pi,
+    )
+    shift_extent: float = _setting(
+        10.0, "px", "Diameter of the disc of shifts searched about the pose given", gt=0
+    )
+    initial_lowpass: float = _setting(
+        12.0, "Å", "Resolution to which the starting map is low-pass filtered", gt=0
+    )
+    iterations: int = _setting(
+        10, "", "Largest number of iterations; fewer when it converges", ge=1
+    )
+    subset: int | None = _setting(
+        None, "particles", "Refine only this many particles, drawn by the seed (unset: all)", ge=2
+    )
+    seed: int = _setting(0, "", "Seed of everything drawn at random", ge=0)
+    subtract: bool | None = _setting(
+        None,
+        "",
+        "Subtract the signal outside the mask from the images first"
+        " (unset: on when the mask covers part of the particle)",
+    )
+    dynamic_mask_threshold: float = _setting(
+        0.2,
+        "of the maximum",
+        "Density above which the dynamic mask counts a voxel as particle",
+        gt=0,
+        lt=1,
+    )
+    dynamic_mask_near: float = _setting(
+        3.0, "Å", "The dynamic mask is 1 within this distance of the density", ge=0
+    )
+    dynamic_mask_far: float = _setting(
+        12.0, "Å", "The dynamic mask falls to 0 at this distance from the density", gt=0
+    )
+    batch_size: int | None = _setting(
+        None, "particles", "Particles worked on at once (unset: from the free memory)", ge=1
+    )
+
+    def __init__(self, **values: Any) -> None:
+        try:
+            super().__init__(**values)
+        except ValidationError as error:
+            raise InputError(explain(error, setting_options())) from None
+
+    @model_validator(mode="after")
+    def _check_pairs(self) -> Self:
+        if self.fulcrum is not None and self.fulcrum_angstrom is not None:
+            raise ValueError("fulcrum and fulcrum_angstrom are both set; give one of them")
+        if self.dynamic_mask_far <= self.dynamic_mask_near:
+            raise ValueError(
+                f"dynamic_mask_far ({self.dynamic_mask_far:g} Å) must be larger than"
+                f" dynamic_mask_near ({self.dynamic_mask_near:g} Å)"
+            )
+        return self
+
+    def resolve_fulcrum_angstrom(
+        self,
+        box_px: int,
+        voxel_size_angstrom: float,
+        mask_centre_angstrom: Float[np.ndarray, "3"] | tuple[float, float, float] | None = None,
+    ) -> Float[np.ndarray, "3"]:
+        """Give the fulcrum as (x, y, z) in Å relative to voxel N//2.
+
+        `mask_centre_angstrom` is needed when the fulcrum is "mask". Raises `InputError` when the
+        point lies outside the box.
+        """
+        if self.fulcrum_angstrom is not None:
+            return check_inside_box(
+                np.asarray(self.fulcrum_angstrom, dtype=np.float64),
+                box_px,
+                voxel_size_angstrom,
+                typed_in_angstrom=True,
+            )
+        if isinstance(self.fulcrum, tuple):
+            point_angstrom = voxels_to_angstrom(
+                np.asarray(self.fulcrum), box_px, voxel_size_angstrom
+            )
+            return check_inside_box(
+                point_angstrom, box_px, voxel_size_angstrom, typed_in_angstrom=False
+            )
+        if self.fulcrum == "mask":
+            if mask_centre_angstrom is None:
+                raise InputError("fulcrum 'mask' needs a mask; give one, or the fulcrum as x,y,z")
+            return np.asarray(mask_centre_angstrom, dtype=np.float64)
+        return np.zeros(3)
+
+    def fulcrum_warnings(
+        self,
+        box_px: int,
+        voxel_size_angstrom: float,
+        mask_centre_angstrom: Float[np.ndarray, "3"] | tuple[float, float, float],
+        mask_radius_angstrom: float,
+    ) -> list[str]:
+        """Warn of a typed fulcrum that is inside the box but suspiciously far from the mask."""
+        if not isinstance(self.fulcrum, tuple) and self.fulcrum_angstrom is None:
+            return []
+        return far_from_mask_warnings(
+            self.resolve_fulcrum_angstrom(box_px, voxel_size_angstrom, mask_centre_angstrom),
+            box_px,
+            voxel_size_angstrom,
+            np.asarray(mask_centre_angstrom, dtype=np.float64),
+            mask_radius_angstrom,
+            typed_in_angstrom=self.fulcrum_angstrom is not None,
+        )
+
+    def to_yaml(self) -> str:
+        """Write the settings as YAML text, each under a comment that explains it."""
+        return to_yaml(setting_options(), self)
+
+    @classmethod
+    def from_yaml(cls, text: str, source: str = "the settings") -> Self:
+        """Read settings from YAML text; names left out keep their defaults. Raises `InputError`."""
+        return cls(**read_yaml_values(text, source))
+
+    def save(self, path: str | os.PathLike) -> None:
+        """Write the settings as a YAML file."""
+        Path(path).write_text(self.to_yaml(), encoding="utf-8")
+
+    @classmethod
+    def load(cls, path: str | os.PathLike, **overrides: Any) -> Self:
+        """Read settings from a YAML file; `overrides` take precedence. Raises `InputError`."""
+        values = read_yaml_values(read_text(path), str(path))
+        # A fulcrum given by hand replaces the file's, whichever of the two units either used.
+        if "fulcrum" in overrides or "fulcrum_angstrom" in overrides:
+            values.pop("fulcrum", None)
+            values.pop("fulcrum_angstrom", None)
+        try:
+            return cls(**{**values, **overrides})
+        except InputError as error:
+            raise InputError(f"{path}: {error}") from None
+
+
+def setting_options() -> list[SettingOption]:
+    """List every setting with its flag, unit, range and description, in the order of the fields."""
+    return describe_fields(RefinementSettings.model_fields)
