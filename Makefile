@@ -6,16 +6,17 @@ PYTEST_WORKERS ?= 2
 
 VENV := .venv
 BIN := $(VENV)/bin
-PIP := $(BIN)/python -m pip
 CONSTRAINTS := requirements/constraints.txt
 
-# Pip's own build environments read their constraints from the environment alone.
-export PIP_DISABLE_PIP_VERSION_CHECK := 1
+# From the environment they also reach the environment in which pip builds the package.
+INSTALL := PIP_CONSTRAINT=$(CONSTRAINTS) PIP_BUILD_CONSTRAINT=$(CONSTRAINTS) PIP_DISABLE_PIP_VERSION_CHECK=1 \
+	$(BIN)/python -m pip install --quiet --progress-bar off
+NPM := PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/npm --silent
 
 FRONT_END := $(shell find js -type f 2>/dev/null) $(wildcard package.json package-lock.json tsconfig.json)
 BUILT_FROM := pyproject.toml hatch_build.py $(CONSTRAINTS) $(FRONT_END)
 
-.PHONY: demo lab test lint types browser clean help
+.PHONY: demo lab test lint types front-end browser constraints clean help
 
 help:
 	@echo "make demo   set up .venv, refine the packaged sample, write $(DEMO_OUT)/final/report.html"
@@ -31,12 +32,12 @@ $(VENV)/.created:
 
 $(VENV)/.installed: $(VENV)/.created $(BUILT_FROM)
 	@echo "Setting up $(VENV): about 1 GB, some minutes the first time."
-	$(PIP) install --quiet --progress-bar off --constraint $(CONSTRAINTS) --editable .
+	$(INSTALL) --editable .
 	touch $@
 
 $(VENV)/.installed-test: $(VENV)/.created $(BUILT_FROM)
 	@echo "Setting up $(VENV) with the tests' tools: some minutes the first time."
-	$(PIP) install --quiet --progress-bar off --constraint $(CONSTRAINTS) --editable '.[test,nglview]'
+	$(INSTALL) --editable '.[test,nglview]'
 	touch $@ $(VENV)/.installed
 
 demo: $(VENV)/.installed
@@ -46,7 +47,7 @@ demo: $(VENV)/.installed
 lab: $(VENV)/.installed
 	$(BIN)/locref lab
 
-test: lint types
+test: lint types front-end
 	$(BIN)/python -m pytest -q -n $(PYTEST_WORKERS) --dist loadfile -m "not gpu" --durations=15 \
 		--nbmake --nbmake-timeout=600 --ignore=tests/browser tests notebooks
 	$(MAKE) browser
@@ -61,8 +62,21 @@ lint: $(VENV)/.installed-test
 
 types: $(VENV)/.installed-test
 	$(BIN)/pyright
-	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/npm run --silent check
+
+front-end: $(VENV)/.installed-test
+	test -d node_modules || $(NPM) ci
+	$(NPM) run check
+	$(NPM) test
+
+# Newest versions that go together, to be tried by `make clean test` and then committed.
+constraints:
+	rm -rf .cache/constraints
+	$(PYTHON) -m venv .cache/constraints
+	.cache/constraints/bin/python -m pip install --quiet --progress-bar off hatchling editables '.[test,nglview]'
+	{ head -n 1 $(CONSTRAINTS); .cache/constraints/bin/python -m pip freeze --exclude locref_widgets | LC_ALL=C sort -f; } > .cache/constraints.txt
+	mv .cache/constraints.txt $(CONSTRAINTS)
+	rm -rf .cache/constraints
 
 clean:
-	rm -rf $(VENV) .cache .pytest_cache .ruff_cache .hypothesis node_modules locref_widgets/widgets/static
+	rm -rf $(VENV) .cache .pytest_cache .ruff_cache .hypothesis node_modules js/test/built locref_widgets/widgets/static
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
