@@ -1,0 +1,210 @@
+"""Filters of maps in Fourier space: low-pass, per-shell filters, change of box, B-factors.
+
+All radial filters act on ``rfftn`` half-spectra of cubic maps; radii are in Fourier pixels, so the
+frequency of radius k is ``k / (N voxel_size)``.
+"""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from locref_widgets.engine.array_types import AnyArray, Scalar
+from locref_widgets.engine.fsc import FSCCurve
+from locref_widgets.engine.shells import shell_mean
+from locref_widgets.errors import InputError
+
+
+def radius_fourier_px(box_px: int) -> Float[Array, "z y half"]:
+    """|k| of each coefficient of the half-spectrum of a cubic map, in Fourier pixels."""
+    full = jnp.fft.fftfreq(box_px, 1.0 / box_px)
+    half = jnp.fft.rfftfreq(box_px, 1.0 / box_px)
+    return jnp.sqrt(full[:, None, None] ** 2 + full[None, :, None] ** 2 + half[None, None, :] ** 2)
+
+
+def _multiply_spectrum(
+    volume: Float[AnyArray, "z y x"], response: Float[AnyArray, "z y half"]
+) -> Float[Array, "z y x"]:
+    return jnp.fft.irfftn(jnp.fft.rfftn(volume) * response, s=volume.shape)
+
+
+@jax.jit
+def lowpass(
+    volume: Float[AnyArray, "z y x"],
+    voxel_size_angstrom: Scalar,
+    resolution_angstrom: Scalar,
+    order: Scalar = 8.0,
+) -> Float[Array, "z y x"]:
+    """Butterworth low-pass with amplitude ``1 / sqrt(1 + (k / cutoff)^(2 order))``.
+
+    The amplitude is 1/sqrt(2) at ``resolution_angstrom``.
+    """
+    box_px = volume.shape[-1]
+    cutoff_px = box_px * voxel_size_angstrom / resolution_angstrom
+    ratio = radius_fourier_px(box_px) / cutoff_px
+    return _multiply_spectrum(volume, jax.lax.rsqrt(1.0 + ratio ** (2.0 * order)))
+
+
+@jax.jit
+def lowpass_cosine(
+    volume: Float[AnyArray, "z y x"],
+    voxel_size_angstrom: Scalar,
+    resolution_angstrom: Scalar,
+    edge_px: Scalar = 2.0,
+) -> Float[Array, "z y x"]:
+    """Low-pass that falls from 1 to 0 as a cosine over ``edge_px`` Fourier pixels.
+
+    The amplitude is 1/2 at ``resolution_angstrom`` (RELION's low-pass has the same form).
+    """
+    box_px = volume.shape[-1]
+    cutoff_px = box_px * voxel_size_angstrom / resolution_angstrom
+    fall = jnp.clip((radius_fourier_px(box_px) - cutoff_px) / edge_px + 0.5, 0.0, 1.0)
+    return _multiply_spectrum(volume, 0.5 + 0.5 * jnp.cos(jnp.pi * fall))
+
+
+@jax.jit
+def apply_shell_filter(
+    volume: Float[AnyArray, "z y x"], response: Float[AnyArray, " shells"]
+) -> Float[Array, "z y x"]:
+    """Multiply the spectrum by a radial response given at radii 0, 1, 2 ... Fourier pixels.
+
+    Linear between the shells; beyond the last shell its value holds.
+    """
+    radius = radius_fourier_px(volume.shape[-1])
+    last = len(response) - 1
+    below = jnp.clip(jnp.floor(radius).astype(jnp.int32), 0, last)
+    above = jnp.minimum(below + 1, last)
+    part = jnp.where(below < last, radius - below, 0.0)
+    response = jnp.asarray(response, dtype=volume.dtype)
+    return _multiply_spectrum(volume, response[below] * (1.0 - part) + response[above] * part)
+
+
+def fourier_crop(volume: Float[AnyArray, "z y x"], box_px: int) -> Float[Array, "m m m"]:
+    """Resample to fewer, larger voxels: the frequencies that ``box_px`` voxels can hold.
+
+    Values keep their scale and voxel N//2 stays the centre. The new voxel size is the old one
+    times N / ``box_px``.
+
+    Raises
+    ------
+    ValueError
+        if ``box_px`` is larger than the map's box.
+    """
+    if box_px > volume.shape[-1]:
+        raise ValueError(f"cannot crop a box of {volume.shape[-1]} to {box_px}: use fourier_pad")
+    return _change_box(volume, box_px)
+
+
+def fourier_pad(volume: Float[AnyArray, "z y x"], box_px: int) -> Float[Array, "m m m"]:
+    """Resample to more, smaller voxels: band-limited interpolation, the new frequencies are 0.
+
+    Values keep their scale and voxel N//2 stays the centre. The new voxel size is the old one
+    times N / ``box_px``.
+
+    Raises
+    ------
+    ValueError
+        if ``box_px`` is smaller than the map's box.
+    """
+    if box_px < volume.shape[-1]:
+        raise ValueError(f"cannot pad a box of {volume.shape[-1]} to {box_px}: use fourier_crop")
+    return _change_box(volume, box_px)
+
+
+def _change_box(volume: Float[AnyArray, "z y x"], box_px: int) -> Float[Array, "m m m"]:
+    resampled = jnp.asarray(volume)
+    for axis in range(3):
+        resampled = _resample_axis(resampled, box_px, axis)
+    return resampled
+
+
+def _resample_axis(
+    volume: Float[Array, "z y x"], new_px: int, axis: int
+) -> Float[Array, "z2 y2 x2"]:
+    """Fourier interpolation along one axis about the centre voxel."""
+    old_px = volume.shape[axis]
+    if new_px == old_px:
+        return volume
+    lines = jnp.moveaxis(jnp.roll(volume, -(old_px // 2), axis), axis, -1)
+    spectrum = jnp.fft.rfft(lines, axis=-1)
+    smaller = min(old_px, new_px)
+    spectrum = spectrum[..., : smaller // 2 + 1]
+    if smaller % 2 == 0:
+        # The Nyquist coefficient of an even box stands for +N/2 and -N/2 together: cropping
+        # adds the two, padding shares it out between them.
+        spectrum = spectrum.at[..., -1].multiply(2.0 if new_px < old_px else 0.5)
+    missing = new_px // 2 + 1 - spectrum.shape[-1]
+    spectrum = jnp.pad(spectrum, [(0, 0)] * (spectrum.ndim - 1) + [(0, missing)])
+    lines = jnp.fft.irfft(spectrum, n=new_px, axis=-1) * (new_px / old_px)
+    return jnp.roll(jnp.moveaxis(lines, -1, axis), new_px // 2, axis)
+
+
+@jax.jit
+def apply_bfactor(
+    volume: Float[AnyArray, "z y x"], voxel_size_angstrom: Scalar, bfactor_angstrom2: Scalar
+) -> Float[Array, "z y x"]:
+    """Multiply the spectrum by ``exp(-B s^2 / 4)``: B > 0 blurs, B < 0 sharpens."""
+    box_px = volume.shape[-1]
+    s_squared = (radius_fourier_px(box_px) / (box_px * voxel_size_angstrom)) ** 2
+    return _multiply_spectrum(volume, jnp.exp(-0.25 * bfactor_angstrom2 * s_squared))
+
+
+def fsc_weights(fsc_curve: FSCCurve, threshold: float = 0.143) -> Float[np.ndarray, " shells"]:
+    """Amplitude weight of each shell of the average of two half-maps, ``sqrt(2 FSC / (1 + FSC))``.
+
+    (Rosenthal and Henderson 2003, J. Mol. Biol. 333, 721-745.) Shell 0 has weight 1; the shells
+    from the first with FSC below ``threshold`` on hold noise and have weight 0.
+    """
+    values = np.clip(fsc_curve.values, 0.0, 1.0)
+    weights = np.sqrt(2.0 * values / (1.0 + values))
+    below = np.flatnonzero(~(fsc_curve.values[1:] >= threshold))
+    if len(below):
+        weights[below[0] + 1 :] = 0.0
+    weights[0] = 1.0
+    return weights.astype(np.float32)
+
+
+def guinier_bfactor(
+    volume: Float[AnyArray, "z y x"],
+    voxel_size_angstrom: Scalar,
+    low_angstrom: float = 10.0,
+    high_angstrom: float | None = None,
+) -> float:
+    """B-factor in Å^2 that would flatten the map's amplitudes: 4 times the slope of ln|F| in s^2.
+
+    Least squares over the shells between the resolutions ``low_angstrom`` and ``high_angstrom``
+    (Nyquist when None). It is negative for a map whose amplitudes decay, as RELION and cryoSPARC
+    report it, and is what ``sharpen`` takes. A map blurred by ``exp(-B s^2/4)`` gives -B.
+
+    Raises
+    ------
+    InputError
+        if fewer than three shells lie in the range, or one of them is empty.
+    """
+    box_px = volume.shape[-1]
+    spectrum = jnp.fft.rfftn(jnp.asarray(volume))
+    power = np.asarray(shell_mean(spectrum.real**2 + spectrum.imag**2), dtype=np.float64)
+    s = np.arange(len(power)) / (box_px * voxel_size_angstrom)
+    high = 2.0 * voxel_size_angstrom if high_angstrom is None else high_angstrom
+    tolerance = 1e-9  # keeps a shell that lies on the limit in spite of rounding
+    fitted = (s >= 1.0 / low_angstrom - tolerance) & (s <= 1.0 / high + tolerance) & (s > 0)
+    if fitted.sum() < 3 or not np.all(power[fitted] > 0):
+        raise InputError(
+            f"the B-factor cannot be estimated between {low_angstrom:g} and {high:g} Å: "
+            f"{int(fitted.sum())} shells with signal there, at least 3 are needed. "
+            "Give the B-factor, or widen the range."
+        )
+    slope, _ = np.polyfit(s[fitted] ** 2, 0.5 * np.log(power[fitted]), 1)
+    return float(4.0 * slope)
+
+
+def sharpen(
+    volume: Float[AnyArray, "z y x"], fsc_curve: FSCCurve, bfactor_angstrom2: Scalar
+) -> Float[Array, "z y x"]:
+    """Weight the average of two half-maps by ``fsc_weights`` and ``exp(-B s^2 / 4)``.
+
+    ``fsc_curve`` is on the map's own shells. B < 0 sharpens (``guinier_bfactor`` gives it).
+    """
+    s_squared = fsc_curve.frequency_per_angstrom**2
+    response = fsc_weights(fsc_curve) * np.exp(-0.25 * bfactor_angstrom2 * s_squared)
+    return apply_shell_filter(jnp.asarray(volume), jnp.asarray(response, dtype=jnp.float32))
