@@ -40,7 +40,9 @@ def soft_edge(
         slice(max(s.start - reach_px, 0), s.stop + reach_px)
         for s in ndimage.find_objects(binary.astype(np.int8))[0]
     )
-    distance = ndimage.distance_transform_edt(~binary[box], sampling=voxel_size_angstrom)
+    distance = np.asarray(
+        ndimage.distance_transform_edt(~binary[box], sampling=voxel_size_angstrom)
+    )
     if far_angstrom > near_angstrom:
         fall = np.clip((distance - near_angstrom) / (far_angstrom - near_angstrom), 0.0, 1.0)
     else:
