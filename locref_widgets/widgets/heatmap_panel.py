@@ -1,0 +1,183 @@
+"""One heatmap over the view sphere, of the directions that the particles were given.
+
+Azimuth runs across, elevation up. All cells stand for equal areas of the sphere.
+"""
+
+import itertools
+import math
+from typing import Any
+
+import bqplot as bq
+import ipywidgets as widgets
+import numpy as np
+from jaxtyping import Float
+
+from locref_widgets.widgets.style import EMPTY_COLOUR
+
+_AZIMUTH_TICKS_DEG = (-180, -90, 0, 90, 180)
+_ELEVATION_TICKS_DEG = (-90, -45, -30, -15, 0, 15, 30, 45, 90)
+_NICE_STEPS = (1.0, 1.5, 2.0, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0)
+
+
+def nice_maximum(value: float) -> float:
+    """Round up to a number that reads well at the end of a colour bar."""
+    if not math.isfinite(value) or value <= 0:
+        return 1.0
+    decade = 10.0 ** math.floor(math.log10(value))
+    # A hair of slack: a value that is nice already stays as it is despite rounding.
+    return next(step * decade for step in _NICE_STEPS if step * decade >= value * (1 - 1e-9))
+
+
+def degree_ranges(edges_rad: Float[np.ndarray, " n"]) -> list[str]:
+    """Name each bin by its edges, in whole degrees: `-90° to -80°`."""
+    edges = [f"{math.degrees(edge):.0f}°".replace("-0°", "0°") for edge in edges_rad]
+    return [f"{low} to {high}" for low, high in itertools.pairwise(edges)]
+
+
+class HeatmapPanel:
+    """Heading, heatmap, and a line that tells the numbers of the cell under the pointer.
+
+    Parameters
+    ----------
+    title
+        What the colours mean, e.g. `Mean pose change`.
+    key
+        Which array of the heatmap to show: `pose_change_deg` or `shift_change_px`.
+    unit
+        The values' unit as written after a number.
+    """
+
+    def __init__(self, title: str, key: str, unit: str) -> None:
+        self.title, self.key, self.unit = title, key, unit
+        self.pixel_size_angstrom = math.nan
+        self._payload: dict[str, Any] | None = None
+        self._largest = 0.0
+        self._limit = math.nan
+        self._whole_extent = False
+        self._colour = bq.ColorScale(scheme="viridis", min=0.0, max=1.0)
+        self._column, self._row = bq.OrdinalScale(), bq.OrdinalScale()
+        azimuth = np.linspace(-math.pi, math.pi, 19)
+        elevation = np.arcsin(np.linspace(-1, 1, 10))
+        self.mark = bq.GridHeatMap(
+            color=np.full((9, 18), np.nan),
+            row=degree_ranges(elevation),
+            column=degree_ranges(azimuth),
+            scales={"row": self._row, "column": self._column, "color": self._colour},
+            stroke="transparent",
+            interactions={"hover": "tooltip"},
+            tooltip=bq.Tooltip(
+                fields=["column", "row", "color"],
+                labels=["azimuth", "elevation", f"{title.lower()} ({unit})"],
+                formats=["", "", ".3f"],
+            ),
+        )
+        self.mark.on_hover(self._on_hover)
+        self._unit_axis = bq.ColorAxis(scale=self._colour, label=f"{title} ({unit})")
+        self.figure = bq.Figure(
+            marks=[self.mark],
+            axes=[*_axes(), self._unit_axis],
+            fig_margin={"top": 12, "bottom": 106, "left": 62, "right": 24},
+            padding_x=0.0,
+            padding_y=0.0,
+            layout=widgets.Layout(width="100%", height="340px", min_width="0"),
+        )
+        self.figure.add_class("locref-heatmap")
+        self.heading = widgets.HTML(f"<b>{title}</b>")
+        self.detail = widgets.HTML(self._hint())
+        self.widget = widgets.VBox(
+            [self.heading, self.figure, self.detail], layout=widgets.Layout(min_width="0")
+        )
+
+    def show(self, heatmap: dict[str, Any], limit: float, pixel_size_angstrom: float) -> None:
+        """Draw the payload's `heatmap`; `limit` is the largest value the search allows."""
+        if heatmap is self._payload:
+            return
+        self._payload, self._limit = heatmap, limit
+        self.pixel_size_angstrom = pixel_size_angstrom
+        values = as_grid(heatmap[self.key])
+        self._largest = max(self._largest, float(np.nanmax(values, initial=0.0)))
+        self._set_colour_range()
+        rows = degree_ranges(np.asarray(heatmap["elevation_edges_rad"], dtype=np.float64))
+        columns = degree_ranges(np.asarray(heatmap["azimuth_edges_rad"], dtype=np.float64))
+        with self.mark.hold_sync():
+            if rows != list(self.mark.row) or columns != list(self.mark.column):
+                self.mark.row, self.mark.column = rows, columns
+            self.mark.color = values
+        self.detail.value = self._hint()
+
+    def use_whole_extent(self, whole_extent: bool) -> None:
+        """Let the colours reach to the extent searched, or only to the largest mean so far."""
+        self._whole_extent = whole_extent
+        self._set_colour_range()
+
+    def cell_words(self, row: int, column: int) -> str:
+        """Say what one cell holds."""
+        payload = self._payload
+        if payload is None:
+            return ""
+        count = as_grid(payload["count"])[row, column]
+        value = as_grid(payload[self.key])[row, column]
+        place = f"azimuth {self.mark.column[column]}, elevation {self.mark.row[row]}: "
+        if not count or not math.isfinite(value):
+            return place + "no particle looks from here"
+        noun = "particle" if count == 1 else "particles"
+        return f"{place}{count:.0f} {noun}, mean <b>{self._value_words(value)}</b>"
+
+    def _value_words(self, value: float) -> str:
+        if self.unit != "px":
+            return f"{value:.2f}{self.unit}"
+        angstrom = value * self.pixel_size_angstrom
+        return f"{value:.2f} px" + (f" = {angstrom:.2f} Å" if math.isfinite(angstrom) else "")
+
+    def _set_colour_range(self) -> None:
+        whole = self._whole_extent and math.isfinite(self._limit)
+        # The range only ever grows, so that one colour keeps its meaning while it lasts.
+        self._colour.max = self._limit if whole else nice_maximum(self._largest)
+        if self.unit == "px" and math.isfinite(self.pixel_size_angstrom):
+            self._unit_axis.label = f"{self.title} (px; 1 px = {self.pixel_size_angstrom:.2f} Å)"
+
+    def _hint(self) -> str:
+        return (
+            f'<span class="locref-note"><span class="locref-swatch" '
+            f'style="background:{EMPTY_COLOUR}"></span> grey: no particle looks from there. '
+            "Point at a cell for its numbers.</span>"
+        )
+
+    def _on_hover(self, _mark: Any, message: dict[str, Any]) -> None:
+        data = message.get("data") or {}
+        row, column = data.get("rowNum"), data.get("columnNum")
+        if isinstance(row, int) and isinstance(column, int):
+            self.detail.value = self.cell_words(row, column)
+
+
+def as_grid(values: Any) -> Float[np.ndarray, "e a"]:
+    """Turn nested lists into an array; None, where no particle looks from, becomes NaN."""
+    return np.asarray(values, dtype=np.float64)
+
+
+def _axes() -> list[bq.Axis]:
+    # The cells' own scales are ordinal (equal sizes, named ranges); these carry the ticks.
+    azimuth = bq.LinearScale(min=-180.0, max=180.0)
+    elevation = bq.LinearScale(min=-1.0, max=1.0)
+    heights = [round(math.sin(math.radians(angle)), 12) for angle in _ELEVATION_TICKS_DEG]
+    return [
+        bq.Axis(
+            scale=azimuth,
+            label="Azimuth of the initial view (°)",
+            tick_values=np.array(_AZIMUTH_TICKS_DEG, dtype=float),
+            tick_format=".0f",
+            grid_lines="none",
+        ),
+        bq.Axis(
+            scale=elevation,
+            orientation="vertical",
+            label="Elevation (°)",
+            label_offset="40px",
+            tick_values=np.array(heights),
+            tick_labels={
+                height: str(angle)
+                for height, angle in zip(heights, _ELEVATION_TICKS_DEG, strict=True)
+            },
+            grid_lines="none",
+        ),
+    ]

@@ -1,0 +1,133 @@
+"""The live view of a run, from any kernel and at any time."""
+
+from os import PathLike, fspath
+from pathlib import Path
+from typing import Any
+
+import ipywidgets as widgets
+
+from locref_widgets.errors import InputError
+from locref_widgets.runs import control
+from locref_widgets.runs.folder import RunFolder
+from locref_widgets.widgets.control_bar import ControlBar
+from locref_widgets.widgets.curves_panel import FSCPanel, HistogramPanel, ResolutionPanel
+from locref_widgets.widgets.dashboard_state import DashboardState
+from locref_widgets.widgets.event_watcher import EventWatcher
+from locref_widgets.widgets.heatmap_panel import HeatmapPanel
+from locref_widgets.widgets.style import style_sheet
+from locref_widgets.widgets.words import at_bound_words
+
+
+class RunDashboard(widgets.VBox):
+    """Progress, pose changes over the view sphere, histograms, FSC and resolution of one run.
+
+    It reads the run folder and writes requests into it; the run itself lives in its own process, so
+    closing this view, reloading the page or restarting the kernel changes nothing. Several views
+    may watch one run.
+
+    Parameters
+    ----------
+    run
+        A run (from `start_refinement` or `open_run`) or the path of its folder.
+
+    Raises
+    ------
+    InputError
+        The folder does not exist.
+    """
+
+    def __init__(self, run: Any) -> None:
+        self.folder = _folder_of(run)
+        self._closed = False
+        self._controls = ControlBar(self.folder.name, self._request)
+        self._rotation_map = HeatmapPanel("Mean pose change", "pose_change_deg", "°")
+        self._shift_map = HeatmapPanel("Mean shift change", "shift_change_px", "px")
+        self._rotations = HistogramPanel("Pose change", "pose_change", "deg", "°")
+        self._shifts = HistogramPanel("Shift change", "shift_change", "px", "px")
+        self._fsc, self._resolution = FSCPanel(), ResolutionPanel()
+        self._at_bound = widgets.HTML("")
+        self._colours = widgets.ToggleButtons(
+            options=[("Largest mean so far", False), ("Whole extent searched", True)],
+            description="Colours reach to",
+            tooltips=[
+                "The colours end at the largest mean seen in this run; they never shrink",
+                "The colours end at the largest change that the search allows",
+            ],
+            style={"description_width": "initial", "button_width": "auto"},
+        )
+        self._colours.observe(self._choose_colours, "value")
+        super().__init__(
+            [
+                style_sheet(),
+                self._controls.widget,
+                _side_by_side(self._rotation_map.widget, self._shift_map.widget),
+                self._colours,
+                _side_by_side(self._rotations.widget, self._shifts.widget),
+                self._at_bound,
+                _side_by_side(self._fsc.widget, self._resolution.widget),
+            ]
+        )
+        self.add_class("locref-dashboard")
+        self._run_folder = RunFolder(self.folder)
+        self._watcher = EventWatcher(
+            self.folder,
+            self._show,
+            self._controls.show_error,
+            lambda: self._run_folder.status,
+            lambda: self._closed,
+        )
+        self._watcher.start()
+
+    @property
+    def state(self) -> DashboardState:
+        """What the dashboard knows of the run now."""
+        return self._watcher.state
+
+    def close(self) -> None:
+        """Take the view away and end its thread; the run goes on."""
+        self._closed = True
+        self._watcher.stop()
+        super().close()
+
+    def _request(self, action: str) -> None:
+        control.request(self.folder, action)
+
+    def _choose_colours(self, change: dict[str, Any]) -> None:
+        for panel in (self._rotation_map, self._shift_map):
+            panel.use_whole_extent(change["new"])
+
+    def _show(self, state: DashboardState) -> None:
+        self._controls.show(state)
+        heatmap = (state.latest or {}).get("heatmap")
+        if heatmap:
+            pixel = state.pixel_size_angstrom
+            self._rotation_map.show(heatmap, state.rotation_extent_deg, pixel)
+            self._shift_map.show(heatmap, state.shift_radius_px, pixel)
+        self._rotations.show(state)
+        self._shifts.show(state)
+        self._fsc.show(state)
+        self._resolution.show(state)
+        words = at_bound_words(state)
+        self._at_bound.value = f'<span class="locref-note">{words}</span>' if words else ""
+
+
+def _folder_of(run: Any) -> Path:
+    path = Path(fspath(run) if isinstance(run, str | PathLike) else run.path)
+    if not path.is_dir():
+        raise InputError(
+            f"{path}: there is no such run folder. Give a run from start_refinement or open_run, "
+            "or the path of the folder that holds events.jsonl."
+        )
+    return path
+
+
+def _side_by_side(left: widgets.Widget, right: widgets.Widget) -> widgets.GridBox:
+    # One below the other where there is no room for two.
+    box = widgets.GridBox(
+        [left, right],
+        layout=widgets.Layout(
+            grid_template_columns="repeat(auto-fit, minmax(min(100%, 400px), 1fr))", width="100%"
+        ),
+    )
+    box.add_class("locref-panels")
+    return box
