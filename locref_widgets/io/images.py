@@ -1,0 +1,165 @@
+"""Where the images of a particle table lie, and reading them."""
+
+import os
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float, Int
+
+from locref_widgets.errors import InputError
+from locref_widgets.io.mrc import ImageStack
+
+_MOST_NAMED = 3
+
+
+@dataclass(frozen=True)
+class ImageNames:
+    """``index@path`` of every particle, taken apart."""
+
+    names: list[str]
+    """The distinct paths, as they stand in the file."""
+    which: Int[np.ndarray, " n"]
+    """Index into ``names``."""
+    number: Int[np.ndarray, " n"]
+    """Number of the image in its stack, from 0."""
+
+    @classmethod
+    def parse(cls, tokens: list[str], star: Path) -> "ImageNames":
+        """Take apart ``000001@stack.mrcs``; a name without ``@`` is the only image of its file.
+
+        Raises
+        ------
+        InputError
+            If the part before ``@`` is not a number from 1, or there is nothing after it.
+        """
+        names: dict[str, int] = {}
+        which = np.empty(len(tokens), np.int64)
+        number = np.empty(len(tokens), np.int64)
+        for row, token in enumerate(tokens):
+            before, at, name = token.partition("@")
+            if not at:
+                before, name = "1", token
+            if not (before.isdecimal() and int(before) > 0 and name):
+                raise InputError(
+                    f"{star}: row {row + 1} has rlnImageName = {token!r}, expected a number from 1, @ and the "
+                    "stack, like 000001@stack.mrcs. Mend the name."
+                )
+            which[row] = names.setdefault(name, len(names))
+            number[row] = int(before) - 1
+        return cls(list(names), which, number)
+
+
+def search_folders(star: Path, root: Path | None = None) -> list[Path]:
+    """Where relative image names of a STAR file may start from, the likeliest first.
+
+    RELION's names start from the project's folder, which is one of those above the file's.
+    """
+    if root is not None:
+        return [Path(root)]
+    folder = star.resolve().parent
+    return [folder, *folder.parents, Path.cwd()]
+
+
+def find_file(name: str, folders: list[Path]) -> Path | None:
+    """The first of ``folder/name`` that is a file; None when there is none."""
+    for folder in folders:
+        if (folder / name).is_file():
+            return folder / name
+    return None
+
+
+@dataclass(frozen=True)
+class ParticleImages:
+    """The images of a list of particles in one or more stacks; only headers are in memory."""
+
+    stacks: tuple[ImageStack, ...]
+    names: tuple[str, ...]
+    """The stacks' paths as they stand in the STAR file."""
+    which: Int[np.ndarray, " n"]
+    """Stack of every particle."""
+    number: Int[np.ndarray, " n"]
+    """Number of the image in its stack, from 0."""
+
+    @property
+    def header_pixel_sizes_angstrom(self) -> Float[np.ndarray, " n"]:
+        """Pixel size of every particle by its stack's header; zero where the header has none."""
+        return np.array([stack.pixel_size_angstrom or 0.0 for stack in self.stacks])[self.which]
+
+    @property
+    def box_px(self) -> int:
+        """Pixels along an edge (all stacks have the same)."""
+        return self.stacks[0].box[0]
+
+    def read(self, indices: Int[np.ndarray, " m"]) -> Float[np.ndarray, "m box box"]:
+        """The images of these particles, float32; neighbours in a stack are read in one go."""
+        which, number = self.which[indices], self.number[indices]
+        used = np.unique(which)
+        if used.size == 1:
+            return self.stacks[used[0]].read(number)
+        images = np.empty((len(which), self.box_px, self.box_px), np.float32)
+        for stack in used:
+            rows = np.flatnonzero(which == stack)
+            images[rows] = self.stacks[stack].read(number[rows])
+        return images
+
+    def take(self, indices: Int[np.ndarray, " m"]) -> "ParticleImages":
+        """The images of some of the particles."""
+        return replace(self, which=self.which[indices], number=self.number[indices])
+
+
+def open_images(names: ImageNames, star: Path, root: Path | None = None) -> ParticleImages:
+    """Find and open every stack and check that it holds what the table names.
+
+    Raises
+    ------
+    InputError
+        If stacks are missing, not MRC, not square, of different boxes or shorter than the table says.
+    """
+    folders = search_folders(star, root)
+    paths = [find_file(name, folders) for name in names.names]
+    missing = [name for name, path in zip(names.names, paths, strict=True) if path is None]
+    if missing:
+        row = int(np.flatnonzero(names.which == names.names.index(missing[0]))[0])
+        more = f" and {len(missing) - 1} more stacks" if len(missing) > 1 else ""
+        raise InputError(
+            f"{star}: row {row + 1} names the stack {missing[0]}, which is not there{more}. Looked in "
+            f"{', '.join(map(str, folders[:_MOST_NAMED]))}{' …' if len(folders) > _MOST_NAMED else ''}. "
+            "Put it there, or give the folder that the names start from (root)."
+        )
+    stacks = tuple(ImageStack(path) for path in paths if path is not None)
+    for i, stack in enumerate(stacks):
+        _check_stack(stack, stacks[0], star)
+        rows = np.flatnonzero(names.which == i)
+        beyond = rows[names.number[rows] >= len(stack)]
+        if beyond.size:
+            raise InputError(
+                f"{star}: row {beyond[0] + 1} names image {names.number[beyond[0]] + 1} of {stack.path}, which "
+                f"holds {len(stack)} images ({beyond.size} rows likewise). Give the stack that belongs to the "
+                "table, or take those rows out."
+            )
+    return ParticleImages(stacks, tuple(names.names), names.which, names.number)
+
+
+def _check_stack(stack: ImageStack, first: ImageStack, star: Path) -> None:
+    ny, nx = stack.box
+    if ny != nx:
+        raise InputError(
+            f"{stack.path}: the images are not square: {nx} x {ny} (x, y) pixels. Extract them in a square box."
+        )
+    if stack.box != first.box:
+        raise InputError(
+            f"{star}: the stacks have more than one box: {first.box[0]} px in {first.path}, {ny} px in "
+            f"{stack.path}. Refine one optics group at a time, or extract all particles again with the same box."
+        )
+
+
+def name_from(folder: Path, name: str, stack: Path) -> str:
+    """The name of a stack as a STAR file in ``folder`` should hold it.
+
+    It stays as it is when it leads to the same file from there; else it is relative to the folder.
+    """
+    found = find_file(name, [folder, *folder.parents])
+    if found is not None and found.samefile(stack):
+        return name
+    return os.path.relpath(stack.resolve(), folder)
