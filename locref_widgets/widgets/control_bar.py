@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 import ipywidgets as widgets
 
+from locref_widgets.errors import OutputError
 from locref_widgets.widgets.dashboard_state import DashboardState
 from locref_widgets.widgets.words import progress_words, status_html
 
@@ -102,8 +103,8 @@ class ControlBar:
     def _press(self, action: str) -> None:
         try:
             self._request(action)
-        except OSError as error:
-            self.error.value = _boxed("error", f"The request could not be written: {error}")
+        except OutputError as error:
+            self.error.value = _boxed("error", str(error))
             return
         self._pending = action
         self.show(self._state)

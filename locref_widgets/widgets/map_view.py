@@ -11,6 +11,11 @@ from jaxtyping import Float
 from locref_widgets.errors import InputError
 from locref_widgets.io.mrc import Map, check_same_grid
 from locref_widgets.masks.dynamic import centre_of_mass_angstrom
+from locref_widgets.refinement.fulcrum_point import (
+    angstrom_to_voxels,
+    check_inside_box,
+    voxels_to_angstrom,
+)
 from locref_widgets.widgets.display_volume import DisplayVolume, to_display
 
 BUNDLE = Path(__file__).parent / "static" / "map_view.js"
@@ -62,7 +67,7 @@ class MapView(anywidget.AnyWidget):
             check_same_grid(volume, mask, "mask")
         self._volume, self._mask = volume, mask
         self._display: list[DisplayVolume] | None = None
-        box = volume.data.shape[0]
+        box = volume.box_px
         point = _fulcrum_voxels(volume, mask, fulcrum, fulcrum_angstrom)
         start = point if point is not None else np.full(3, box // 2)
         super().__init__(
@@ -120,29 +125,29 @@ def _fulcrum_voxels(
     fulcrum: tuple[float, float, float] | str | None,
     fulcrum_angstrom: tuple[float, float, float] | None,
 ) -> Float[np.ndarray, "3"] | None:
-    box, voxel = volume.data.shape[0], volume.voxel_size_angstrom
     if fulcrum is not None and fulcrum_angstrom is not None:
         raise InputError("Give the fulcrum in voxels or in Å, not both.")
-    if fulcrum == "mask":
+    if fulcrum is None and fulcrum_angstrom is None:
+        return None
+    box_px, voxel_size_angstrom = volume.box_px, volume.voxel_size_angstrom
+    if fulcrum_angstrom is not None:
+        point = np.asarray(fulcrum_angstrom, dtype=np.float64)
+    elif fulcrum == "box":
+        point = np.zeros(3)
+    elif fulcrum == "mask":
         if mask is None:
             raise InputError("The fulcrum 'mask' is the mask's centre of mass: give a mask too.")
-        fulcrum_angstrom = centre_of_mass_angstrom(mask.data, voxel)
-    elif fulcrum == "box":
-        fulcrum_angstrom = (0.0, 0.0, 0.0)
+        point = centre_of_mass_angstrom(mask.data, voxel_size_angstrom)
     elif isinstance(fulcrum, str):
         raise InputError(f"The fulcrum is {fulcrum!r}; give x, y, z in voxels, 'mask' or 'box'.")
-    if fulcrum_angstrom is not None:
-        point = np.asarray(fulcrum_angstrom, dtype=np.float64) / voxel + box // 2
-    elif fulcrum is not None:
-        point = np.asarray(fulcrum, dtype=np.float64)
     else:
-        return None
-    if point.shape != (3,) or not np.all((point >= 0) & (point <= box - 1)):
-        raise InputError(
-            f"The fulcrum {np.round(point, 2).tolist()} (voxels x, y, z from the corner) is not "
-            f"inside the box of {box} voxels; one voxel is {voxel:g} Å."
-        )
-    return point
+        point = voxels_to_angstrom(np.asarray(fulcrum), box_px, voxel_size_angstrom)
+    if point.shape != (3,):
+        raise InputError(f"The fulcrum has {point.size} numbers; give three: x, y, z.")
+    check_inside_box(
+        point, box_px, voxel_size_angstrom, typed_in_angstrom=fulcrum_angstrom is not None
+    )
+    return angstrom_to_voxels(point, box_px, voxel_size_angstrom)
 
 
 def _read_bundle() -> str:

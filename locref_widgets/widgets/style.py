@@ -1,6 +1,7 @@
 """Colours and style sheet of the dashboard.
 
-Every colour follows JupyterLab's theme, or is told apart on light and dark and by colour-blind eyes.
+Every colour follows JupyterLab's theme, or is told apart on light and dark and by eyes that
+see few colours.
 """
 
 import ipywidgets as widgets
