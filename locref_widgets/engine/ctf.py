@@ -17,7 +17,8 @@ is
 Zernike terms are RELION's: ``R_n^|m|(|q|)`` times ``cos(m angle)`` for m >= 0 and
 ``sin(|m| angle)`` for m < 0, ``|q|`` in 1/Å, without normalisation, ordered by n and then by
 m = -n, -n + 2 ... n; even lists hold n = 0, 2, 4 ..., odd lists n = 1, 3, 5 ... Beam tilt adds
-``-2 pi Cs lambda^2 |q|^2 (tilt . q)``, which is how RELION 3.1 folds it into the odd terms.
+``-2 pi Cs lambda^2 |q|^2 (tilt . q)``. RELION expresses it by the odd terms of coma (the fourth and
+fifth of the list), where its files hold zeros when they hold beam tilt.
 
 Sources: Rohou & Grigorieff (2015) J. Struct. Biol. 192, 216; Zivanov, Nakane & Scheres (2020)
 IUCrJ 7, 253. tests/engine/test_ctf.py holds it against RELION 3.1.3's own programs.
@@ -61,11 +62,17 @@ class CTFParameters(eqx.Module):
 
     def __getitem__(self, indices: Any) -> "CTFParameters":
         """Select particles by anything that indexes an array's first axis."""
-        return jax.tree.map(lambda field: field[indices], self)
+        return jax.tree.map(lambda field: _select(field, indices), self)
 
     def __len__(self) -> int:
         """Return the number of particles."""
         return self.voltage_kv.shape[0]
+
+
+def _select(field: RealArray, indices: Any) -> RealArray:
+    # A numpy array yields a scalar, no array, where one particle is selected.
+    selected = field[indices]
+    return selected if isinstance(selected, jax.Array) else np.asarray(selected)
 
 
 def make_ctf_parameters(
@@ -171,7 +178,7 @@ def evaluate_antisymmetric_phase(
     tilt = params.beam_tilt_mrad * _RAD_PER_MRAD
     coma = -2.0 * math.pi * aberration * wavelength**2
     tilt_phase = coma * (x * x + y * y) * (tilt[0] * x + tilt[1] * y)
-    return tilt_phase + _zernike_sum(params.odd_zernike, x, y, first_order=1)
+    return jnp.asarray(tilt_phase) + _zernike_sum(params.odd_zernike, x, y, first_order=1)
 
 
 def has_antisymmetric(params: CTFParameters) -> bool:
@@ -186,7 +193,7 @@ def _zernike_sum(
     *,
     first_order: int,
 ) -> Float[Array, " p"]:
-    """Sum the Zernike terms of orders ``first_order``, ``first_order + 2`` ... in RELION's order."""
+    """Sum the Zernike terms of order ``first_order`` and every second one, as RELION lists them."""
     total = jnp.zeros_like(x)
     orders = _zernike_orders(coefficients.shape[0], first_order)
     for index, (n, m) in enumerate(orders):
