@@ -13,10 +13,10 @@ from locref_widgets.errors import OutputError
 
 @contextmanager
 def atomic_writer(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
-    """A binary file that replaces ``path`` when the block ends well, and vanishes when it does not.
+    """Open a binary file that replaces ``path`` if the block ends well, and vanishes if not.
 
-    The bytes are written to a file beside ``path``, flushed to the disc and renamed over it, so that
-    a reader (or a power cut) sees the old file or the new one, never a part.
+    The bytes are written to a file beside ``path``, flushed to the disc and renamed over it, so
+    that a reader (or a power cut) sees the old file or the new one, never a part.
 
     Raises
     ------
@@ -35,8 +35,8 @@ def atomic_writer(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
             handle.flush()
             os.fsync(handle.fileno())
         # mkstemp makes the file private; results are made as readable as the user's umask says.
-        os.chmod(aside, 0o666 & ~_umask())
-        os.replace(aside, target)
+        aside.chmod(0o666 & ~_umask())
+        aside.replace(target)
         aside = None
     except OSError as error:
         raise OutputError(_explain(target, error)) from error
@@ -46,14 +46,14 @@ def atomic_writer(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
 
 
 def _umask() -> int:
-    """The umask of this process; the only portable way to read it is to set it."""
+    """Read the umask of this process; the only portable way is to set it."""
     mask = os.umask(0)
     os.umask(mask)
     return mask
 
 
 def _explain(target: Path, error: OSError) -> str:
-    """What went wrong when writing ``target``, what is safe and how to go on."""
+    """Say what went wrong when writing ``target``, what is safe and how to go on."""
     mend = {
         errno.ENOSPC: "The disc is full: free some space and run it again.",
         errno.EDQUOT: "Your disc quota is used up: free some space and run it again.",

@@ -1,6 +1,7 @@
 """Where the images of a particle table lie, and reading them."""
 
 import os
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from locref_widgets.errors import InputError
 from locref_widgets.io.mrc import ImageStack
 
 _MOST_NAMED = 3
+_IMAGES_AT_ONCE = 64
 
 
 @dataclass(frozen=True)
@@ -42,8 +44,8 @@ class ImageNames:
                 before, name = "1", token
             if not (before.isdecimal() and int(before) > 0 and name):
                 raise InputError(
-                    f"{star}: row {row + 1} has rlnImageName = {token!r}, expected a number from 1, @ and the "
-                    "stack, like 000001@stack.mrcs. Mend the name."
+                    f"{star}: row {row + 1} has rlnImageName = {token!r}, expected a number from "
+                    "1, @ and the stack, like 000001@stack.mrcs. Mend the name."
                 )
             which[row] = names.setdefault(name, len(names))
             number[row] = int(before) - 1
@@ -62,7 +64,7 @@ def search_folders(star: Path, root: Path | None = None) -> list[Path]:
 
 
 def find_file(name: str, folders: list[Path]) -> Path | None:
-    """The first of ``folder/name`` that is a file; None when there is none."""
+    """Find the first ``folder/name`` that is a file; None when there is none."""
     for folder in folders:
         if (folder / name).is_file():
             return folder / name
@@ -92,7 +94,7 @@ class ParticleImages:
         return self.stacks[0].box[0]
 
     def read(self, indices: Int[np.ndarray, " m"]) -> Float[np.ndarray, "m box box"]:
-        """The images of these particles, float32; neighbours in a stack are read in one go."""
+        """Read the images of these particles as float32, neighbours in a stack in one go."""
         which, number = self.which[indices], self.number[indices]
         used = np.unique(which)
         if used.size == 1:
@@ -104,7 +106,7 @@ class ParticleImages:
         return images
 
     def take(self, indices: Int[np.ndarray, " m"]) -> "ParticleImages":
-        """The images of some of the particles."""
+        """Select some of the particles."""
         return replace(self, which=self.which[indices], number=self.number[indices])
 
 
@@ -114,7 +116,8 @@ def open_images(names: ImageNames, star: Path, root: Path | None = None) -> Part
     Raises
     ------
     InputError
-        If stacks are missing, not MRC, not square, of different boxes or shorter than the table says.
+        If stacks are missing, not MRC, not square, of different boxes or shorter than the table
+        says.
     """
     folders = search_folders(star, root)
     paths = [find_file(name, folders) for name in names.names]
@@ -122,22 +125,24 @@ def open_images(names: ImageNames, star: Path, root: Path | None = None) -> Part
     if missing:
         row = int(np.flatnonzero(names.which == names.names.index(missing[0]))[0])
         more = f" and {len(missing) - 1} more stacks" if len(missing) > 1 else ""
+        looked = ", ".join(map(str, folders[:_MOST_NAMED])) + " …" * (len(folders) > _MOST_NAMED)
         raise InputError(
-            f"{star}: row {row + 1} names the stack {missing[0]}, which is not there{more}. Looked in "
-            f"{', '.join(map(str, folders[:_MOST_NAMED]))}{' …' if len(folders) > _MOST_NAMED else ''}. "
-            "Put it there, or give the folder that the names start from (root)."
+            f"{star}: row {row + 1} names the stack {missing[0]}, which is not there{more}. "
+            f"Looked in {looked}. Put it there, or give the folder that the names start from "
+            "(root)."
         )
     stacks = tuple(ImageStack(path) for path in paths if path is not None)
-    for i, stack in enumerate(stacks):
+    for stack in stacks:
         _check_stack(stack, stacks[0], star)
-        rows = np.flatnonzero(names.which == i)
-        beyond = rows[names.number[rows] >= len(stack)]
-        if beyond.size:
-            raise InputError(
-                f"{star}: row {beyond[0] + 1} names image {names.number[beyond[0]] + 1} of {stack.path}, which "
-                f"holds {len(stack)} images ({beyond.size} rows likewise). Give the stack that belongs to the "
-                "table, or take those rows out."
-            )
+    lengths = np.array([len(stack) for stack in stacks])
+    beyond = np.flatnonzero(names.number >= lengths[names.which])
+    if beyond.size:
+        stack = stacks[names.which[beyond[0]]]
+        raise InputError(
+            f"{star}: row {beyond[0] + 1} names image {names.number[beyond[0]] + 1} of "
+            f"{stack.path}, which holds {len(stack)} images ({beyond.size} rows are beyond the end "
+            "of their stack). Give the stack that belongs to the table, or take those rows out."
+        )
     return ParticleImages(stacks, tuple(names.names), names.which, names.number)
 
 
@@ -145,17 +150,19 @@ def _check_stack(stack: ImageStack, first: ImageStack, star: Path) -> None:
     ny, nx = stack.box
     if ny != nx:
         raise InputError(
-            f"{stack.path}: the images are not square: {nx} x {ny} (x, y) pixels. Extract them in a square box."
+            f"{stack.path}: the images are not square: {nx} x {ny} (x, y) pixels. Extract them in "
+            "a square box."
         )
     if stack.box != first.box:
         raise InputError(
-            f"{star}: the stacks have more than one box: {first.box[0]} px in {first.path}, {ny} px in "
-            f"{stack.path}. Refine one optics group at a time, or extract all particles again with the same box."
+            f"{star}: the stacks have more than one box: {first.box[0]} px in {first.path}, {ny} "
+            f"px in {stack.path}. Refine one optics group at a time, or extract all particles "
+            "again with the same box."
         )
 
 
 def name_from(folder: Path, name: str, stack: Path) -> str:
-    """The name of a stack as a STAR file in ``folder`` should hold it.
+    """Name a stack as a STAR file in ``folder`` should hold it.
 
     It stays as it is when it leads to the same file from there; else it is relative to the folder.
     """
@@ -163,3 +170,21 @@ def name_from(folder: Path, name: str, stack: Path) -> str:
     if found is not None and found.samefile(stack):
         return name
     return os.path.relpath(stack.resolve(), folder)
+
+
+def find_bad_images(
+    read: Callable[[np.ndarray], np.ndarray], rows: Int[np.ndarray, " n"]
+) -> list[tuple[int, str]]:
+    """List those of the rows whose image cannot be used (NaN, infinite, constant) and why.
+
+    ``read`` returns the images ``[n, y, x]`` of rows; it is asked for a few at a time.
+    """
+    bad: list[tuple[int, str]] = []
+    for start in range(0, len(rows), _IMAGES_AT_ONCE):
+        some = rows[start : start + _IMAGES_AT_ONCE]
+        for row, image in zip(some.tolist(), read(some), strict=True):
+            if not np.isfinite(image).all():
+                bad.append((row, "holds NaN or infinite values"))
+            elif image.max() == image.min():
+                bad.append((row, "all pixels are equal"))
+    return bad

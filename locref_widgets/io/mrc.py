@@ -12,10 +12,10 @@ from locref_widgets.io.atomic import atomic_writer
 from locref_widgets.io.mrc_header import MRCHeader, make_header, read_header
 
 _RELATIVE_TOLERANCE = 1e-3
-"""Two voxel sizes are the same within this; it allows for headers that hold a rounded cell length."""
+"""Two voxel sizes are the same within this: headers may hold a rounded cell length."""
 
 _RUN_BYTES = 16 * 2**20
-"""The largest piece of a stack that is read at once, so that memory does not depend on the stack."""
+"""The largest piece that is read at once, so that memory does not depend on the stack."""
 
 
 @dataclass(frozen=True)
@@ -42,16 +42,16 @@ def read_map(path: str | os.PathLike[str], *, voxel_size_angstrom: float | None 
     Raises
     ------
     InputError
-        If the file is not an MRC map, is truncated, not cubic, has no voxel size or unequal ones, holds
-        NaN, or is displaced: its start or origin is neither zero nor -N/2 (which only says that
-        the origin of coordinates is the centre of the box).
+        If the file is not an MRC map, is truncated, not cubic, has no voxel size or unequal ones,
+        holds NaN, or is displaced: its start or origin is neither zero nor -N/2 (which only says
+        that the origin of coordinates is the centre of the box).
     """
     path = Path(path)
     header = read_header(path)
     if len(set(header.size)) > 1:
         raise InputError(
-            f"{path}: is not cubic: {' x '.join(map(str, header.size))} (x, y, z). Pad or crop it to a cube, "
-            "for example in ChimeraX with: volume resample"
+            f"{path}: is not cubic: {' x '.join(map(str, header.size))} (x, y, z). Pad or crop it "
+            "to a cube, for example in ChimeraX with: volume resample"
             + (
                 ". It may be an image stack rather than a map."
                 if header.size[0] == header.size[1]
@@ -60,7 +60,7 @@ def read_map(path: str | os.PathLike[str], *, voxel_size_angstrom: float | None 
         )
     voxel = _isotropic_voxel_size(header, voxel_size_angstrom)
     _check_not_displaced(header, voxel)
-    with open(path, "rb") as handle:
+    with path.open("rb") as handle:
         handle.seek(header.data_offset)
         data = np.fromfile(handle, header.dtype, count=header.size[0] ** 3).reshape(header.size)
     # Sections, rows and columns hold the axes header.axes[2], [1], [0]; bring them to z, y, x.
@@ -71,8 +71,9 @@ def read_map(path: str | os.PathLike[str], *, voxel_size_angstrom: float | None 
     if not np.isfinite(data).all():
         z, y, x = np.argwhere(~np.isfinite(data))[0]
         raise InputError(
-            f"{path}: holds {np.count_nonzero(~np.isfinite(data))} values that are NaN or infinite, the first "
-            f"at voxel x={x}, y={y}, z={z}. Write the map again with the program that made it."
+            f"{path}: holds {np.count_nonzero(~np.isfinite(data))} values that are NaN or "
+            f"infinite, the first at voxel x={x}, y={y}, z={z}. Write the map again with the "
+            "program that made it."
         )
     return Map(data, voxel, path)
 
@@ -88,8 +89,8 @@ def _isotropic_voxel_size(header: MRCHeader, given: float | None) -> float:
         )
     if np.ptp(sizes) > _RELATIVE_TOLERANCE * sizes[0]:
         raise InputError(
-            f"{header.path}: the voxel sizes along x, y, z differ: {', '.join(f'{s:.4f}' for s in sizes)} Å. "
-            "Resample the map to cubic voxels."
+            f"{header.path}: the voxel sizes along x, y, z differ: "
+            f"{', '.join(f'{s:.4f}' for s in sizes)} Å. Resample the map to cubic voxels."
         )
     # float32 cell lengths carry 7 digits; more would only be noise of the division.
     return float(f"{sizes.mean():.7g}")
@@ -100,18 +101,20 @@ def _check_not_displaced(header: MRCHeader, voxel_size_angstrom: float) -> None:
     centred = header.size[0] // 2
     if header.start not in ((0, 0, 0), (-centred, -centred, -centred)):
         raise InputError(
-            f"{header.path}: the box is displaced: nxstart, nystart, nzstart = {header.start}, expected 0, 0, 0. "
-            "If the centre of the box is the centre of the particle, set them to zero; otherwise resample the "
-            "map on the grid of the refined map (ChimeraX: volume resample #this onGrid #reference)."
+            f"{header.path}: the box is displaced: nxstart, nystart, nzstart = {header.start}, "
+            "expected 0, 0, 0. If the centre of the box is the centre of the particle, set them "
+            "to zero; otherwise resample the map on the grid of the refined map (ChimeraX: "
+            "volume resample #this onGrid #reference)."
         )
     origin_px = np.array(header.origin_angstrom) / voxel_size_angstrom
     # A hundredth of a voxel is far below what a mask or a map can show.
     if np.any(np.abs(origin_px) > 0.01) and np.any(np.abs(origin_px + centred) > 0.01):
         origin = ", ".join(f"{value:.2f}" for value in header.origin_angstrom)
         raise InputError(
-            f"{header.path}: the box is displaced: the header's origin is {origin} Å, expected 0, 0, 0. "
-            "Resample the map on the grid of the refined map (ChimeraX: volume resample #this onGrid "
-            "#reference), or set the origin to zero if the box is right as it stands."
+            f"{header.path}: the box is displaced: the header's origin is {origin} Å, expected 0, "
+            "0, 0. Resample the map on the grid of the refined map (ChimeraX: volume resample "
+            "#this onGrid #reference), or set the origin to zero if the box is right as it "
+            "stands."
         )
 
 
@@ -140,18 +143,19 @@ def same_size(first_angstrom: float, second_angstrom: float) -> bool:
 
 
 def check_same_grid(reference: Map, other: Map, what: str) -> None:
-    """Raise InputError unless ``other`` (called ``what`` in the message) has the reference's grid."""
+    """Raise InputError unless ``other`` (named ``what`` in the message) has the same grid."""
     here, there = other.path or "the array given", reference.path or "the array given"
     if other.data.shape != reference.data.shape:
         raise InputError(
-            f"{here}: {what} has a box of {other.box_px} voxels, but the map {there} has {reference.box_px}. "
-            "Resample it on the map's grid (ChimeraX: volume resample #this onGrid #map)."
+            f"{here}: {what} has a box of {other.box_px} voxels, but the map {there} has "
+            f"{reference.box_px}. Resample it on the map's grid (ChimeraX: volume resample #this "
+            "onGrid #map)."
         )
     if not same_size(reference.voxel_size_angstrom, other.voxel_size_angstrom):
         raise InputError(
-            f"{here}: {what} has voxels of {other.voxel_size_angstrom:.4f} Å, but the map {there} has "
-            f"{reference.voxel_size_angstrom:.4f} Å. Resample it on the map's grid, or mend the voxel size in "
-            "the header that is wrong."
+            f"{here}: {what} has voxels of {other.voxel_size_angstrom:.4f} Å, but the map {there} "
+            f"has {reference.voxel_size_angstrom:.4f} Å. Resample it on the map's grid, or mend "
+            "the voxel size in the header that is wrong."
         )
 
 
@@ -159,7 +163,8 @@ class ImageStack:
     """Images of one MRC file, read when asked for. Only the header is read on opening.
 
     Reads open the file afresh, so that one stack may be read from several threads, and many stacks
-    do not use up the file handles. The file is not memory-mapped: what is not asked for is never held.
+    do not use up the file handles. The file is not memory-mapped: what is not asked for is never
+    held.
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
@@ -185,7 +190,7 @@ class ImageStack:
         return self._header.voxel_size_angstrom[0] or None
 
     def read(self, indices: Int[np.ndarray, " n"]) -> Float[np.ndarray, "n y x"]:
-        """The images of these indices (from 0, any order, repeats allowed) as float32.
+        """Read the images of these indices (from 0, any order, repeats allowed) as float32.
 
         Neighbouring images are read in one go.
 
@@ -208,7 +213,7 @@ class ImageStack:
         order = np.argsort(wanted, kind="stable")
         breaks = np.flatnonzero(np.diff(wanted[order]) != 1) + 1
         most = max(1, _RUN_BYTES // image_bytes)
-        with open(self.path, "rb", buffering=0) as handle:
+        with self.path.open("rb", buffering=0) as handle:
             for run in np.split(order, breaks):
                 for piece in np.split(run, range(most, len(run), most)):
                     buffer = np.empty((len(piece), ny, nx), self._header.dtype)
@@ -218,7 +223,7 @@ class ImageStack:
         return images
 
     def _fill(self, handle, buffer: np.ndarray) -> None:
-        view = memoryview(buffer.view(np.uint8).reshape(-1))
+        view = buffer.view(np.uint8).reshape(-1).data
         while view:
             count = handle.readinto(view)
             if not count:

@@ -5,7 +5,7 @@ Source: the MRC2014 format (Cheng et al., J. Struct. Biol. 192, 146, 2015) with 
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import cast
+from typing import Literal
 
 import numpy as np
 
@@ -70,11 +70,11 @@ def read_header(path: Path) -> MRCHeader:
     Raises
     ------
     InputError
-        If the file is absent, is not MRC, has a mode that is not 0, 1, 2, 6 or 12, or is shorter than
-        its header says.
+        If the file is absent, is not MRC, has a mode that is not 0, 1, 2, 6 or 12, or is shorter
+        than its header says.
     """
     try:
-        with open(path, "rb") as handle:
+        with path.open("rb") as handle:
             raw = handle.read(HEADER_BYTES)
             file_bytes = handle.seek(0, 2)
     except FileNotFoundError:
@@ -98,8 +98,8 @@ def _parse(path: Path, raw: bytes, file_bytes: int) -> MRCHeader:
     order = _byte_order(raw)
     if order is None:
         raise InputError(
-            f"{path}: is not an MRC file (the sizes and axes in its header make no sense in either byte "
-            "order). Give an MRC map or stack, or write it again: it may be corrupt."
+            f"{path}: is not an MRC file (the sizes and axes in its header make no sense in "
+            "either byte order). Give an MRC map or stack, or write it again: it may be corrupt."
         )
     fields = np.frombuffer(raw, _FIELDS.newbyteorder(order))[0]
     mode = int(fields["mode"])
@@ -120,12 +120,12 @@ def _parse(path: Path, raw: bytes, file_bytes: int) -> MRCHeader:
         mode=mode,
         dtype=np.dtype(DTYPE_OF_MODE[mode]).newbyteorder(order),
         start=_triple(fields["start"]),
-        voxel_size_angstrom=cast(tuple[float, float, float], tuple(voxel.tolist())),
+        voxel_size_angstrom=_floats(voxel),
         # Programs before MRC2014 leave the axes at zero, meaning the usual order.
         axes=axes if axes != (0, 0, 0) else (1, 2, 3),
         space_group=int(fields["space_group"]),
         data_offset=HEADER_BYTES + int(fields["extended_bytes"]),
-        origin_angstrom=cast(tuple[float, float, float], tuple(fields["origin_angstrom"].tolist())),
+        origin_angstrom=_floats(fields["origin_angstrom"]),
         file_bytes=file_bytes,
     )
     if file_bytes < header.data_offset + header.data_bytes:
@@ -133,12 +133,13 @@ def _parse(path: Path, raw: bytes, file_bytes: int) -> MRCHeader:
     return header
 
 
-def _byte_order(raw: bytes) -> str | None:
-    """'<' or '>', whichever makes sizes, axes and extended header plausible; None when neither does.
+def _byte_order(raw: bytes) -> Literal["<", ">"] | None:
+    """Find the order, '<' or '>', that makes the header plausible; None when neither does.
 
     The machine stamp is not asked: many files carry a wrong one or none.
     """
-    for order in "<>":
+    orders: tuple[Literal["<", ">"], ...] = ("<", ">")
+    for order in orders:
         fields = np.frombuffer(raw, _FIELDS.newbyteorder(order))[0]
         size, axes = fields["size_xyz"], sorted(_triple(fields["axes"]))
         if (
@@ -156,10 +157,14 @@ def _truncation(header: MRCHeader) -> str:
     section_bytes = nx * ny * header.dtype.itemsize
     whole = max(0, header.file_bytes - header.data_offset) // section_bytes
     return (
-        f"{header.path}: is truncated: its header says {nz} sections of {ny} x {nx} (mode {header.mode}), "
-        f"{header.data_offset + header.data_bytes} bytes, but the file has {header.file_bytes} bytes, "
-        f"{whole} whole sections. Copy or write the file again."
+        f"{header.path}: is truncated: its header says {nz} sections of {ny} x {nx} (mode "
+        f"{header.mode}), {header.data_offset + header.data_bytes} bytes, but the file has "
+        f"{header.file_bytes} bytes, {whole} whole sections. Copy or write the file again."
     )
+
+
+def _floats(values: np.ndarray) -> tuple[float, float, float]:
+    return float(values[0]), float(values[1]), float(values[2])
 
 
 def _triple(values: np.ndarray) -> tuple[int, int, int]:
@@ -171,7 +176,7 @@ def make_header(
     voxel_size_angstrom: float,
     statistics: tuple[float, float, float, float],
 ) -> bytes:
-    """A little-endian header of a float32 volume with its origin at zero.
+    """Make a little-endian header of a float32 volume with its origin at zero.
 
     Parameters
     ----------

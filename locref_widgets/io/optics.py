@@ -11,7 +11,7 @@ from jaxtyping import Bool, Float, Int
 
 from locref_widgets.engine.ctf import CTFParameters, make_ctf_parameters
 from locref_widgets.errors import InputError
-from locref_widgets.io.star import StarTable
+from locref_widgets.io.star_table import StarTable
 
 _MAGNIFICATION = ("rlnMagMat00", "rlnMagMat01", "rlnMagMat10", "rlnMagMat11")
 
@@ -32,7 +32,7 @@ class Optics:
         return name in self.particles or (self.groups is not None and name in self.groups)
 
     def floats(self, name: str, default: float | None = None) -> Float[np.ndarray, " n"]:
-        """The value of every particle, from its row or its group.
+        """Read the value of every particle, from its row or its group.
 
         Raises
         ------
@@ -48,13 +48,13 @@ class Optics:
                 "particle table" if self.groups is None else "particle table or the optics table"
             )
             raise InputError(
-                f"{self.particles.path}: no column {name} in the {blocks}. Add it, or write the file "
-                "again with the program that estimated it."
+                f"{self.particles.path}: no column {name} in the {blocks}. Add it, or write the "
+                "file again with the program that estimated it."
             )
         return np.full(len(self.particles), default)
 
     def lists(self, name: str) -> Float[np.ndarray, "n terms"]:
-        """A column of lists like ``[0.1,0.2]``, short ones filled with zeros; no terms when absent."""
+        """Read lists like ``[0.1,0.2]``, short ones filled with zeros; no terms when absent."""
         if name in self.particles:
             table, rows = self.particles, np.arange(len(self.particles))
         elif self.groups is not None and name in self.groups:
@@ -75,8 +75,8 @@ def _parse_list(table: StarTable, name: str, row: int, text: str) -> list[float]
         terms = [np.nan]
     if not np.isfinite(terms).all():
         raise InputError(
-            f"{table.path}: block data_{table.name}: row {row + 1} has {name} = {text}, expected a list of "
-            "numbers like [0.1,0.2,0.3]. Mend the value."
+            f"{table.path}: block data_{table.name}: row {row + 1} has {name} = {text}, expected "
+            "a list of numbers like [0.1,0.2,0.3]. Mend the value."
         )
     return terms
 
@@ -101,8 +101,8 @@ def find_optics(particles: StarTable, groups: StarTable | None) -> Optics:
         if len(groups) == 1:
             return Optics(particles, groups, np.zeros(n, np.int64), np.full(n, numbers[0]))
         raise InputError(
-            f"{particles.path}: the particle table has no column rlnOpticsGroup, but there are {len(groups)} "
-            "optics groups. Add the column."
+            f"{particles.path}: the particle table has no column rlnOpticsGroup, but there are "
+            f"{len(groups)} optics groups. Add the column."
         )
     group = particles.ints("rlnOpticsGroup")
     order = np.argsort(numbers, kind="stable")
@@ -111,9 +111,9 @@ def find_optics(particles: StarTable, groups: StarTable | None) -> Optics:
     bad = np.flatnonzero(numbers[row] != group)
     if bad.size:
         raise InputError(
-            f"{particles.path}: row {bad[0] + 1} has rlnOpticsGroup = {group[bad[0]]}, but data_optics holds "
-            f"only {', '.join(map(str, numbers[:12]))} ({bad.size} rows likewise). Add the group to data_optics "
-            "or mend the rows."
+            f"{particles.path}: row {bad[0] + 1} has rlnOpticsGroup = {group[bad[0]]}, but "
+            f"data_optics holds only {', '.join(map(str, numbers[:12]))} ({bad.size} rows "
+            "likewise). Add the group to data_optics or mend the rows."
         )
     return Optics(particles, groups, row, group)
 
@@ -121,7 +121,7 @@ def find_optics(particles: StarTable, groups: StarTable | None) -> Optics:
 def pixel_sizes_angstrom(
     optics: Optics, header_angstrom: Float[np.ndarray, " n"]
 ) -> Float[np.ndarray, " n"]:
-    """Pixel size of every particle: from the STAR file if it says so, else from the stacks' headers.
+    """Read the pixel size of every particle, from the STAR file or else the stacks' headers.
 
     ``rlnImagePixelSize``, or detector pixel size (µm) over magnification, or ``rlnPixelSize``.
 
@@ -143,9 +143,9 @@ def pixel_sizes_angstrom(
         return header_angstrom
     else:
         raise InputError(
-            f"{optics.particles.path}: no pixel size: neither rlnImagePixelSize (in data_optics), nor "
-            "rlnDetectorPixelSize and rlnMagnification, nor a pixel size in the header of the stack. "
-            "Add one of them."
+            f"{optics.particles.path}: no pixel size: neither rlnImagePixelSize (in data_optics), "
+            "nor rlnDetectorPixelSize and rlnMagnification, nor a pixel size in the header of "
+            "the stack. Add one of them."
         )
     _check_positive(optics, sizes, source)
     return sizes
@@ -157,19 +157,20 @@ def check_one_size(
     what: str,
     tolerance: float,
 ) -> None:
-    """Raise InputError unless all particles have the same ``what`` (within a relative tolerance)."""
+    """Raise InputError unless all particles have one ``what``, within a relative tolerance."""
     different = np.flatnonzero(np.abs(sizes - sizes[0]) > tolerance * sizes[0])
     if different.size:
         i = different[0]
         raise InputError(
-            f"{optics.particles.path}: the particles have more than one {what}: {sizes[0]:g} in row 1 "
-            f"(optics group {optics.group[0]}), {sizes[i]:g} in row {i + 1} (optics group {optics.group[i]}). "
-            "Refine one optics group at a time, or extract all particles again with the same box and pixel size."
+            f"{optics.particles.path}: the particles have more than one {what}: {sizes[0]:g} in "
+            f"row 1 (optics group {optics.group[0]}), {sizes[i]:g} in row {i + 1} (optics group "
+            f"{optics.group[i]}). Refine one optics group at a time, or extract all particles "
+            "again with the same box and pixel size."
         )
 
 
 def read_ctf(optics: Optics) -> CTFParameters:
-    """The CTF of every particle, numpy float32, in RELION's units and signs.
+    """Read the CTF of every particle, numpy float32, in RELION's units and signs.
 
     Raises
     ------
@@ -229,6 +230,6 @@ def _check_positive(optics: Optics, values: Float[np.ndarray, " n"], name: str) 
     bad = np.flatnonzero(values <= 0)
     if bad.size:
         raise InputError(
-            f"{optics.particles.path}: row {bad[0] + 1} (optics group {optics.group[bad[0]]}) has {name} = "
-            f"{values[bad[0]]:g}, expected a positive number. Mend the value."
+            f"{optics.particles.path}: row {bad[0] + 1} (optics group {optics.group[bad[0]]}) has "
+            f"{name} = {values[bad[0]]:g}, expected a positive number. Mend the value."
         )

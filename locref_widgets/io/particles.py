@@ -1,4 +1,4 @@
-"""A particle table with its poses, optics and images, the images left on the disc until asked for."""
+"""A particle table with its poses, optics and images; the images stay on the disc."""
 
 import os
 from collections.abc import Mapping
@@ -10,7 +10,13 @@ from jaxtyping import Float, Int
 
 from locref_widgets.engine.ctf import CTFParameters
 from locref_widgets.errors import InputError
-from locref_widgets.io.images import ImageNames, ParticleImages, name_from, open_images
+from locref_widgets.io.images import (
+    ImageNames,
+    ParticleImages,
+    find_bad_images,
+    name_from,
+    open_images,
+)
 from locref_widgets.io.mrc import Map, same_size
 from locref_widgets.io.optics import (
     Optics,
@@ -20,9 +26,9 @@ from locref_widgets.io.optics import (
     read_ctf,
 )
 from locref_widgets.io.poses import read_half_sets, read_poses, with_pose_columns
-from locref_widgets.io.star import StarTable, read_star, write_star
+from locref_widgets.io.star import read_star, write_star
+from locref_widgets.io.star_table import StarTable
 
-_IMAGES_AT_ONCE = 64
 _PIXEL_SIZE_TOLERANCE = 1e-3
 
 
@@ -64,19 +70,11 @@ class Particles:
         return self.image_source.read(np.asarray(indices, dtype=np.int64))
 
     def find_bad_images(self) -> list[tuple[int, str]]:
-        """Rows whose image cannot be used, with the reason: NaN or infinite values, or a constant image.
+        """List the rows whose image cannot be used (NaN, infinite, constant) and why.
 
         Reads every image once, a few at a time.
         """
-        bad: list[tuple[int, str]] = []
-        for start in range(0, len(self), _IMAGES_AT_ONCE):
-            rows = np.arange(start, min(start + _IMAGES_AT_ONCE, len(self)))
-            images = self.images(rows).reshape(len(rows), -1)
-            finite = np.isfinite(images).all(axis=1)
-            constant = images.max(axis=1) == images.min(axis=1)
-            bad += [(int(row), "holds NaN or infinite values") for row in rows[~finite]]
-            bad += [(int(row), "all pixels are equal") for row in rows[finite & constant]]
-        return sorted(bad)
+        return find_bad_images(self.images, np.arange(len(self)))
 
     def take(self, indices: Int[np.ndarray, " m"]) -> "Particles":
         """Select rows, in the order given; images stay on the disc."""
@@ -100,8 +98,8 @@ class Particles:
     ) -> "Particles":
         """Give the particles these poses, in the columns the file has for them.
 
-        Every other column stays byte for byte. ``extra_columns`` (name without underscore -> values) are
-        added or replaced.
+        Every other column stays byte for byte. ``extra_columns`` (name without underscore ->
+        values) are added or replaced.
         """
         table = with_pose_columns(
             self.table,
@@ -120,7 +118,9 @@ class Particles:
         )
 
     def write_star(self, path: str | os.PathLike[str]) -> None:
-        """Write the table; a stack's name changes only if it would not be found from the new folder.
+        """Write the table; a stack's name changes only if the new folder asks for it.
+
+        Names that lead to the same stack from the new folder, or one above it, stay as they are.
 
         Raises
         ------
@@ -152,7 +152,8 @@ def read_particles(
 
     Parameters
     ----------
-    root: the folder that relative image names start from. Without it they are looked for from the file's
+    root: the folder that relative image names start from. Without it they are looked for from the
+    file's
         folder, then from each folder above it, then from the current one.
     need_half_sets: whether absent half-sets are an error.
 
@@ -171,7 +172,8 @@ def read_particles(
         path,
         None if root is None else Path(root),
     )
-    pixel_size = read_pixel_size(optics, images)
+    pixel_size = read_pixel_size(optics, images.header_pixel_sizes_angstrom)
+    check_box(optics, images)
     rotations, origins = read_poses(table, pixel_size)
     half_sets = read_half_sets(table) if need_half_sets or "rlnRandomSubset" in table else None
     return Particles(
@@ -215,9 +217,9 @@ def find_particle_block(path: Path, blocks: Mapping[str, StarTable]) -> str:
         if label.startswith("rlnTomo") or label in ("rlnOriginZAngst", "rlnOriginZ")
     ]
     table = blocks[holding[0]] if holding else None
-    if "optics" in blocks and "rlnImageDimensionality" in blocks["optics"]:
-        if np.any(blocks["optics"].floats("rlnImageDimensionality") == 3):
-            tomography.append("rlnImageDimensionality = 3")
+    groups = blocks.get("optics", StarTable({}))
+    if "rlnImageDimensionality" in groups and 3 in groups.ints("rlnImageDimensionality"):
+        tomography.append("rlnImageDimensionality = 3")
     if table is not None and "rlnCoordinateZ" in table and "rlnCtfImage" in table:
         tomography.append("rlnCoordinateZ and rlnCtfImage")
     if tomography:
@@ -228,8 +230,8 @@ def find_particle_block(path: Path, blocks: Mapping[str, StarTable]) -> str:
     if table is None:
         raise InputError(
             f"{path}: no block has the column rlnImageName (blocks: "
-            f"{', '.join(f'data_{name}' for name in blocks)}), so it holds no particles. Give the particle "
-            "table (RELION: run_data.star of Refine3D)."
+            f"{', '.join(f'data_{name}' for name in blocks)}), so it holds no particles. Give the "
+            "particle table (RELION: run_data.star of Refine3D)."
         )
     name = "particles" if "particles" in holding else holding[0]
     if len(blocks[name]) == 0:
@@ -237,26 +239,29 @@ def find_particle_block(path: Path, blocks: Mapping[str, StarTable]) -> str:
     return name
 
 
-def read_pixel_size(optics: Optics, images: ParticleImages) -> float:
-    """Pixel size in Å, the same for all particles; the box of the images is checked against the table.
+def read_pixel_size(optics: Optics, header_angstrom: Float[np.ndarray, " n"]) -> float:
+    """Read the pixel size (Å) of all particles; the headers' sizes count if the file has none.
 
     Raises
     ------
     InputError
-        If pixel sizes or boxes differ between optics groups, or the box is not that of the stacks.
+        If there is none, or pixel sizes or boxes differ between optics groups.
     """
-    sizes = pixel_sizes_angstrom(optics, images.header_pixel_sizes_angstrom)
+    sizes = pixel_sizes_angstrom(optics, header_angstrom)
     check_one_size(optics, sizes, "pixel size (Å)", _PIXEL_SIZE_TOLERANCE)
     if "rlnImageSize" in optics:
-        boxes = optics.floats("rlnImageSize")
-        check_one_size(optics, boxes, "box (px)", 0.0)
-        if boxes[0] != images.box_px:
-            raise InputError(
-                f"{optics.particles.path}: rlnImageSize says {boxes[0]:g} px, but the images in "
-                f"{images.stacks[0].path} have {images.box_px} px. Give the stack that belongs to the table, or "
-                "mend rlnImageSize."
-            )
+        check_one_size(optics, optics.floats("rlnImageSize"), "box (px)", 0.0)
     return float(sizes[0])
+
+
+def check_box(optics: Optics, images: ParticleImages) -> None:
+    """Raise InputError unless the images have the box that the table gives, if it gives one."""
+    if "rlnImageSize" in optics and (box := optics.floats("rlnImageSize")[0]) != images.box_px:
+        raise InputError(
+            f"{optics.particles.path}: rlnImageSize says {box:g} px, but the images in "
+            f"{images.stacks[0].path} have {images.box_px} px. Give the stack that belongs to "
+            "the table, or mend rlnImageSize."
+        )
 
 
 def check_particles_match_map(particles: Particles, volume: Map) -> None:
@@ -264,13 +269,13 @@ def check_particles_match_map(particles: Particles, volume: Map) -> None:
     where = f"{particles.path} and {volume.path or 'the map given'}"
     if particles.box_px != volume.box_px:
         raise InputError(
-            f"{where}: the images have a box of {particles.box_px} px, but the map has {volume.box_px} voxels. "
-            "Give the map of the refinement that these particles come from, or bring it to their box "
-            f"(relion_image_handler --new_box {particles.box_px})."
+            f"{where}: the images have a box of {particles.box_px} px, but the map has "
+            f"{volume.box_px} voxels. Give the map of the refinement that these particles come "
+            f"from, or bring it to their box (relion_image_handler --new_box {particles.box_px})."
         )
     if not same_size(particles.pixel_size_angstrom, volume.voxel_size_angstrom):
         raise InputError(
-            f"{where}: the images have pixels of {particles.pixel_size_angstrom:.4f} Å, but the map has voxels of "
-            f"{volume.voxel_size_angstrom:.4f} Å. Mend the one that is wrong (rlnImagePixelSize in the STAR file, "
-            "or the map's header), or resample the map."
+            f"{where}: the images have pixels of {particles.pixel_size_angstrom:.4f} Å, but the "
+            f"map has voxels of {volume.voxel_size_angstrom:.4f} Å. Mend the one that is wrong "
+            "(rlnImagePixelSize in the STAR file, or the map's header), or resample the map."
         )

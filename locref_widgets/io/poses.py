@@ -5,7 +5,7 @@ from jaxtyping import Float, Int
 
 from locref_widgets.engine.conventions import euler_from_rotation, rotation_from_euler
 from locref_widgets.errors import InputError
-from locref_widgets.io.star import StarTable
+from locref_widgets.io.star_table import StarTable
 
 _ANGLES = ("rlnAngleRot", "rlnAngleTilt", "rlnAnglePsi")
 _ORIGINS_ANGSTROM = ("rlnOriginXAngst", "rlnOriginYAngst")
@@ -17,8 +17,8 @@ def read_poses(
 ) -> tuple[Float[np.ndarray, "n 3 3"], Float[np.ndarray, "n 2"]]:
     """Rotation matrices (map -> image) and origins in Å of every particle.
 
-    Origins are read from ``rlnOriginX/YAngst``, else from ``rlnOriginX/Y`` in pixels; they are zero when
-    the table has neither, as RELION takes it.
+    Origins are read from ``rlnOriginX/YAngst``, else from ``rlnOriginX/Y`` in pixels; they are zero
+    when the table has neither, as RELION takes it.
 
     Raises
     ------
@@ -28,8 +28,9 @@ def read_poses(
     absent = [name for name in _ANGLES if name not in particles]
     if absent:
         raise InputError(
-            f"{particles.path}: the particles have no poses: {', '.join(absent)} absent. Local refinement starts "
-            "from a consensus refinement: give its particle table (RELION: run_data.star of Refine3D)."
+            f"{particles.path}: the particles have no poses: {', '.join(absent)} absent. Local "
+            "refinement starts from a consensus refinement: give its particle table (RELION: "
+            "run_data.star of Refine3D)."
         )
     rotations = rotation_from_euler(*(particles.floats(name) for name in _ANGLES))
     for names, unit_angstrom in ((_ORIGINS_ANGSTROM, 1.0), (_ORIGINS_PX, pixel_size_angstrom)):
@@ -55,15 +56,16 @@ def read_half_sets(particles: StarTable) -> Int[np.ndarray, " n"]:
     """
     if "rlnRandomSubset" not in particles:
         raise InputError(
-            f"{particles.path}: the particles have no half-sets: rlnRandomSubset absent. Give the table of a "
-            "refinement that split the particles in halves; drawing new halves would mix them."
+            f"{particles.path}: the particles have no half-sets: rlnRandomSubset absent. Give the "
+            "table of a refinement that split the particles in halves; drawing new halves would "
+            "mix them."
         )
     half_sets = particles.ints("rlnRandomSubset")
     bad = np.flatnonzero((half_sets != 1) & (half_sets != 2))
     if bad.size:
         raise InputError(
-            f"{particles.path}: row {bad[0] + 1} has rlnRandomSubset = {half_sets[bad[0]]}, expected 1 or 2 "
-            f"({bad.size} rows likewise). Mend the rows or take them out."
+            f"{particles.path}: row {bad[0] + 1} has rlnRandomSubset = {half_sets[bad[0]]}, "
+            f"expected 1 or 2 ({bad.size} rows likewise). Mend the rows or take them out."
         )
     if np.ptp(half_sets) == 0:
         raise InputError(
@@ -81,10 +83,10 @@ def with_pose_columns(
     *,
     in_pixels: bool,
 ) -> StarTable:
-    """The table with these poses; every other column stays as it is.
+    """Put poses into a table; every other column stays as it is.
 
-    ``in_pixels`` says in which columns the origins go where the table has none yet. Columns that are
-    there are all kept up to date.
+    ``in_pixels`` says in which columns the origins go where the table has none yet. Columns that
+    are there are all kept up to date.
     """
     for name, values in zip(_ANGLES, euler_from_rotation(rotations), strict=True):
         particles = particles.with_column(name, values)

@@ -1,0 +1,200 @@
+"""What a file holds and what is wrong with it, for ``locref info``."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+
+from locref_widgets.errors import InputError
+from locref_widgets.io.images import ImageNames, ParticleImages, find_bad_images, open_images
+from locref_widgets.io.mrc import ImageStack, read_map
+from locref_widgets.io.mrc_header import MRCHeader, read_header
+from locref_widgets.io.optics import Optics, find_optics, read_ctf
+from locref_widgets.io.particles import (
+    check_box,
+    find_particle_block,
+    read_pixel_size,
+    read_star_of_particles,
+)
+from locref_widgets.io.poses import read_half_sets, read_poses
+from locref_widgets.io.star_table import StarTable
+
+_MOST_IMAGES_CHECKED = 1000
+
+Result = TypeVar("Result")
+
+
+class _Faults(list[str]):
+    """Faults found so far, each as the sentence a refinement would stop with."""
+
+    def attempt(self, function: Callable[..., Result], *arguments: Any) -> Result | None:
+        """Call a reader; note its complaint and return None if it has one."""
+        try:
+            return function(*arguments)
+        except InputError as error:
+            self.append(str(error))
+            return None
+
+
+def describe(path: str | os.PathLike[str]) -> dict[str, Any]:
+    """Describe a map, an image stack or a STAR file.
+
+    Returns
+    -------
+    ``kind`` (``map``, ``image stack``, ``particles``, ``STAR``, ``unknown``), ``path``, ``facts``
+    (name with unit -> value, fit for JSON) and ``faults``: everything a refinement would complain
+    of, in sentences.
+
+    Raises
+    ------
+    InputError
+        If there is no such file.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise InputError(f"{path}: no such file. Check the name and the folder.")
+    faults = _Faults()
+    if path.suffix in (".star", ".cs"):
+        kind, facts = _describe_star(path, faults)
+    else:
+        kind, facts = _describe_mrc(path, faults)
+    return {"kind": kind, "path": str(path), "facts": facts, "faults": list(faults)}
+
+
+def _describe_mrc(path: Path, faults: _Faults) -> tuple[str, dict[str, Any]]:
+    header = faults.attempt(read_header, path)
+    if header is None:
+        return "unknown", {"file_bytes": path.stat().st_size}
+    facts: dict[str, Any] = {
+        "size_xyz": list(header.size),
+        "mode": header.mode,
+        "byte_order": "big" if header.dtype.byteorder == ">" else "little",
+        "voxel_size_angstrom": [round(size, 6) for size in header.voxel_size_angstrom],
+    }
+    if path.suffix == ".mrcs" or (header.size[0] == header.size[1] != header.size[2]):
+        return "image stack", facts | _stack_facts(path, faults)
+    return "map", facts | _map_facts(path, header, faults)
+
+
+def _map_facts(path: Path, header: MRCHeader, faults: _Faults) -> dict[str, Any]:
+    facts: dict[str, Any] = {
+        "start_xyz": list(header.start),
+        "origin_angstrom": list(header.origin_angstrom),
+        "axis_order": list(header.axes),
+    }
+    volume = faults.attempt(read_map, path)
+    if volume is None:
+        return facts
+    values = volume.data.astype(np.float64)
+    if np.ptp(values) == 0:
+        faults.append(f"{path}: all voxels are equal ({values.flat[0]:g}): it holds nothing.")
+    return facts | {
+        "box_px": volume.box_px,
+        "box_angstrom": volume.box_px * volume.voxel_size_angstrom,
+        "minimum": values.min(),
+        "maximum": values.max(),
+        "mean": values.mean(),
+        "standard_deviation": values.std(),
+    }
+
+
+def _stack_facts(path: Path, faults: _Faults) -> dict[str, Any]:
+    stack = ImageStack(path)
+    ny, nx = stack.box
+    if ny != nx:
+        faults.append(f"{path}: the images are not square: {nx} x {ny} (x, y) pixels.")
+    rows = _sample(len(stack))
+    _note_bad_images(find_bad_images(stack.read, rows), str(path), "image", faults)
+    return {"images": len(stack), "images_checked": len(rows)}
+
+
+def _sample(count: int) -> np.ndarray:
+    """Pick evenly spaced rows; not all, since a stack may be larger than a terabyte."""
+    return np.unique(np.linspace(0, count - 1, min(count, _MOST_IMAGES_CHECKED)).astype(np.int64))
+
+
+def _note_bad_images(bad: list[tuple[int, str]], where: str, what: str, faults: _Faults) -> None:
+    if bad:
+        row, reason = bad[0]
+        faults.append(
+            f"{where}: {what} {row + 1} {reason} ({len(bad)} of the images checked are bad). They "
+            "are set aside in a refinement."
+        )
+
+
+def _describe_star(path: Path, faults: _Faults) -> tuple[str, dict[str, Any]]:
+    blocks = faults.attempt(read_star_of_particles, path)
+    if blocks is None:
+        return "unknown", {"file_bytes": path.stat().st_size}
+    facts: dict[str, Any] = {
+        "blocks": {
+            name: {"rows": len(table), "columns": list(table.columns)}
+            for name, table in blocks.items()
+        }
+    }
+    if not any("rlnImageName" in table for table in blocks.values()):
+        return "STAR", facts
+    name = faults.attempt(find_particle_block, path, blocks)
+    if name is not None:
+        facts |= _particle_facts(path, blocks[name], blocks.get("optics"), faults)
+    return "particles", facts
+
+
+def _particle_facts(
+    path: Path, table: StarTable, groups: StarTable | None, faults: _Faults
+) -> dict[str, Any]:
+    facts: dict[str, Any] = {
+        "particles": len(table),
+        "format": "RELION 3.0" if groups is None else "RELION 3.1 or later",
+    }
+    names = faults.attempt(ImageNames.parse, table.strings("rlnImageName"), path)
+    images = None if names is None else faults.attempt(open_images, names, path)
+    if images is not None:
+        facts |= _image_facts(path, images, faults)
+    half_sets = faults.attempt(read_half_sets, table)
+    if half_sets is not None:
+        facts["half_sets"] = [int(np.sum(half_sets == half)) for half in (1, 2)]
+    optics = faults.attempt(find_optics, table, groups)
+    if optics is not None:
+        facts |= _optics_facts(optics, images, faults)
+    # The pixel size only scales origins in pixels; whether poses are there does not depend on it.
+    faults.attempt(read_poses, table, facts.get("pixel_size_angstrom", 1.0))
+    return facts
+
+
+def _image_facts(path: Path, images: ParticleImages, faults: _Faults) -> dict[str, Any]:
+    rows = _sample(len(images.which))
+    _note_bad_images(find_bad_images(images.read, rows), str(path), "the image of row", faults)
+    return {
+        "stacks": len(images.stacks),
+        "box_px": images.box_px,
+        "modes": sorted({stack.mode for stack in images.stacks}),
+        "images_checked": len(rows),
+    }
+
+
+def _optics_facts(optics: Optics, images: ParticleImages | None, faults: _Faults) -> dict[str, Any]:
+    facts: dict[str, Any] = {"optics_groups": len(np.unique(optics.group))}
+    header = np.zeros(len(optics.group))
+    if images is not None:
+        header = images.header_pixel_sizes_angstrom
+        faults.attempt(check_box, optics, images)
+    pixel_size = faults.attempt(read_pixel_size, optics, header)
+    if pixel_size is not None:
+        facts["pixel_size_angstrom"] = pixel_size
+    ctf = faults.attempt(read_ctf, optics)
+    if ctf is None:
+        return facts
+    defocus = (np.asarray(ctf.defocus_u_angstrom) + np.asarray(ctf.defocus_v_angstrom)) / 2
+    identity = np.array_equal(ctf.magnification, np.zeros_like(ctf.magnification) + np.eye(2))
+    return facts | {
+        "voltage_kv": np.unique(optics.floats("rlnVoltage")).tolist(),
+        "spherical_aberration_mm": np.unique(optics.floats("rlnSphericalAberration")).tolist(),
+        "defocus_angstrom": [round(float(d), 1) for d in (defocus.min(), defocus.max())],
+        "phase_plate": bool(np.any(ctf.phase_shift_deg)),
+        "beam_tilt": bool(np.any(ctf.beam_tilt_mrad)),
+        "zernike_terms": [ctf.odd_zernike.shape[1], ctf.even_zernike.shape[1]],
+        "anisotropic_magnification": not identity,
+    }
