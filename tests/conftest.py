@@ -9,9 +9,13 @@ import shutil
 import zlib
 from collections.abc import Callable, Generator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
+
+if TYPE_CHECKING:
+    from tests.blobs import BlobSet
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 IN_CI = os.environ.get("CI", "").lower() in {"1", "true", "yes"}
@@ -104,3 +108,18 @@ def getkey(seed: int) -> Callable[[], object]:
 def run_path(tmp_path: Path) -> Path:
     """Where a run folder may be made; it does not exist yet."""
     return tmp_path / "run"
+
+
+@pytest.fixture(scope="session")
+def blob_set(tmp_path_factory: pytest.TempPathFactory) -> "BlobSet":
+    """300 images (32 px, 6 Å/px) of Gaussian blobs with CTF, shifts, half-sets and STAR file."""
+    from tests.blobs import write_blob_set
+
+    return write_blob_set(
+        tmp_path_factory.mktemp("blobs"),
+        np.random.default_rng(1),
+        n=300,
+        box_px=32,
+        pixel_size_angstrom=6.0,
+        noise=1.0,
+    )

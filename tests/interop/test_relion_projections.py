@@ -41,12 +41,14 @@ def test_projections_of_a_ribosome_are_those_of_relion(
 
     coefficients, disc = project(volume, rotations_of(table), origins, box_px=box_px)
 
-    assert correlations(coefficients, images, disc).min() >= 0.9999
+    # At the same padding only rounding is left (measured: 1 - 1e-7); an angle off by 0.1 degrees, a
+    # shift off by 0.02 px or another gridding correction each cost more than 1e-5.
+    assert correlations(coefficients, images, disc).min() >= 0.99999
 
 
-@pytest.mark.parametrize(("padding", "least"), [(2, 0.998), (3, 0.999)])
+@pytest.mark.parametrize("padding", [2, 3])
 def test_ctf_and_shifts_of_a_point_mass_are_those_of_relion(
-    shared_data: Path, padding: int, least: float
+    shared_data: Path, padding: int
 ) -> None:
     folder = shared_data / "reference" / "relion_project_simplecryoem"
     star = starfile.read(folder / "pyem.star", always_dict=True)
@@ -61,8 +63,9 @@ def test_ctf_and_shifts_of_a_point_mass_are_those_of_relion(
         rotations_of(table),
         origins,
         box_px=images.shape[-1],
+        padding=padding,
         ctf=ctf_of(table, optics),
         pixel_size_angstrom=pixel_size,
     )
 
-    assert correlations(coefficients, images, disc).min() >= least
+    assert correlations(coefficients, images, disc).min() >= 0.99999
