@@ -10,12 +10,15 @@ from collections.abc import Callable
 from pathlib import Path
 
 from locref_widgets.runs.events import read_events
-from locref_widgets.widgets.dashboard_state import DashboardState
+from locref_widgets.widgets.dashboard_state import ENDED, DashboardState
 
 # At most 5 updates a second: the browser draws a heatmap in up to 0.2 s and queues what it cannot.
 POLL_SECONDS = 0.25
-# The process is looked up less often than the file is read.
-STATUS_EVERY_POLLS = 8
+# The run folder's own word is asked for less often than the events are read.
+STATUS_EVERY_POLLS = 4
+# A process that starts or ends is for a moment between its lock, its record and its last event:
+# the record is believed when it says the same so many times while no event comes.
+BELIEVED_AFTER = 2
 
 
 class EventWatcher:
@@ -32,7 +35,8 @@ class EventWatcher:
         Called in the thread with words when events cannot be read or shown, and with an empty text
         when it works again.
     read_status
-        The run's status as the run folder tells it; finds out when the process is lost.
+        The run's status as the run folder tells it: it knows of an end that left no event, as when
+        the process was killed.
     is_closed
         Whether the view is gone; the thread then ends.
     """
@@ -50,6 +54,7 @@ class EventWatcher:
         self._show, self._show_error = show, show_error
         self._read_status, self._is_closed = read_status, is_closed
         self._offset = 0
+        self._silent_ends = 0
         self._failing = False
         self._wake = threading.Event()
         self._stopped = threading.Event()
@@ -85,11 +90,21 @@ class EventWatcher:
         self._offset = offset
         for event in events:
             self.state.add(event)
-        if check_process and not self.state.ended and self._read_status() == "lost":
-            self.state.status, changed = "lost", True
+        if changed:
+            self._silent_ends = 0
+        elif check_process and not self.state.ended:
+            changed = self._ask_the_folder()
         if changed:
             self._show(self.state)
         return changed
+
+    def _ask_the_folder(self) -> bool:
+        status = self._read_status()
+        self._silent_ends = self._silent_ends + 1 if status in ENDED else 0
+        if self._silent_ends < BELIEVED_AFTER:
+            return False
+        self.state.status = status
+        return True
 
     def _follow(self) -> None:
         polls = 0

@@ -1,12 +1,9 @@
 """The live view of a run, from any kernel and at any time."""
 
-from os import PathLike, fspath
-from pathlib import Path
 from typing import Any
 
 import ipywidgets as widgets
 
-from locref_widgets.errors import InputError
 from locref_widgets.runs import control
 from locref_widgets.runs.folder import RunFolder
 from locref_widgets.widgets.control_bar import ControlBar
@@ -33,11 +30,12 @@ class RunDashboard(widgets.VBox):
     Raises
     ------
     InputError
-        The folder does not exist.
+        The folder holds no run.
     """
 
     def __init__(self, run: Any) -> None:
-        self.folder = _folder_of(run)
+        self._run_folder = RunFolder(run.path if hasattr(run, "path") else run)
+        self.folder = self._run_folder.path
         self._closed = False
         self._controls = ControlBar(self.folder.name, self._request)
         self._rotation_map = HeatmapPanel("Mean pose change", "pose_change_deg", "°")
@@ -68,7 +66,6 @@ class RunDashboard(widgets.VBox):
             ]
         )
         self.add_class("locref-dashboard")
-        self._run_folder = RunFolder(self.folder)
         self._watcher = EventWatcher(
             self.folder,
             self._show,
@@ -109,16 +106,6 @@ class RunDashboard(widgets.VBox):
         self._resolution.show(state)
         words = at_bound_words(state)
         self._at_bound.value = f'<span class="locref-note">{words}</span>' if words else ""
-
-
-def _folder_of(run: Any) -> Path:
-    path = Path(fspath(run) if isinstance(run, str | PathLike) else run.path)
-    if not path.is_dir():
-        raise InputError(
-            f"{path}: there is no such run folder. Give a run from start_refinement or open_run, "
-            "or the path of the folder that holds events.jsonl."
-        )
-    return path
 
 
 def _side_by_side(left: widgets.Widget, right: widgets.Widget) -> widgets.GridBox:

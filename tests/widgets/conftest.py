@@ -1,0 +1,35 @@
+import comm
+import numpy as np
+import pytest
+from comm.base_comm import BaseComm
+from ipywidgets.widgets import widget as ipywidgets_widget
+
+from locref_widgets.io.mrc import Map
+
+
+class RecordingComm(BaseComm):
+    """Keeps what a kernel would have sent: (message type, data, buffers)."""
+
+    messages: list = []
+
+    def publish_msg(self, msg_type, data=None, metadata=None, buffers=None, **keys):
+        RecordingComm.messages.append((msg_type, data or {}, buffers or []))
+
+
+@pytest.fixture
+def wire(monkeypatch):
+    """Messages that leave Python while the test runs."""
+    RecordingComm.messages = []
+    monkeypatch.setattr(comm, "create_comm", RecordingComm)
+    monkeypatch.setattr(ipywidgets_widget.comm, "create_comm", RecordingComm)
+    return RecordingComm.messages
+
+
+@pytest.fixture
+def ball():
+    """A ball off the centre, and a mask around its upper half; 24 voxels of 4 Å."""
+    z, y, x = np.mgrid[:24, :24, :24].astype(np.float32)
+    distance = np.sqrt((x - 14) ** 2 + (y - 12) ** 2 + (z - 10) ** 2)
+    density = np.clip(7 - distance, 0, 1).astype(np.float32)
+    mask = (np.clip(5 - distance, 0, 1) * (z >= 10)).astype(np.float32)
+    return Map(density, 4.0), Map(mask, 4.0)
