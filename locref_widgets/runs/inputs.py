@@ -1,0 +1,180 @@
+"""The inputs of a run: checked together, recorded by content, found again by the worker."""
+
+import os
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from locref_widgets.errors import InputError
+from locref_widgets.io.mrc import Map, check_same_grid, read_map, write_map
+from locref_widgets.io.particles import Particles, check_particles_match_map, read_particles
+from locref_widgets.masks.checks import check_mask
+from locref_widgets.masks.dynamic import centre_of_mass_angstrom, radius_angstrom
+from locref_widgets.refinement.settings import RefinementSettings
+from locref_widgets.runs.provenance import describe_file, describe_stacks
+
+if TYPE_CHECKING:
+    from locref_widgets.refinement.problem import RefinementInput
+
+
+def check_inputs(inputs: "RefinementInput", settings: RefinementSettings) -> list[str]:
+    """Check that particles, maps, mask and settings belong together.
+
+    Returns warnings, each a sentence. Raises `InputError` for what cannot be refined.
+    """
+    volume, mask = inputs.volume, inputs.mask
+    check_particles_match_map(inputs.particles, volume)
+    for half_map in inputs.half_maps or ():
+        check_same_grid(volume, half_map, "the half-map")
+    warnings = check_mask(mask, volume)
+    voxel_size_angstrom = volume.voxel_size_angstrom
+    centre = centre_of_mass_angstrom(mask.data, voxel_size_angstrom)
+    radius = radius_angstrom(mask.data, voxel_size_angstrom, centre)
+    settings.resolve_fulcrum_angstrom(volume.box_px, voxel_size_angstrom, centre)
+    warnings += settings.fulcrum_warnings(volume.box_px, voxel_size_angstrom, centre, radius)
+    if settings.shift_extent > volume.box_px:
+        raise InputError(
+            f"shift_extent is {settings.shift_extent:g} px, wider than the box of "
+            f"{volume.box_px} px. It is the diameter of the disc of shifts searched, in pixels."
+        )
+    if settings.initial_lowpass < 2 * voxel_size_angstrom:
+        warnings.append(
+            f"initial_lowpass is {settings.initial_lowpass:g} Å, finer than the images resolve "
+            f"({2 * voxel_size_angstrom:g} Å): the starting map is not filtered at all."
+        )
+    n_particles = len(inputs.particles)
+    if settings.subset is not None and settings.subset > n_particles:
+        warnings.append(
+            f"subset is {settings.subset}, but there are {n_particles} particles: all are refined."
+        )
+    return warnings
+
+
+def record_inputs(inputs: "RefinementInput", own_folder: Path) -> dict[str, Any]:
+    """Name every input by absolute path and checksum.
+
+    What was changed in memory since it was read, or never was a file, is written into
+    ``own_folder`` first, so that a process that knows only the record gets the same.
+    """
+    half_maps = inputs.half_maps or ()
+    particles = _as_file(inputs.particles, own_folder)
+    return {
+        "particles": describe_file(particles),
+        "map": _describe_map(inputs.volume, own_folder / "map.mrc"),
+        "mask": _describe_map(inputs.mask, own_folder / "mask.mrc"),
+        "half_maps": [
+            _describe_map(half_map, own_folder / f"half{number}.mrc")
+            for number, half_map in enumerate(half_maps, start=1)
+        ],
+        "stacks": describe_stacks([s.path for s in inputs.particles.image_source.stacks]),
+    }
+
+
+def load_inputs(record: dict[str, Any]) -> "RefinementInput":
+    """Read the inputs that `record_inputs` named.
+
+    Raises `InputError` when one is missing or its content is not what the run began with.
+    """
+    from locref_widgets.refinement.problem import RefinementInput
+
+    particles = read_particles(record["particles"]["path"])
+    named = [record["particles"], record["map"], record["mask"], *record["half_maps"]]
+    stacks = describe_stacks([stack.path for stack in particles.image_source.stacks])
+    for entry in named:
+        if describe_file(entry["path"])["sha256"] != entry["sha256"]:
+            raise InputError(
+                f"{entry['path']}: was changed since the run began. Put the old file back, or "
+                "begin a new run in another folder."
+            )
+    if changed := _stack_differences(record["stacks"], stacks):
+        raise InputError(f"{changed[0]}. Put the old stack back, or begin a new run.")
+    half_maps = [read_map(entry["path"]) for entry in record["half_maps"]]
+    return RefinementInput(
+        particles=particles,
+        volume=read_map(record["map"]["path"]),
+        mask=read_map(record["mask"]["path"]),
+        half_maps=(half_maps[0], half_maps[1]) if half_maps else None,
+    )
+
+
+def find_differences(
+    record: dict[str, Any], inputs: "RefinementInput", settings: RefinementSettings
+) -> list[str]:
+    """List in words how inputs and settings differ from those that a run was begun with."""
+    with tempfile.TemporaryDirectory() as aside:
+        new = record_inputs(inputs, Path(aside))
+    old = record["inputs"]
+    found = [
+        f"{name}: {old[name]['path']} then, {new[name]['path']} of another content now"
+        for name in ("particles", "map", "mask")
+        if old[name]["sha256"] != new[name]["sha256"]
+    ]
+    if [h["sha256"] for h in old["half_maps"]] != [h["sha256"] for h in new["half_maps"]]:
+        found.append("half-maps: others than then")
+    found += _stack_differences(old["stacks"], new["stacks"])
+    settings_now = settings.model_dump(mode="json")
+    for name, then in record["settings"].items():
+        if then != settings_now.get(name):
+            found.append(f"{name}: {then} then, {settings_now.get(name)} now")
+    return found
+
+
+def _stack_differences(old: dict[str, Any], new: dict[str, Any]) -> list[str]:
+    key = "sha256_first_and_last_mib"
+    found = [
+        f"image stack: the content of {now['path']} is not what it was"
+        for then, now in zip(old["first"], new["first"], strict=False)
+        if then[key] != now[key]
+    ]
+    if not found and old["sha256_of_names_and_sizes"] != new["sha256_of_names_and_sizes"]:
+        found.append("image stacks: others than then, or of another size")
+    return found
+
+
+def _describe_map(volume: Map, own_path: Path) -> dict[str, Any]:
+    path = volume.path
+    if path is None or not _holds(path, volume):
+        own_path.parent.mkdir(parents=True, exist_ok=True)
+        write_map(own_path, volume.data, volume.voxel_size_angstrom)
+        path = own_path
+    return describe_file(path) | {"voxel_size_angstrom": volume.voxel_size_angstrom}
+
+
+def _holds(path: str | os.PathLike, volume: Map) -> bool:
+    try:
+        stored = read_map(path)
+    except InputError:
+        return False
+    same_voxel = stored.voxel_size_angstrom == volume.voxel_size_angstrom
+    return same_voxel and np.array_equal(stored.data, volume.data)
+
+
+def _as_file(particles: Particles, own_folder: Path) -> Path:
+    try:
+        stored = read_particles(particles.path)
+    except InputError:
+        stored = None
+    if stored is not None and _same_table(stored, particles):
+        return particles.path
+    own_folder.mkdir(parents=True, exist_ok=True)
+    particles.write_star(own_folder / "particles.star")
+    return own_folder / "particles.star"
+
+
+def _same_table(stored: Particles, given: Particles) -> bool:
+    if [s.path.resolve() for s in stored.image_source.stacks] != [
+        s.path.resolve() for s in given.image_source.stacks
+    ]:
+        return False
+    if stored.blocks.keys() != given.blocks.keys():
+        return False
+    return all(
+        stored.blocks[name].columns.keys() == block.columns.keys()
+        and all(
+            np.array_equal(stored.blocks[name].columns[column], values)
+            for column, values in block.columns.items()
+        )
+        for name, block in given.blocks.items()
+    )

@@ -1,0 +1,95 @@
+"""One iteration as files: enough to show it, and to go on from it exactly."""
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from locref_widgets.engine.fsc import FSCCurve
+from locref_widgets.errors import InputError
+from locref_widgets.io.fsc_files import write_fsc_json
+from locref_widgets.io.mrc import read_map, write_map
+from locref_widgets.io.particles import Particles
+from locref_widgets.refinement.state import IterationResult
+
+_POSES = ("indices", "rotations", "origins_angstrom")
+_SCALARS = ("iteration", "resolution_angstrom", "converged", "seconds")
+
+
+def write_iteration_files(
+    folder: Path, result: IterationResult, particles: Particles, voxel_size_angstrom: float
+) -> None:
+    """Write half1, half2, map and mask, ``particles.star``, ``fsc.json`` and ``info.npz``.
+
+    ``particles`` is the input table, of which ``result.indices`` take part. The FSC curves are
+    in ``info.npz`` once more: there their bits are kept.
+    """
+    for name, volume in _volumes(result).items():
+        write_map(folder / f"{name}.mrc", volume, voxel_size_angstrom)
+    refined_particles(particles, result).write_star(folder / "particles.star")
+    write_fsc_json(folder / "fsc.json", result.fsc)
+    arrays: dict[str, Any] = {f"info/{name}": values for name, values in result.info.items()}
+    arrays |= {name: getattr(result, name) for name in (*_POSES, *_SCALARS)}
+    for name, curve in result.fsc.items():
+        arrays[f"fsc/{name}/frequency_per_angstrom"] = curve.frequency_per_angstrom
+        arrays[f"fsc/{name}/values"] = curve.values
+    np.savez(folder / "info.npz", **arrays)
+
+
+def read_iteration_files(folder: Path) -> IterationResult:
+    """Read what `write_iteration_files` wrote, exactly. Raises `InputError` when it is damaged."""
+    volumes = {name: read_map(folder / f"{name}.mrc").data for name in ("half1", "half2")}
+    volumes |= {name: read_map(folder / f"{name}.mrc").data for name in ("map", "mask")}
+    try:
+        with np.load(folder / "info.npz", allow_pickle=False) as stored:
+            arrays = {name: stored[name] for name in stored.files}
+        return IterationResult(
+            iteration=int(arrays["iteration"]),
+            half_maps=(volumes["half1"], volumes["half2"]),
+            map=volumes["map"],
+            mask=volumes["mask"],
+            fsc=_curves(arrays),
+            resolution_angstrom=float(arrays["resolution_angstrom"]),
+            converged=bool(arrays["converged"]),
+            seconds=float(arrays["seconds"]),
+            **{name: arrays[name] for name in _POSES},
+            info={
+                name.removeprefix("info/"): values
+                for name, values in arrays.items()
+                if name.startswith("info/")
+            },
+        )
+    except (OSError, ValueError, KeyError) as error:
+        raise InputError(
+            f"{folder / 'info.npz'}: cannot be read ({error}). Remove the folder {folder} to let "
+            "the run repeat this iteration."
+        ) from None
+
+
+def refined_particles(particles: Particles, result: IterationResult) -> Particles:
+    """Return the particles that took part, with their new poses and every input column."""
+    return particles.take(result.indices).with_poses(result.rotations, result.origins_angstrom)
+
+
+def read_resolution_angstrom(folder: Path) -> float:
+    """Read an iteration's quoted resolution without its maps; NaN when it is not there."""
+    try:
+        with np.load(folder / "info.npz", allow_pickle=False) as stored:
+            return float(stored["resolution_angstrom"])
+    except (OSError, ValueError, KeyError, json.JSONDecodeError):
+        return math.nan
+
+
+def _volumes(result: IterationResult) -> dict[str, np.ndarray]:
+    half1, half2 = result.half_maps
+    return {"half1": half1, "half2": half2, "map": result.map, "mask": result.mask}
+
+
+def _curves(arrays: dict[str, np.ndarray]) -> dict[str, FSCCurve]:
+    names = [key.split("/")[1] for key in arrays if key.startswith("fsc/")]
+    return {
+        name: FSCCurve(arrays[f"fsc/{name}/frequency_per_angstrom"], arrays[f"fsc/{name}/values"])
+        for name in dict.fromkeys(names)
+    }

@@ -1,0 +1,138 @@
+"""The refinement of a run folder, from wherever it stands to its end, in this process."""
+
+import traceback
+from collections.abc import Callable
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+from locref_widgets.errors import InputError, OutputError
+from locref_widgets.refinement.settings import RefinementSettings
+from locref_widgets.refinement.state import IterationResult, StopRequested
+from locref_widgets.runs.events import read_events
+from locref_widgets.runs.finish import write_final, write_report_of
+from locref_widgets.runs.folder import RunFolder
+from locref_widgets.runs.observer import Listener, RunObserver
+from locref_widgets.runs.provenance import describe_device, describe_host, versions
+from locref_widgets.runs.signals import StopOnSignal
+
+if TYPE_CHECKING:
+    from locref_widgets.refinement.problem import RefinementInput
+
+RefineLoop = Callable[..., IterationResult]
+
+
+def run_job(
+    folder: RunFolder,
+    inputs: "RefinementInput",
+    settings: RefinementSettings,
+    *,
+    warnings: list[str] | None = None,
+    listeners: tuple[Listener, ...] = (),
+    refine_loop: RefineLoop | None = None,
+) -> str:
+    """Refine from the last iteration on the disc to the end; return the status it ended with.
+
+    The caller holds the folder's lock and releases it. ``refine_loop`` stands in for
+    `locref_widgets.refinement.refine.refine_loop` in tests.
+
+    Raises
+    ------
+    Exception
+        Whatever made the run fail; its message is in ``run.json`` and the events by then.
+    KeyboardInterrupt
+        When interrupted twice. The run is marked as stopped and can be resumed.
+    """
+    with StopOnSignal() as signals:
+        observer = RunObserver(
+            folder,
+            inputs.particles,
+            settings,
+            stop_asked=lambda: signals.requested,
+            listeners=listeners,
+        )
+        try:
+            folder.set_status("running")
+            _refine(folder, inputs, settings, observer, warnings or [], refine_loop)
+        except (StopRequested, KeyboardInterrupt) as stop:
+            observer.say("stopped")
+            folder.set_status("stopped")
+            if isinstance(stop, KeyboardInterrupt):
+                raise
+            return "stopped"
+        except Exception as error:
+            _record_failure(folder, observer, error)
+            raise
+    return "finished"
+
+
+def _refine(
+    folder: RunFolder,
+    inputs: "RefinementInput",
+    settings: RefinementSettings,
+    observer: RunObserver,
+    warnings: list[str],
+    refine_loop: RefineLoop | None,
+) -> None:
+    folder.set_values(
+        host=describe_host(), device=describe_device(), versions=versions(), message=None
+    )
+    for message in warnings:
+        observer.say("warning", message=message)
+    done = folder.iterations()
+    result = folder.read_iteration(done[-1]) if done else None
+    if result is not None:
+        _tell_untold(folder, observer)
+    if result is None or not (result.converged or result.iteration >= settings.iterations):
+        loop = refine_loop or _real_loop()
+        result = loop(inputs, settings, observer, resume=result)
+    bfactor_angstrom2 = write_final(folder, result, inputs.particles)
+    folder.set_values(summary=folder.summary | {"bfactor_angstrom2": round(bfactor_angstrom2, 1)})
+    write_report_of(folder, observer)
+    observer.say(
+        "run_finished",
+        resolution_angstrom=result.resolution_angstrom,
+        iterations=result.iteration,
+    )
+    folder.set_status("finished")
+
+
+def _real_loop() -> RefineLoop:
+    from locref_widgets.refinement.refine import refine_loop
+
+    return refine_loop
+
+
+def _tell_untold(folder: RunFolder, observer: RunObserver) -> None:
+    """Log the iterations that a kill left on the disc but not in the events."""
+    events, _ = read_events(folder.events_path)
+    told = {event.get("iteration") for event in events if event["kind"] == "iteration_finished"}
+    for iteration in folder.iterations():
+        if iteration not in told:
+            observer.tell_iteration(folder.read_iteration(iteration))
+
+
+def _record_failure(folder: RunFolder, observer: RunObserver, error: Exception) -> None:
+    said = isinstance(error, InputError | OutputError)
+    message = str(error) if said else f"{type(error).__name__}: {error}"
+    # On a full disc the failure itself may not be writable: the run then shows as lost.
+    with suppress(OutputError, OSError):
+        if not said:
+            with (folder.path / "log.txt").open("a") as log:
+                traceback.print_exception(error, file=log)
+        folder.set_status("failed", message)
+    with suppress(OutputError, OSError):
+        observer.say("failed", message=message)
+
+
+def job_record(
+    inputs: dict[str, Any], settings: RefinementSettings, command: list[str]
+) -> dict[str, Any]:
+    """Return what ``run.json`` holds before the run begins."""
+    return {
+        "settings": settings.model_dump(mode="json"),
+        "inputs": inputs,
+        "command": command,
+        "versions": versions(),
+        "host": describe_host(),
+        "device": None,
+    }

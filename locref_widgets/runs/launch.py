@@ -1,0 +1,45 @@
+"""Starting a worker that outlives the process that started it."""
+
+import os
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import locref_widgets
+from locref_widgets.errors import OutputError
+from locref_widgets.runs.folder import RunFolder
+from locref_widgets.runs.lock import WriterLock
+from locref_widgets.runs.processes import identify
+
+
+def spawn_worker(folder: RunFolder, lock: WriterLock) -> int:
+    """Start ``python -m locref_widgets.runs.worker`` in a session of its own; return its pid.
+
+    The lock goes over to the worker without being free in between. What the worker prints goes
+    to ``log.txt``.
+    """
+    # The worker must find the same package, also when it is not installed but on the path.
+    package_parent = str(Path(locref_widgets.__file__).parents[1])
+    paths = [package_parent, *filter(None, [os.environ.get("PYTHONPATH")])]
+    command = [sys.executable, "-m", "locref_widgets.runs.worker", str(folder.path)]
+    try:
+        with (folder.path / "log.txt").open("ab") as log:
+            process = subprocess.Popen(
+                [*command, "--lock", str(lock.descriptor)],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+                pass_fds=(lock.descriptor,),
+                env={**os.environ, "PYTHONPATH": os.pathsep.join(paths)},
+            )
+    except OSError as error:
+        folder.set_status("failed", f"the worker could not be started: {error}")
+        lock.release()
+        raise OutputError(f"{folder.path}: the worker could not be started: {error}") from error
+    lock.hand_to(identify(process.pid))
+    lock.drop()
+    # Without a waiting parent the dead worker would stay in the process table.
+    threading.Thread(target=process.wait, name="locref-worker", daemon=True).start()
+    return process.pid

@@ -1,0 +1,116 @@
+"""What the refinement reports to: persists iterations, logs events, obeys requests."""
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+from locref_widgets.io.particles import Particles
+from locref_widgets.refinement.diagnostics import summarise_iteration
+from locref_widgets.refinement.settings import RefinementSettings
+from locref_widgets.refinement.state import IterationResult, StopRequested
+from locref_widgets.runs.control import take_request
+from locref_widgets.runs.events import EventLog
+from locref_widgets.runs.folder import RunFolder
+
+_PROGRESS_EVERY_SECONDS = 0.25
+_POLL_EVERY_SECONDS = 0.2
+# Said by the run once their results are on the disc, not by the loop before.
+_SAID_BY_THE_RUN = frozenset({"iteration_finished", "run_finished"})
+
+Listener = Callable[[dict[str, Any]], None]
+
+
+class RunObserver:
+    """The `Observer` of a run folder, held by the process that has its lock.
+
+    ``stop_asked`` tells whether a signal asked this process to end; ``listeners`` are called with
+    every event once it is written.
+    """
+
+    def __init__(
+        self,
+        folder: RunFolder,
+        particles: Particles,
+        settings: RefinementSettings,
+        *,
+        stop_asked: Callable[[], bool] = lambda: False,
+        listeners: tuple[Listener, ...] = (),
+    ) -> None:
+        self.folder, self.particles, self.settings = folder, particles, settings
+        self.log = EventLog(folder.events_path)
+        self._stop_asked, self._listeners = stop_asked, listeners
+        self._next_progress = self._next_poll = 0.0
+
+    def event(self, kind: str, **values: Any) -> None:
+        """Log an event of the loop; of a flood of ``progress`` four a second are kept."""
+        if kind in _SAID_BY_THE_RUN:
+            return
+        if kind == "progress" and values.get("done") != values.get("total"):
+            now = time.monotonic()
+            if now < self._next_progress:
+                return
+            self._next_progress = now + _PROGRESS_EVERY_SECONDS
+        self.say(kind, **values)
+
+    def say(self, kind: str, **values: Any) -> None:
+        """Log an event and tell the listeners."""
+        event = self.log.append(kind, **values)
+        for listener in self._listeners:
+            listener(event)
+
+    def checkpoint(self) -> None:
+        """Obey pending requests: wait while paused, raise `StopRequested` to end."""
+        if self._stop_asked():
+            raise StopRequested
+        now = time.monotonic()
+        if now < self._next_poll:
+            return
+        self._next_poll = now + _POLL_EVERY_SECONDS
+        request = take_request(self.folder.path)
+        if request == "stop":
+            raise StopRequested
+        if request == "pause":
+            self._wait_while_paused()
+
+    def iteration_finished(self, result: IterationResult) -> None:
+        """Write the iteration, and only then tell of it."""
+        self.folder.write_iteration(result, self.particles, self.particles.pixel_size_angstrom)
+        self.tell_iteration(result)
+
+    def tell_iteration(self, result: IterationResult) -> None:
+        """Log the summary of an iteration that is on the disc, and update the headline numbers."""
+        initial_rotations = self.particles.rotations[result.indices]
+        payload = summarise_iteration(
+            result, initial_rotations, self.settings, self.particles.pixel_size_angstrom
+        )
+        self.say("iteration_finished", **payload)
+        self.folder.set_values(summary=self._summary(result, payload))
+
+    def _summary(self, result: IterationResult, payload: dict[str, Any]) -> dict[str, Any]:
+        before = self.folder.summary
+        first = result.iteration == 0
+        start = payload["resolution_angstrom"] if first else before.get("start_resolution_angstrom")
+        return {
+            "n_particles": len(result.indices),
+            "iterations": result.iteration,
+            "converged": payload["converged"],
+            "resolution_angstrom": payload["resolution_angstrom"],
+            "start_resolution_angstrom": start,
+            "median_pose_change_deg": payload["pose_change"]["median_deg"],
+            "median_shift_change_px": payload["shift_change"]["median_px"],
+            "at_bound_fraction": payload["at_bound_fraction"],
+            "seconds": round(before.get("seconds", 0.0) + float(result.seconds), 1),
+        }
+
+    def _wait_while_paused(self) -> None:
+        self.folder.set_status("paused")
+        self.say("paused")
+        while True:
+            request = take_request(self.folder.path)
+            if self._stop_asked() or request == "stop":
+                raise StopRequested
+            if request == "continue":
+                break
+            time.sleep(_POLL_EVERY_SECONDS)
+        self.folder.set_status("running")
+        self.say("continued")

@@ -1,0 +1,82 @@
+"""Everything that must be right before a run begins or goes on; until then nothing is touched."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from locref_widgets.errors import InputError
+from locref_widgets.io.mrc import Map
+from locref_widgets.io.particles import Particles
+from locref_widgets.refinement.settings import RefinementSettings
+from locref_widgets.runs.control import clear_requests
+from locref_widgets.runs.durable import disc_errors
+from locref_widgets.runs.folder import RunFolder, check_can_create, is_run
+from locref_widgets.runs.inputs import check_inputs, find_differences, record_inputs
+from locref_widgets.runs.job import job_record
+from locref_widgets.runs.lock import WriterLock
+from locref_widgets.runs.provenance import command_line
+
+if TYPE_CHECKING:
+    from locref_widgets.refinement.problem import RefinementInput
+
+
+def checked_inputs(
+    particles: Particles,
+    volume: Map,
+    mask: Map,
+    settings: RefinementSettings,
+    half_maps: tuple[Map, Map] | None,
+) -> tuple["RefinementInput", list[str]]:
+    """Bring the inputs together; return them with warnings, or raise `InputError`."""
+    from locref_widgets.refinement.problem import RefinementInput
+
+    inputs = RefinementInput(particles, volume, mask, half_maps)
+    return inputs, check_inputs(inputs, settings)
+
+
+def open_existing(out: Path) -> RunFolder | None:
+    """Open the run at ``out``; None when one can be begun there, else `InputError`."""
+    if is_run(out):
+        return RunFolder(out)
+    check_can_create(out)
+    return None
+
+
+def check_resumable(
+    folder: RunFolder, inputs: "RefinementInput", settings: RefinementSettings
+) -> None:
+    """Raise `InputError` listing every difference to what the run was begun with."""
+    differences = find_differences(folder.read_record(), inputs, settings)
+    if differences:
+        raise InputError(
+            f"{folder.path}: this run was begun with other inputs or settings: "
+            + "; ".join(differences)
+            + ". Give the same, or another folder."
+        )
+
+
+def begin(
+    out: Path,
+    inputs: "RefinementInput",
+    settings: RefinementSettings,
+    existing: RunFolder | None,
+) -> tuple[RunFolder, WriterLock]:
+    """Take the lock and make the run folder, or mark an existing one as running again.
+
+    Raises `InputError` when another process writes there, `OutputError` when the disc fails.
+    """
+    with disc_errors(out):
+        out.mkdir(parents=True, exist_ok=True)
+    lock = WriterLock.acquire(out)
+    try:
+        if existing is None:
+            with disc_errors(out):
+                for name in ("control", "iterations"):
+                    (out / name).mkdir(exist_ok=True)
+            record = job_record(record_inputs(inputs, out / "inputs"), settings, command_line())
+            return RunFolder.create(out, record), lock
+        clear_requests(out)
+        existing.set_status("running")
+    except BaseException:
+        lock.release()
+        raise
+    return existing, lock

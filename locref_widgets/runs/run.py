@@ -1,0 +1,207 @@
+"""Starting, opening and steering runs: what notebooks and the command line call."""
+
+import os
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from locref_widgets.errors import InputError
+from locref_widgets.io.mrc import Map
+from locref_widgets.io.particles import Particles
+from locref_widgets.refinement.settings import RefinementSettings
+from locref_widgets.refinement.state import IterationResult
+from locref_widgets.runs import control
+from locref_widgets.runs.events import follow_events, read_events
+from locref_widgets.runs.folder import RunFolder
+from locref_widgets.runs.job import RefineLoop, run_job
+from locref_widgets.runs.launch import spawn_worker
+from locref_widgets.runs.observer import Listener
+from locref_widgets.runs.prepare import begin, check_resumable, checked_inputs, open_existing
+
+_ENDED = ("stopped", "finished", "failed", "lost")
+
+
+class Run:
+    """A run seen from outside: from any process, at any time. It only reads and leaves requests."""
+
+    def __init__(self, path: str | os.PathLike) -> None:
+        self.folder = RunFolder(Path(path))
+
+    def __repr__(self) -> str:
+        return f"Run({str(self.path)!r}, {self.status})"
+
+    @property
+    def path(self) -> Path:
+        """The run folder."""
+        return self.folder.path
+
+    @property
+    def status(self) -> str:
+        """One of "running", "paused", "stopped", "finished", "failed" and "lost"."""
+        return self.folder.status
+
+    @property
+    def message(self) -> str | None:
+        """Why the run failed; None if it did not."""
+        return self.folder.read_record().get("message")
+
+    @property
+    def settings(self) -> RefinementSettings:
+        """The settings it was given."""
+        return self.folder.settings
+
+    @property
+    def summary(self) -> dict[str, Any]:
+        """Headline numbers of the iterations so far."""
+        return self.folder.summary
+
+    def iterations(self) -> list[int]:
+        """List the finished iterations."""
+        return self.folder.iterations()
+
+    def iteration(self, iteration: int) -> IterationResult:
+        """Read the maps, poses and curves of an iteration."""
+        return self.folder.read_iteration(iteration)
+
+    def events(self) -> list[dict[str, Any]]:
+        """Read all events so far."""
+        return read_events(self.folder.events_path)[0]
+
+    def follow(self) -> Iterator[dict[str, Any]]:
+        """Yield all events so far, then new ones as they come, until the run ends."""
+        return follow_events(self.folder.events_path, ended=lambda: self.status in _ENDED)
+
+    def pause(self) -> None:
+        """Ask it to pause, within about a second."""
+        self._ask("pause")
+
+    def continue_(self) -> None:
+        """Ask it to go on after a pause."""
+        self._ask("continue")
+
+    def stop(self) -> None:
+        """Ask it to stop; the iteration under way is lost, the run can be resumed."""
+        self._ask("stop")
+
+    def wait(self, timeout: float | None = None) -> str:
+        """Wait until the run ends, or `timeout` seconds have passed; return the status then."""
+        deadline = None if timeout is None else time.monotonic() + timeout
+        while (status := self.status) not in _ENDED:
+            if deadline is not None and time.monotonic() > deadline:
+                break
+            time.sleep(0.2)
+        return status
+
+    def write_report(self) -> Path:
+        """Write ``final/report.html`` from what the folder holds, and return its path."""
+        from locref_widgets.figures.report import write_report
+
+        (self.path / "final").mkdir(exist_ok=True)
+        return Path(write_report(self.path))
+
+    def _ask(self, request: str) -> None:
+        status = self.status
+        if status in _ENDED:
+            raise InputError(f"{self.path}: is not running ({status}), so it cannot {request}.")
+        control.request(self.path, request)
+
+
+def open_run(path: str | os.PathLike) -> Run:
+    """Open a run folder, whether its process is running, has ended or was killed.
+
+    Raises `InputError` when there is no run, or it cannot be read.
+    """
+    return Run(path)
+
+
+def start_refinement(
+    particles: Particles,
+    volume: Map,
+    mask: Map,
+    settings: RefinementSettings | None = None,
+    out: str | os.PathLike = "run",
+    *,
+    half_maps: tuple[Map, Map] | None = None,
+) -> Run:
+    """Refine in a process of its own, which outlives this one; return at once.
+
+    Calling it again with the same inputs, settings and folder attaches to the run when it is
+    alive or finished and resumes it when it was stopped, failed or lost: a notebook's cell can be
+    run any number of times.
+
+    Raises
+    ------
+    InputError
+        For unfit inputs, a folder with something else in it, or a run that was begun with other
+        inputs or settings (the message lists the differences).
+    """
+    settings = settings or RefinementSettings()
+    inputs, _ = checked_inputs(particles, volume, mask, settings, half_maps)
+    existing = open_existing(Path(out))
+    if existing is not None:
+        check_resumable(existing, inputs, settings)
+        if existing.status in ("running", "paused", "finished"):
+            return Run(existing.path)
+    folder, lock = begin(Path(out), inputs, settings, existing)
+    spawn_worker(folder, lock)
+    return Run(folder.path)
+
+
+def refine(
+    particles: Particles,
+    volume: Map,
+    mask: Map,
+    settings: RefinementSettings | None = None,
+    out: str | os.PathLike = "run",
+    *,
+    half_maps: tuple[Map, Map] | None = None,
+    progress: bool = True,
+    resume: bool = False,
+    refine_loop: RefineLoop | None = None,
+) -> Run:
+    """Refine in this process, with a progress bar; return when it is finished or stopped.
+
+    Ctrl-C stops it within about a second, leaves a run that can be resumed, and raises
+    KeyboardInterrupt. ``resume`` goes on with the run in ``out``, if there is one.
+    ``refine_loop`` stands in for the real one in tests.
+
+    Raises
+    ------
+    InputError
+        For unfit inputs, a folder with something else in it, a run already there (without
+        ``resume``) or one that was begun with other inputs or settings.
+    OutputError
+        When the disc fails or is full; what is finished is safe, and the run can be resumed.
+    """
+    from locref_widgets.runs.progress import ProgressPrinter
+
+    settings = settings or RefinementSettings()
+    inputs, warnings = checked_inputs(particles, volume, mask, settings, half_maps)
+    existing = open_existing(Path(out))
+    if existing is not None:
+        if not resume:
+            raise InputError(
+                f"{existing.path}: holds a run already ({existing.status}). Go on with it by "
+                "--resume (in Python: resume=True), or give another folder."
+            )
+        check_resumable(existing, inputs, settings)
+        if existing.status == "finished":
+            return Run(existing.path)
+    folder, lock = begin(Path(out), inputs, settings, existing)
+    printer = ProgressPrinter() if progress else None
+    listeners: tuple[Listener, ...] = (printer,) if printer else ()
+    try:
+        run_job(
+            folder,
+            inputs,
+            settings,
+            warnings=warnings,
+            listeners=listeners,
+            refine_loop=refine_loop,
+        )
+    finally:
+        if printer:
+            printer.close()
+        lock.release()
+    return Run(folder.path)

@@ -1,0 +1,65 @@
+"""The process that runs the job of a run folder: ``python -m locref_widgets.runs.worker DIR``."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from locref_widgets.errors import InputError, OutputError
+from locref_widgets.runs.compile_cache import use_compile_cache
+from locref_widgets.runs.folder import RunFolder
+from locref_widgets.runs.inputs import check_inputs, load_inputs
+from locref_widgets.runs.job import RefineLoop, run_job
+from locref_widgets.runs.lock import WriterLock
+from locref_widgets.runs.progress import ProgressPrinter
+
+
+def main(arguments: Sequence[str] | None = None, refine_loop: RefineLoop | None = None) -> int:
+    """Refine the run named by the arguments; return the exit status.
+
+    ``--lock N`` is the file descriptor of the lock that the starting process passes down;
+    without it the lock is taken here. ``refine_loop`` stands in for the real one in tests.
+    """
+    parser = argparse.ArgumentParser(prog="locref_widgets.runs.worker")
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--lock", type=int)
+    options = parser.parse_args(arguments)
+    try:
+        folder = RunFolder(options.folder)
+        if options.lock is None:
+            lock = WriterLock.acquire(folder.path)
+        else:
+            lock = WriterLock.inherit(options.lock)
+    except (InputError, OutputError) as error:
+        sys.stderr.write(f"{error}\n")
+        return 2
+    try:
+        status = _refine(folder, refine_loop)
+    except (InputError, OutputError) as error:
+        sys.stderr.write(f"{error}\n")
+        return 2
+    except KeyboardInterrupt:
+        return 130
+    finally:
+        lock.release()
+    return 0 if status == "finished" else 130
+
+
+def _refine(folder: RunFolder, refine_loop: RefineLoop | None) -> str:
+    printer = ProgressPrinter(bar=False)
+    try:
+        use_compile_cache()
+        settings = folder.settings
+        inputs = load_inputs(folder.read_record()["inputs"])
+        warnings = check_inputs(inputs, settings)
+    except Exception as error:
+        # Before the job begins, nobody else would record what went wrong.
+        folder.set_status("failed", str(error))
+        raise
+    return run_job(
+        folder, inputs, settings, warnings=warnings, listeners=(printer,), refine_loop=refine_loop
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())
