@@ -4,6 +4,8 @@ All radial filters act on ``rfftn`` half-spectra of cubic maps; radii are in Fou
 frequency of radius k is ``k / (N voxel_size)``.
 """
 
+from functools import partial
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -111,6 +113,7 @@ def fourier_pad(volume: Float[AnyArray, "z y x"], box_px: int) -> Float[Array, "
     return _change_box(volume, box_px)
 
 
+@partial(jax.jit, static_argnames="box_px")
 def _change_box(volume: Float[AnyArray, "z y x"], box_px: int) -> Float[Array, "m m m"]:
     resampled = jnp.asarray(volume)
     for axis in range(3):

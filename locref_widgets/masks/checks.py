@@ -64,7 +64,8 @@ def density_share(mask: Float[np.ndarray, "z y x"], volume: Float[np.ndarray, "z
 def edge_width_angstrom(mask: Float[np.ndarray, "z y x"], voxel_size_angstrom: float) -> float:
     """Width of a mask's cosine edge from 1 to 0, 0 for a binary mask.
 
-    From the slope at half height, ``pi / (2 width)`` for a cosine; the median over the edge.
+    From central differences g at half height, where a cosine edge of width W sampled every h has
+    ``g = sin(pi h / W) / (2 h)``; the median over the edge.
     """
     half_way = (mask > 0.35) & (mask < 0.65)
     if not half_way.any():
@@ -76,7 +77,10 @@ def edge_width_angstrom(mask: Float[np.ndarray, "z y x"], voxel_size_angstrom: f
     gradient = np.gradient(mask[box].astype(np.float64), voxel_size_angstrom)
     slope = np.sqrt(sum(component**2 for component in gradient))[half_way[box]]
     slope = slope[slope > 0]
-    return float(np.pi / (2.0 * np.median(slope))) if len(slope) else np.inf
+    if not len(slope):
+        return np.inf
+    rise = min(2.0 * voxel_size_angstrom * float(np.median(slope)), 1.0)
+    return float(np.pi * voxel_size_angstrom / np.arcsin(rise))
 
 
 def _name(mask: Map) -> str:

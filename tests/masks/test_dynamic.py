@@ -36,12 +36,16 @@ def test_ball_gets_its_edge_at_near_and_far_to_half_a_voxel():
     distance = distance_from((1.0, -2.0, 3.0))
     mask = dynamic.soft_edge(distance <= radius_px, near, far, VOXEL)
     surface = (distance - radius_px) * VOXEL
-    # Nearest voxel centres lie up to about half a voxel inside the ball's surface.
-    half = 0.5 * VOXEL
-    assert (mask[surface <= near - half] == 1.0).all()
-    assert (mask[surface >= far + half] == 0.0).all()
-    assert (mask <= cosine(surface - half, near, far) + 1e-6).all()
-    assert (mask >= cosine(surface + half, near, far) - 1e-6).all()
+    # The nearest voxel centre lies inside the ball, by less than a voxel and on average by a
+    # quarter of one: no voxel is nearer than the surface, and the edge is right to half a voxel.
+    assert (mask <= cosine(surface, near, far) + 1e-6).all()
+    assert (mask >= cosine(surface + VOXEL, near, far) - 1e-6).all()
+    edge = (mask > 0.01) & (mask < 0.99)
+    seen = near + (far - near) * np.arccos(2.0 * mask[edge] - 1.0) / np.pi
+    lag = seen - surface[edge]
+    assert 0.0 < lag.mean() < 0.5 * VOXEL
+    for side in (seen < near + 2.0, seen > far - 2.0):
+        assert lag[side].mean() < 0.5 * VOXEL
     assert mask.dtype == np.float32
 
 
