@@ -6,7 +6,7 @@ The command line's flags, the YAML file and the settings form are generated from
 import math
 import os
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal
 
 import numpy as np
 from jaxtyping import Float
@@ -114,7 +114,7 @@ class RefinementSettings(BaseModel):
             raise InputError(explain(error, setting_options())) from None
 
     @model_validator(mode="after")
-    def _check_pairs(self) -> Self:
+    def _check_pairs(self) -> "RefinementSettings":
         if self.fulcrum is not None and self.fulcrum_angstrom is not None:
             raise ValueError("fulcrum and fulcrum_angstrom are both set; give one of them")
         if self.dynamic_mask_far <= self.dynamic_mask_near:
@@ -179,7 +179,7 @@ class RefinementSettings(BaseModel):
         return to_yaml(setting_options(), self)
 
     @classmethod
-    def from_yaml(cls, text: str, source: str = "the settings") -> Self:
+    def from_yaml(cls, text: str, source: str = "the settings") -> "RefinementSettings":
         """Read settings from YAML text; names left out keep their defaults. Raises `InputError`."""
         return cls(**read_yaml_values(text, source))
 
@@ -188,7 +188,7 @@ class RefinementSettings(BaseModel):
         Path(path).write_text(self.to_yaml(), encoding="utf-8")
 
     @classmethod
-    def load(cls, path: str | os.PathLike, **overrides: Any) -> Self:
+    def load(cls, path: str | os.PathLike, **overrides: Any) -> "RefinementSettings":
         """Read settings from a YAML file; `overrides` take precedence. Raises `InputError`."""
         values = read_yaml_values(read_text(path), str(path))
         # A fulcrum given by hand replaces the file's, whichever of the two units either used.
