@@ -5,7 +5,6 @@ Curves go by the names of `locref_widgets.engine.fsc.fsc_curves`; all share one 
 
 import json
 import math
-import os
 from pathlib import Path
 from typing import Any
 from xml.sax.saxutils import quoteattr
@@ -13,7 +12,8 @@ from xml.sax.saxutils import quoteattr
 import numpy as np
 
 from locref_widgets.engine.fsc import FSCCurve
-from locref_widgets.errors import InputError, OutputError
+from locref_widgets.errors import InputError
+from locref_widgets.io.atomic import atomic_writer
 
 # RELION's column for each of our curves, in the order of its postprocess.star.
 _RELION_COLUMNS = {
@@ -111,14 +111,5 @@ def _listed(values: np.ndarray) -> list[float | None]:
 
 
 def _write_text(path: Path, text: str) -> None:
-    """Write aside and rename, so that the file is either the old one or the whole new one."""
-    aside = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        aside.write_text(text, encoding="utf-8")
-        aside.replace(path)
-    except OSError as error:
-        aside.unlink(missing_ok=True)
-        raise OutputError(
-            f"{path}: could not be written ({error.strerror}). Files already there are as they "
-            "were; free some space or mend the permissions and run the command again."
-        ) from error
+    with atomic_writer(path) as handle:
+        handle.write(text.encode("utf-8"))

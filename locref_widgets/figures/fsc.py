@@ -1,0 +1,108 @@
+"""FSC curves against frequency, read off in Å."""
+
+import numpy as np
+from matplotlib.axis import Axis
+from matplotlib.figure import Figure
+from matplotlib.ticker import FixedLocator, FuncFormatter
+
+from locref_widgets.figures.run_data import Curve
+from locref_widgets.figures.theme import (
+    BLUE,
+    GREEN,
+    GREY,
+    INK,
+    MUTED,
+    ORANGE,
+    PURPLE,
+    SKY,
+    new_figure,
+    style_axes,
+)
+
+THRESHOLDS = (0.5, 0.143)
+BEFORE = "before refinement"
+
+# colour, dash, width
+_STYLES = {
+    "dynamic mask corrected": (BLUE, "-", 2.6),
+    "dynamic mask": (ORANGE, (0, (6, 2)), 1.7),
+    "dynamic mask randomised": (PURPLE, (0, (1.2, 1.6)), 1.7),
+    "spherical": (SKY, (0, (7, 2, 1.5, 2)), 1.7),
+    "no mask": (GREY, (0, (3, 2)), 1.7),
+    "user mask": (GREEN, (0, (9, 2, 1.5, 2, 1.5, 2)), 1.7),
+    BEFORE: (INK, (0, (4, 3)), 1.3),
+}
+_NICE_ANGSTROM = (100, 50, 30, 20, 15, 12, 10, 8, 7, 6, 5, 4.5, 4, 3.5, 3, 2.5, 2.2, 2, 1.8, 1.5)
+
+
+def plot_fsc(curves: dict[str, Curve], before: Curve | None = None) -> Figure:
+    """Draw every curve with its 0.143 resolution in the legend.
+
+    ``before`` is the corrected curve of the poses given to the job, drawn for comparison.
+    """
+    figure = new_figure(610, 462)
+    axes = figure.add_subplot()
+    style_axes(axes, xlabel="resolution (Å)", ylabel="Fourier shell correlation", grid="y")
+    drawn = dict(curves) if before is None else {**curves, BEFORE: before}
+    highest = 0.0
+    for name in sorted(drawn, key=_rank):
+        curve = drawn[name]
+        colour, dash, width = _STYLES.get(name, (MUTED, "-", 1.4))
+        resolution = curve.resolution_angstrom
+        quoted = f"{resolution:.2f} Å" if resolution and name != "dynamic mask randomised" else ""
+        axes.plot(
+            curve.frequency_per_angstrom,
+            curve.values,
+            color=colour,
+            linestyle=dash,
+            linewidth=width,
+            label=f"{name}  {quoted}".strip(),
+            zorder=4 if name == "dynamic mask corrected" else 3,
+        )
+        highest = max(highest, float(curve.frequency_per_angstrom[-1]))
+    for threshold in THRESHOLDS:
+        axes.axhline(threshold, color=MUTED, linewidth=1.0, linestyle=(0, (2, 3)), zorder=2)
+        axes.annotate(
+            f"{threshold:g}",
+            (1.0, threshold),
+            xycoords=("axes fraction", "data"),
+            xytext=(-2, 3),
+            textcoords="offset points",
+            ha="right",
+            fontsize=10.5,
+            color=MUTED,
+        )
+    axes.set_xlim(0, highest or 1)
+    axes.set_ylim(-0.06, 1.04)
+    _angstrom_ticks(axes.xaxis, highest)
+    figure.legend(
+        loc="outside lower center",
+        ncols=2,
+        frameon=False,
+        fontsize=11,
+        labelcolor=INK,
+        handlelength=3.2,
+        columnspacing=2.2,
+    )
+    return figure
+
+
+def _rank(name: str) -> int:
+    order = list(_STYLES)
+    return order.index(name) if name in order else len(order)
+
+
+def _angstrom_ticks(axis: Axis, highest: float) -> None:
+    """Ticks at round Å, far enough apart to read."""
+    positions: list[float] = []
+    for angstrom in _NICE_ANGSTROM:
+        position = 1 / angstrom
+        # 4 % of the width from the axis' ends and 7 % from each other keeps labels clear.
+        if 0.04 * highest < position <= highest and (
+            not positions or position - positions[-1] > 0.07 * highest
+        ):
+            positions.append(position)
+    axis.set_major_locator(FixedLocator([0.0, *positions]))
+    axis.set_major_formatter(
+        FuncFormatter(lambda x, _: "∞" if x <= 0 else f"{np.round(1 / x, 2):g}")
+    )

@@ -1,0 +1,139 @@
+"""What a report needs of a run folder: the story told by its events, and the maps it ends with.
+
+Everything is read, nothing is computed; a run that is under way, stopped or broken has a story too.
+"""
+
+import math
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float
+
+from locref_widgets.io.mrc import read_map
+from locref_widgets.refinement.state import CORRECTED_CURVE
+from locref_widgets.runs.events import read_events
+from locref_widgets.runs.folder import RunFolder
+
+
+@dataclass(frozen=True)
+class Curve:
+    """One FSC curve with its resolution; NaN where the curve is undefined."""
+
+    frequency_per_angstrom: Float[np.ndarray, " shells"]
+    values: Float[np.ndarray, " shells"]
+    resolution_angstrom: float | None
+
+
+@dataclass(frozen=True)
+class RunMaps:
+    """The map before and after, and the mask, of the iterations that are quoted."""
+
+    before: Float[np.ndarray, "z y x"]
+    after: Float[np.ndarray, "z y x"]
+    mask: Float[np.ndarray, "z y x"]
+    voxel_size_angstrom: float
+
+
+@dataclass(frozen=True)
+class RunData:
+    """A run as its folder tells it: ``record`` is run.json, ``started`` the event of that name.
+
+    ``iterations`` are the events ``iteration_finished`` in order, one for each iteration (the last
+    one told, should a resumed run have repeated it).
+    """
+
+    folder: Path
+    record: dict[str, Any]
+    status: str
+    started: dict[str, Any]
+    iterations: list[dict[str, Any]]
+    warnings: list[str] = field(default_factory=list)
+    failure: str | None = None
+
+    @property
+    def name(self) -> str:
+        """Name of the folder."""
+        return self.folder.name
+
+    @property
+    def first(self) -> dict[str, Any]:
+        """The first iteration told (0 unless the folder was damaged)."""
+        return self.iterations[0]
+
+    @property
+    def last(self) -> dict[str, Any]:
+        """The last iteration finished."""
+        return self.iterations[-1]
+
+    @property
+    def pixel_size_angstrom(self) -> float:
+        """Pixel size of the particles; 1 when the run never started."""
+        return float(self.started.get("pixel_size_angstrom") or 1.0)
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """Settings by name, as the run used them."""
+        return self.started.get("settings") or self.record.get("settings") or {}
+
+    def maps(self) -> RunMaps | None:
+        """Read the maps of the first and the last iteration there is; None without any."""
+        run = RunFolder(self.folder)
+        folders = [run.iteration_folder(iteration) for iteration in run.iterations()]
+        if not folders:
+            return None
+        before, after = read_map(folders[0] / "map.mrc"), read_map(folders[-1] / "map.mrc")
+        mask = read_map(folders[-1] / "mask.mrc")
+        return RunMaps(before.data, after.data, mask.data, after.voxel_size_angstrom)
+
+
+def load_run(folder: Path) -> RunData:
+    """Read the record and the events of a run folder. Raises `InputError` when it is none."""
+    run = RunFolder(folder)
+    # A torn or foreign line has no kind.
+    events = [event for event in read_events(run.events_path)[0] if "kind" in event]
+    iterations = {e["iteration"]: e for e in events if e["kind"] == "iteration_finished"}
+    messages = [e.get("message", "") for e in events if e["kind"] == "warning"]
+    failures = [e.get("message", "") for e in events if e["kind"] in ("failed", "run_started")]
+    finished = any(event["kind"] == "run_finished" for event in events)
+    return RunData(
+        folder=run.path,
+        record=run.read_record(),
+        # The report is written before the last entry in run.json.
+        status="finished" if finished or (run.path / "final/map.mrc").is_file() else run.status,
+        started=next((e for e in reversed(events) if e["kind"] == "run_started"), {}),
+        iterations=[iterations[number] for number in sorted(iterations)],
+        warnings=list(dict.fromkeys(message for message in messages if message)),
+        # A start after a failure means that the run was resumed, and the failure is history.
+        failure=(failures[-1] or None) if failures else None,
+    )
+
+
+def curves_of(iteration: dict[str, Any]) -> dict[str, Curve]:
+    """Curves of an iteration's event by name."""
+    return {
+        name: Curve(
+            as_array(told["frequency_per_angstrom"]),
+            as_array(told["values"]),
+            told.get("resolution_angstrom"),
+        )
+        for name, told in (iteration.get("fsc") or {}).items()
+    }
+
+
+def corrected_curve(iteration: dict[str, Any]) -> Curve | None:
+    """Pick the curve that the iteration's resolution is read from."""
+    return curves_of(iteration).get(CORRECTED_CURVE)
+
+
+def as_array(told: list[Any]) -> np.ndarray:
+    """Make an array of an event's (nested) list; null becomes NaN."""
+    return np.array(told, dtype=np.float64)
+
+
+def number(value: Any) -> float | None:
+    """``value`` as a finite number, or None."""
+    if isinstance(value, int | float) and math.isfinite(value):
+        return float(value)
+    return None
