@@ -166,7 +166,7 @@ def _cover_warning(mask: Map, reference: Map, inside: Bool[np.ndarray, "z y x"])
         )
     if share > 0.99:
         return (
-            "the mask covers the whole particle, so nothing outside it will be subtracted and "
-            "no part is refined by itself. Use a mask around the part that moves."
+            "the mask covers the whole particle, so no part of it is refined by itself. Use a "
+            "mask around the part that moves."
         )
     return None
