@@ -289,14 +289,14 @@ def star_column(block: gemmi.cif.Block, name: str) -> np.ndarray:
 @pytest.mark.relion
 def test_curves_equal_relion_postprocess(tmp_path: Path, rng, program):
     """Unmasked and masked FSC shell by shell; the corrected one where it is above noise."""
-    box_px, voxel = 64, 1.7
+    box_px, voxel = 96, 1.7
     axis = np.arange(box_px) - box_px // 2
     squared = axis[:, None, None] ** 2 + axis[None, :, None] ** 2 + axis[None, None, :] ** 2
-    signal = coloured_blob(rng, box_px, 9.0)
-    spectrum = np.fft.rfftn(signal) * np.exp(-((fsc.shell_indices(box_px) / 12.0) ** 2))
+    signal = coloured_blob(rng, box_px, 13.5)
+    spectrum = np.fft.rfftn(signal) * np.exp(-((fsc.shell_indices(box_px) / 16.0) ** 2))
     signal = np.fft.irfftn(spectrum, s=signal.shape, axes=(0, 1, 2)).astype(np.float32)
     halves = [signal + 0.01 * noise(rng, box_px) for _ in range(2)]
-    fall = np.clip((np.sqrt(squared) - 18) / 10, 0, 1)
+    fall = np.clip((np.sqrt(squared) - 27) / 15, 0, 1)
     mask = (0.5 + 0.5 * np.cos(np.pi * fall)).astype(np.float32)
     names = ["run_half1_class001_unfil.mrc", "run_half2_class001_unfil.mrc", "mask.mrc"]
     for name, data in zip(names, [*halves, mask], strict=True):
@@ -317,13 +317,14 @@ def test_curves_equal_relion_postprocess(tmp_path: Path, rng, program):
     corrected = star_column(block, "_rlnFourierShellCorrelationCorrected")
     # The file has 6 decimals, the maps are float32: the same sums give the same numbers.
     np.testing.assert_allclose(relion_fsc(*halves), unmasked, atol=1e-5)
+    np.testing.assert_allclose(relion_fsc(*(half * mask for half in halves)), masked, atol=1e-5)
     # With the plane kx = 0 counted right our curve differs by that plane's sampling error, which
     # is largest in the first shells, of a few dozen coefficients.
     assert np.abs(curves["no mask"].values - unmasked).max() < 0.005
     assert np.abs(curves["dynamic mask"].values - masked).max() < 0.005
     # Each program draws its own random phases, so only the spread of the noise curve differs:
-    # the mask holds about 1/6 of the box, a shell of 20 about 5,000 / 6 / 2 independent values.
-    assert np.abs(curves["dynamic mask corrected"].values - corrected)[:25].max() < 0.1
+    # the mask holds about 1/6 of the box, a shell of 30 about 11,000 / 6 / 2 independent values.
+    assert np.abs(curves["dynamic mask corrected"].values - corrected)[:36].max() < 0.1
     resolution = float(
         gemmi.cif.read(str(tmp_path / "post.star"))
         .find_block("general")
