@@ -235,7 +235,9 @@ def find_particle_block(path: Path, blocks: Mapping[str, StarTable]) -> str:
         )
     name = "particles" if "particles" in holding else holding[0]
     if len(blocks[name]) == 0:
-        raise InputError(f"{path}: block data_{name} has no rows, so there is nothing to refine.")
+        raise InputError(
+            f"{path}: block data_{name} has no rows. Give a table that holds particles."
+        )
     return name
 
 

@@ -1,0 +1,90 @@
+"""``describe``: what a file holds, and everything that is wrong with it at once."""
+
+import json
+from pathlib import Path
+
+import mrcfile
+import numpy as np
+import pytest
+
+from locref_widgets.errors import InputError
+from locref_widgets.io.info import describe
+from locref_widgets.io.mrc import write_map
+
+
+def test_a_sound_particle_set(recipe) -> None:
+    told = describe(recipe.write())
+    assert told["kind"] == "particles"
+    assert told["faults"] == []
+    facts = told["facts"]
+    assert facts["particles"] == facts["images_checked"] == 6
+    assert facts["half_sets"] == [3, 3]
+    assert facts["box_px"] == 16
+    assert facts["pixel_size_angstrom"] == 2.5
+    assert facts["voltage_kv"] == [300.0]
+    assert facts["defocus_angstrom"] == [9950.4, 10000.4]
+    assert facts["blocks"]["particles"]["rows"] == 6
+    assert json.loads(json.dumps(told)) == told
+
+
+def test_all_faults_are_told_at_once(recipe) -> None:
+    recipe.images[2] = 0
+    recipe.particles["rlnRandomSubset"] = ["1"] * 6
+    del recipe.particles["rlnAngleRot"], recipe.optics["rlnVoltage"]
+    recipe.optics["rlnImageSize"] = ["20"]
+    faults = " ".join(describe(recipe.write())["faults"])
+    for part in (
+        "the image of row 3 all pixels are equal",
+        "half-set 1",
+        "rlnAngleRot absent",
+        "rlnVoltage",
+        "rlnImageSize says 20",
+    ):
+        assert part in faults
+
+
+def test_maps_and_stacks(tmp_path: Path) -> None:
+    write_map(tmp_path / "a.mrc", np.arange(27, dtype=np.float32).reshape(3, 3, 3), 2.0)
+    told = describe(tmp_path / "a.mrc")
+    assert (told["kind"], told["faults"]) == ("map", [])
+    assert told["facts"]["box_angstrom"] == 6.0
+    assert (told["facts"]["minimum"], told["facts"]["maximum"]) == (0.0, 26.0)
+    write_map(tmp_path / "flat.mrc", np.ones((3, 3, 3), np.float32), 2.0)
+    assert "all voxels are equal" in describe(tmp_path / "flat.mrc")["faults"][0]
+    images = np.random.default_rng(0).normal(size=(5, 4, 4)).astype(np.float16)
+    mrcfile.write(tmp_path / "a.mrcs", images)
+    told = describe(tmp_path / "a.mrcs")
+    assert told["kind"] == "image stack"
+    assert (told["facts"]["images"], told["facts"]["mode"]) == (5, 12)
+    assert told["faults"] == []
+
+
+def test_files_that_are_something_else(tmp_path: Path) -> None:
+    (tmp_path / "model.star").write_text("data_model\n_rlnCurrentResolution 3.4\n")
+    told = describe(tmp_path / "model.star")
+    assert (told["kind"], told["faults"]) == ("STAR", [])
+    (tmp_path / "a.mrc").write_bytes(b"nothing")
+    told = describe(tmp_path / "a.mrc")
+    assert told["kind"] == "unknown"
+    assert "less than an MRC header" in told["faults"][0]
+    (tmp_path / "a.cs").write_bytes(b"\x93NUMPY")
+    assert "comes later" in describe(tmp_path / "a.cs")["faults"][0]
+    with pytest.raises(InputError, match="no such file"):
+        describe(tmp_path / "absent.mrc")
+
+
+def test_every_real_file_is_described(shared_data: Path) -> None:
+    files = [
+        path
+        for folder in ("star", "particles", "maps", "masks")
+        for path in sorted((shared_data / folder).rglob("*"))
+        if path.suffix in (".star", ".mrc", ".mrcs", ".map", ".cs", ".ccp4", ".gz", ".bz2")
+    ]
+    assert len(files) > 80
+    kinds = {str(path.relative_to(shared_data)): describe(path)["kind"] for path in files}
+    assert kinds["particles/relion31_microtubule_5/relion31.star"] == "particles"
+    assert kinds["particles/empiar10076_7/empiar_10076_7.mrc"] == "image stack"
+    assert kinds["maps/emd_1155.ccp4"] == "map"
+    unknown = {name for name, kind in kinds.items() if kind == "unknown"}
+    # Only what is compressed or cryoSPARC's is not read; each says so.
+    assert {Path(name).suffix for name in unknown} == {".gz", ".bz2", ".cs"}
