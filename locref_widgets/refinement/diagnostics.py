@@ -28,17 +28,17 @@ class ViewingHeatmap:
     where no particle looks from.
     """
 
-    azimuth_edges_rad: Float[np.ndarray, " a"]
-    elevation_edges_rad: Float[np.ndarray, " e"]
-    count: Int[np.ndarray, "e-1 a-1"]
-    mean: dict[str, Float[np.ndarray, "e-1 a-1"]]
+    azimuth_edges_rad: Float[np.ndarray, " azimuths"]
+    elevation_edges_rad: Float[np.ndarray, " elevations"]
+    count: Int[np.ndarray, "rows columns"]
+    mean: dict[str, Float[np.ndarray, "rows columns"]]
 
 
 @dataclass(frozen=True)
 class ChangeHistogram:
     """Counts of a change's magnitude; edges, median and 90th percentile in the values' unit."""
 
-    edges: Float[np.ndarray, " bins+1"]
+    edges: Float[np.ndarray, " edges"]
     counts: Int[np.ndarray, " bins"]
     median: float
     p90: float
