@@ -47,10 +47,15 @@ class HistogramPanel:
         self.figure = bq.Figure(
             marks=[self.bars, self.limit],
             axes=[
-                bq.Axis(scale=x, label=f"{title} ({unit_words})", grid_lines="none"),
+                bq.Axis(
+                    scale=x,
+                    label=f"{title} ({unit_words})",
+                    tick_format="~g",
+                    grid_lines="none",
+                ),
                 bq.Axis(
                     scale=y,
-                    orientation="vertical",
+                    side="left",
                     label="Particles",
                     label_offset="46px",
                     num_ticks=5,
@@ -115,14 +120,14 @@ class FSCPanel:
             line_style="dashed",
             stroke_width=1.5,
         )
-        self._axis = bq.Axis(scale=x, label="Resolution (Å)", grid_lines="none")
+        self._axis = bq.Axis(scale=x, label="Resolution (Å)", tick_format="~g", grid_lines="none")
         self.figure = bq.Figure(
             marks=[self.threshold],
             axes=[
                 self._axis,
                 bq.Axis(
                     scale=y,
-                    orientation="vertical",
+                    side="left",
                     label="FSC",
                     label_offset="40px",
                     tick_values=np.array([0.0, FSC_THRESHOLD, 0.5, 1.0]),
@@ -198,10 +203,11 @@ class ResolutionPanel:
                 self._axis,
                 bq.Axis(
                     scale=self._y,
-                    orientation="vertical",
+                    side="left",
                     label="Resolution (Å)",
                     label_offset="46px",
                     num_ticks=5,
+                    tick_format="~g",
                 ),
             ],
             fig_margin=_MARGIN,

@@ -101,8 +101,12 @@ class HeatmapPanel:
         columns = degree_ranges(np.asarray(heatmap["azimuth_edges_rad"], dtype=np.float64))
         with self.mark.hold_sync():
             if rows != list(self.mark.row) or columns != list(self.mark.column):
+                # The mark checks each against the other: without names it takes any shape.
+                self.mark.row = self.mark.column = None
+                self.mark.color = values
                 self.mark.row, self.mark.column = rows, columns
-            self.mark.color = values
+            else:
+                self.mark.color = values
         self.detail.value = self._hint()
 
     def use_whole_extent(self, whole_extent: bool) -> None:
@@ -170,7 +174,7 @@ def _axes() -> list[bq.Axis]:
         ),
         bq.Axis(
             scale=elevation,
-            orientation="vertical",
+            side="left",
             label="Elevation (°)",
             label_offset="40px",
             tick_values=np.array(heights),

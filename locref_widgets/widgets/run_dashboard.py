@@ -33,6 +33,9 @@ class RunDashboard(widgets.VBox):
         The folder holds no run.
     """
 
+    # `close` is also called on a view whose making failed.
+    _watcher: EventWatcher | None = None
+
     def __init__(self, run: Any) -> None:
         self._run_folder = RunFolder(run.path if hasattr(run, "path") else run)
         self.folder = self._run_folder.path
@@ -78,12 +81,13 @@ class RunDashboard(widgets.VBox):
     @property
     def state(self) -> DashboardState:
         """What the dashboard knows of the run now."""
-        return self._watcher.state
+        return self._watcher.state if self._watcher is not None else DashboardState()
 
     def close(self) -> None:
         """Take the view away and end its thread; the run goes on."""
         self._closed = True
-        self._watcher.stop()
+        if self._watcher is not None:
+            self._watcher.stop()
         super().close()
 
     def _request(self, action: str) -> None:

@@ -113,16 +113,20 @@ class FakeRun:
     def end(self, status: str) -> None:
         self.run_folder.set_status(status)
         if status == "finished":
-            self.events.append(
-                "run_finished", resolution_angstrom=11.0, iterations=self.iterations
-            )
+            self.events.append("run_finished", resolution_angstrom=11.0, iterations=self.iterations)
         else:
             self.events.append(status)
+        self.release()
+
+    def release(self) -> None:
         if self.lock is not None:
             self.lock.release()
+            self.lock = None
 
-    def run(self, seconds: float, batches: int = 20) -> None:
+    def run(self, seconds: float, batches: int = 20, *, paused: bool = False) -> None:
         self.begin()
+        if paused:
+            self._wait_while_paused()
         self.finish_iteration(0, seconds)
         for iteration in range(1, self.iterations + 1):
             if not self.search(iteration, batches, seconds):
@@ -134,12 +138,16 @@ class FakeRun:
     def _obey(self) -> bool:
         request = take_request(self.folder)
         if request == "pause":
-            self.events.append("paused")
-            while (request := take_request(self.folder)) not in ("continue", "stop"):
-                time.sleep(0.05)
-            if request == "continue":
-                self.events.append("continued")
+            request = self._wait_while_paused()
         return request != "stop"
+
+    def _wait_while_paused(self) -> str | None:
+        self.events.append("paused")
+        while (request := take_request(self.folder)) not in ("continue", "stop"):
+            time.sleep(0.05)
+        if request == "continue":
+            self.events.append("continued")
+        return request
 
 
 def _views(n: int, random: np.random.Generator) -> np.ndarray:
@@ -175,8 +183,10 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--iterations", type=int, default=4)
     parser.add_argument("--seconds", type=float, default=2.0)
+    parser.add_argument("--paused", action="store_true", help="wait for a viewer's continue")
     arguments = parser.parse_args()
-    FakeRun(arguments.folder, arguments.iterations).run(arguments.seconds)
+    run = FakeRun(arguments.folder, arguments.iterations)
+    run.run(arguments.seconds, paused=arguments.paused)
 
 
 if __name__ == "__main__":

@@ -25,8 +25,7 @@ def run(tmp_path):
     fake = FakeRun(tmp_path / "run", n_particles=300)
     fake.begin()
     yield fake
-    if fake.lock is not None:
-        fake.lock.drop()
+    fake.release()
 
 
 @pytest.fixture
@@ -121,8 +120,7 @@ def test_a_finished_run_is_shown_whole(tmp_path, wire):
 
 def test_a_lost_run_is_called_lost(run, wire):
     run.finish_iteration(0)
-    run.lock.release()
-    run.lock = None
+    run.release()
     shown = RunDashboard(run.folder)
     wait_for(lambda: "Lost" in shown._controls.status.value)
     shown.close()
@@ -189,12 +187,13 @@ def test_cell_words_tell_empty_from_zero():
     panel = HeatmapPanel("Mean shift change", "shift_change_px", "px")
     heatmap = {
         "azimuth_edges_rad": [-np.pi, 0, np.pi],
-        "elevation_edges_rad": [-np.pi / 2, np.pi / 2],
-        "count": [[0, 4]],
-        "shift_change_px": [[None, 0.0]],
+        "elevation_edges_rad": [-np.pi / 2, 0, np.pi / 2],
+        "count": [[0, 4], [1, 0]],
+        "shift_change_px": [[None, 0.0], [2.5, None]],
     }
     panel.show(heatmap, limit=5.0, pixel_size_angstrom=2.0)
     assert "no particle" in panel.cell_words(0, 0)
+    assert "1 particle, mean <b>2.50 px = 5.00 Å" in panel.cell_words(1, 0)
     assert "4 particles" in panel.cell_words(0, 1)
     assert "0.00 px = 0.00 Å" in panel.cell_words(0, 1)
     assert "azimuth 0° to 180°" in panel.cell_words(0, 1)

@@ -1,0 +1,66 @@
+"""The dashboard in a real JupyterLab, watching a process that writes a run folder."""
+
+import subprocess
+import sys
+import time
+
+import pytest
+from tests.browser.conftest import REPOSITORY
+
+CELL = "import locref_widgets as lw\ndashboard = lw.RunDashboard({!r})\ndashboard"
+COLOURS = """() => [...document.querySelectorAll('.locref-heatmap')].map(figure =>
+    [...figure.querySelectorAll('.heatmapcell')].map(cell => getComputedStyle(
+        cell.tagName === 'rect' ? cell : cell.querySelector('rect')).fill).join())"""
+
+
+@pytest.fixture
+def start_run(tmp_path):
+    """Start a pretended run in its own process; returns its folder."""
+    started = []
+
+    def start(iterations=4, seconds=2.0, paused=False):
+        folder = tmp_path / f"run{len(started)}"
+        command = [sys.executable, "-m", "tests.widgets.fake_run", str(folder)]
+        command += ["--iterations", str(iterations), "--seconds", str(seconds)]
+        command += ["--paused"] if paused else []
+        started.append(subprocess.Popen(command, cwd=REPOSITORY))
+        while not (folder / "run.json").exists():
+            assert started[-1].poll() is None
+            time.sleep(0.05)
+        return folder
+
+    yield start
+    for process in started:
+        process.terminate()
+        process.wait(20)
+
+
+def status(page, words, timeout=60_000):
+    page.locator(".locref-status", has_text=words).first.wait_for(timeout=timeout)
+
+
+def test_heatmaps_change_while_iterations_finish(notebook, start_run):
+    folder = start_run(iterations=4, seconds=2.0, paused=True)
+    notebook.open([CELL.format(str(folder)), "answer = 6 * 7"], "live.ipynb").run_all()
+    page = notebook.page
+    status(page, "Paused")
+    page.locator(".locref-heatmap .heatmapcell").first.wait_for()
+    page.locator("button.locref-continue").click()
+    seen = [page.evaluate(COLOURS)]
+    while len(seen) < 4:
+        page.wait_for_function(
+            f"last => JSON.stringify(({COLOURS})()) !== last",
+            arg=page.evaluate("value => JSON.stringify(value)", seen[-1]),
+        )
+        seen.append(page.evaluate(COLOURS))
+    for map_index in range(2):
+        pictures = {colours[map_index] for colours in seen}
+        assert len(pictures) >= 4, "each heatmap changed at least three times"
+    assert notebook.evaluate("print(answer)") == "42"
+    status(page, "Finished")
+    grey = "rgb(154, 160, 166)"
+    assert grey in seen[-1][0], "views without particles have a colour of their own"
+    assert "rgb(0, 0, 0)" not in seen[-1][0]
+    assert seen[-1][0].count("rgb") == 18 * 9
+    notebook.shoot("dashboard", page.locator(".locref-dashboard"))
+    assert not notebook.errors
