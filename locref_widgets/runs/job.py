@@ -40,7 +40,7 @@ def run_job(
     Exception
         Whatever made the run fail; its message is in ``run.json`` and the events by then.
     KeyboardInterrupt
-        When interrupted twice. The run is marked as stopped and can be resumed.
+        When a signal asked to stop. The run is marked as stopped and can be resumed.
     """
     with StopOnSignal() as signals:
         observer = RunObserver(
@@ -53,11 +53,11 @@ def run_job(
         try:
             folder.set_status("running")
             _refine(folder, inputs, settings, observer, warnings or [], refine_loop)
-        except (StopRequested, KeyboardInterrupt) as stop:
+        except (StopRequested, KeyboardInterrupt):
             observer.say("stopped")
             folder.set_status("stopped")
-            if isinstance(stop, KeyboardInterrupt):
-                raise
+            if signals.requested:
+                raise KeyboardInterrupt from None
             return "stopped"
         except Exception as error:
             _record_failure(folder, observer, error)

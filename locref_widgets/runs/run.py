@@ -94,11 +94,10 @@ class Run:
         return status
 
     def write_report(self) -> Path:
-        """Write ``final/report.html`` from what the folder holds, and return its path."""
+        """Write ``report.html`` from what the folder holds so far, and return where it is."""
         from locref_widgets.figures.report import write_report
 
-        (self.path / "final").mkdir(exist_ok=True)
-        return Path(write_report(self.path))
+        return write_report(self.path)
 
     def _ask(self, request: str) -> None:
         status = self.status

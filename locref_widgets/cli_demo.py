@@ -1,0 +1,75 @@
+"""``locref demo`` and ``locref lab``: the packaged sample, on the terminal and in JupyterLab."""
+
+import importlib.util
+import os
+import shutil
+import sys
+from pathlib import Path
+
+import locref_widgets
+from locref_widgets.errors import InputError, OutputError
+
+NOTEBOOK = "01_first_refinement.ipynb"
+
+DEMO_SETTINGS = {
+    "rotation_extent": 0.35,
+    "shift_extent": 6.0,
+    "initial_lowpass": 20.0,
+    "iterations": 5,
+}
+"""What suits the packaged sample: its hinge turns by up to 15°, its pixels are 4 Å wide."""
+
+
+def run_demo(out: Path) -> tuple[str, bool]:
+    """Refine the packaged sample, or go on where it was interrupted.
+
+    Returns what to say, and whether it finished.
+    """
+    from locref_widgets.cli_jobs import describe_result
+    from locref_widgets.io.mrc import read_map
+    from locref_widgets.io.particles import read_particles
+    from locref_widgets.refinement.settings import RefinementSettings
+    from locref_widgets.runs.run import refine
+    from locref_widgets.sample import sample_paths
+
+    paths = sample_paths()
+    run = refine(
+        read_particles(paths["particles"]),
+        read_map(paths["map"]),
+        read_map(paths["mask"]),
+        RefinementSettings(fulcrum_angstrom=paths["fulcrum_angstrom"], **DEMO_SETTINGS),
+        out,
+        resume=True,
+    )
+    return describe_result(run), run.status == "finished"
+
+
+def find_notebook() -> Path:
+    """Find the first notebook: beside the package in a checkout, inside it when installed."""
+    package = Path(locref_widgets.__file__).parent
+    for folder in (package / "notebooks", package.parent / "notebooks"):
+        if (folder / NOTEBOOK).is_file():
+            return folder / NOTEBOOK
+    raise InputError(f"the notebook {NOTEBOOK} is not part of this installation: install it again")
+
+
+def open_lab(folder: Path, arguments: list[str]) -> None:
+    """Replace this process by JupyterLab on a copy of the first notebook.
+
+    A copy that is already in ``folder`` is kept: it may hold the user's own work.
+    """
+    notebook = find_notebook()
+    if importlib.util.find_spec("jupyterlab") is None:
+        raise InputError("JupyterLab is not installed here: pip install jupyterlab")
+    copy = folder / notebook.name
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        if not copy.exists():
+            shutil.copyfile(notebook, copy)
+    except OSError as error:
+        raise OutputError(
+            f"{copy}: cannot be written ({error.strerror}); give another --folder"
+        ) from None
+    sys.stdout.flush()
+    command = [sys.executable, "-m", "jupyterlab", str(copy), *arguments]
+    os.execv(sys.executable, command)  # noqa: S606 - no shell, a list of arguments
