@@ -59,6 +59,7 @@ def lede(run: RunData) -> str:
 def number_cards(run: RunData) -> str:
     """Build the four large figures."""
     last = run.last
+    searched = last["iteration"] > 0
     before, after = _resolutions(run)
     pose, shift = last.get("pose_change") or {}, last.get("shift_change") or {}
     median_px, share = number(shift.get("median_px")), number(last.get("at_bound_fraction"))
@@ -83,7 +84,7 @@ def number_cards(run: RunData) -> str:
                 f"px = {fixed(None if median_px is None else median_px * pixel)} Å",
             ),
             f"90 % of the particles moved by less than {fixed(number(shift.get('p90_px')))} px"
-            f" (searched to {fixed(number(shift.get('limit_px')))} px)",
+            f" (searched to {number(shift.get('limit_px')) or 0:g} px)",
         ),
         number_card(
             "At the search's bound",
@@ -91,7 +92,9 @@ def number_cards(run: RunData) -> str:
             "Their best pose lies at the edge of what was searched",
         ),
     ]
-    return f'<div class="grid">{"".join(cards)}</div>'
+    # Before any search there is no change to quote.
+    shown = cards if searched else cards[:1]
+    return f'<div class="grid">{"".join(shown)}</div>'
 
 
 def findings(run: RunData) -> list[Advice]:

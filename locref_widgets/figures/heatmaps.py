@@ -16,9 +16,9 @@ _ELEVATION_TICKS_DEG = np.array([-90, -45, -20, 0, 20, 45, 90])
 
 
 def plot_pose_heatmap(
-    azimuth_edges_rad: Float[np.ndarray, " a"],
-    elevation_edges_rad: Float[np.ndarray, " e"],
-    pose_change_deg: Float[np.ndarray, "e-1 a-1"],
+    azimuth_edges_rad: Float[np.ndarray, " azimuths"],
+    elevation_edges_rad: Float[np.ndarray, " elevations"],
+    pose_change_deg: Float[np.ndarray, "rows columns"],
 ) -> Figure:
     """Draw the mean pose change in degrees; NaN marks bins without particles."""
     return _plot(
@@ -31,9 +31,9 @@ def plot_pose_heatmap(
 
 
 def plot_shift_heatmap(
-    azimuth_edges_rad: Float[np.ndarray, " a"],
-    elevation_edges_rad: Float[np.ndarray, " e"],
-    shift_change_px: Float[np.ndarray, "e-1 a-1"],
+    azimuth_edges_rad: Float[np.ndarray, " azimuths"],
+    elevation_edges_rad: Float[np.ndarray, " elevations"],
+    shift_change_px: Float[np.ndarray, "rows columns"],
     pixel_size_angstrom: float,
 ) -> Figure:
     """Draw the mean shift change in pixels, with Å beside; NaN marks bins without particles."""
@@ -47,9 +47,9 @@ def plot_shift_heatmap(
 
 
 def _plot(
-    azimuth_edges_rad: Float[np.ndarray, " a"],
-    elevation_edges_rad: Float[np.ndarray, " e"],
-    mean: Float[np.ndarray, "e-1 a-1"],
+    azimuth_edges_rad: Float[np.ndarray, " azimuths"],
+    elevation_edges_rad: Float[np.ndarray, " elevations"],
+    mean: Float[np.ndarray, "rows columns"],
     *,
     label: str,
     tick: FuncFormatter,

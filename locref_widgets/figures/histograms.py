@@ -24,7 +24,7 @@ def share_at_limit(counts: Float[np.ndarray, " bins"]) -> float:
 
 
 def plot_pose_histogram(
-    edges_deg: Float[np.ndarray, " bins+1"],
+    edges_deg: Float[np.ndarray, " edges"],
     counts: Float[np.ndarray, " bins"],
     limit_deg: float,
     median_deg: float | None,
@@ -43,7 +43,7 @@ def plot_pose_histogram(
 
 
 def plot_shift_histogram(
-    edges_px: Float[np.ndarray, " bins+1"],
+    edges_px: Float[np.ndarray, " edges"],
     counts: Float[np.ndarray, " bins"],
     limit_px: float,
     median_px: float | None,
@@ -63,7 +63,7 @@ def plot_shift_histogram(
 
 
 def _plot(
-    edges: Float[np.ndarray, " bins+1"],
+    edges: Float[np.ndarray, " edges"],
     counts: Float[np.ndarray, " bins"],
     *,
     limit: float,

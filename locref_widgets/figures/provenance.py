@@ -17,13 +17,17 @@ def settings_section(run: RunData) -> str:
         return ""
     rows = []
     for name, value in run.settings.items():
+        if name == "fulcrum_angstrom" and run.started.get("fulcrum_angstrom"):
+            continue  # told with the fulcrum, in both units
         field = RefinementSettings.model_fields.get(name)
         extra = field.json_schema_extra if field is not None else None
         unit = str(extra.get("unit", "")) if isinstance(extra, dict) else ""
         meaning = (field.description or "") if field is not None else ""
-        given = _value_words(value) if value is None else f"{_value_words(value)} {unit}".strip()
         also = _in_other_units(name, value, run)
-        shown = escape(given) + (f"<br>{escape(also)}" if also else "")
+        given = _value_words(value) if value is None else f"{_value_words(value)} {unit}".strip()
+        # The point used says more than how it was asked for.
+        lines = [also] if name == "fulcrum" and also else [given, also]
+        shown = "<br>".join(escape(line) for line in lines if line)
         rows.append([escape(name.replace("_", " ")), shown, escape(meaning)])
     content = table(("Setting", "Value", "Meaning"), rows, ("", "given", "help"))
     return f'<h2>Settings</h2><section class="card">{content}</section>'
@@ -52,7 +56,7 @@ def _in_other_units(name: str, value: Any, run: RunData) -> str:
     if name == "fulcrum":
         voxels, angstrom = run.started.get("fulcrum_voxels"), run.started.get("fulcrum_angstrom")
         if voxels and angstrom:
-            return f"{_point(voxels)} voxels = {_point(angstrom)} Å"
+            return f"{_point(voxels)} voxels ({_point(angstrom)} Å)"
     return ""
 
 

@@ -67,7 +67,9 @@ def render_report(run: RunData) -> str:
         parts.append(f'<div class="advice">{advice}</div>')
     if run.iterations:
         parts.append(f'<h2>The map</h2><div class="grid figures">{_map_figures(run)}</div>')
+    if run.iterations and run.last["iteration"] > 0:
         parts.append(f'<h2>The poses</h2><div class="grid figures">{_pose_figures(run)}</div>')
+    if run.iterations:
         parts.append(f'<h2>The iterations</h2><section class="card">{_iterations(run)}</section>')
     parts.append(_warnings(run))
     parts.append(settings_section(run))
@@ -146,8 +148,9 @@ def _slices_card(run: RunData) -> str:
     )
     explanation = (
         f"Slices through the mask's centre at the poses given (above) and after iteration "
-        f"{last['iteration']} (below), each low-passed to its own resolution. Only what lies "
-        "inside the mask was refined; the rest blurs as the poses follow the region."
+        f"{last['iteration']} (below), each low-passed to its own resolution. Only the "
+        "inside of the mask was refined: what lies outside was subtracted, or blurs as the poses "
+        "follow the region."
     )
     alt = "Orthogonal slices of the map before and after refinement with mask outline and fulcrum."
     return figure_card(
@@ -186,7 +189,7 @@ def _pose_figures(run: RunData) -> str:
         figure = plot_pose_histogram(
             as_array(pose["edges_deg"]),
             as_array(pose["counts"]),
-            pose["limit_deg"],
+            number(pose["limit_deg"]) or 0.0,
             number(pose.get("median_deg")),
         )
         alt = f"Histogram of the pose change; median {fixed(number(pose.get('median_deg')))}°."
@@ -198,7 +201,7 @@ def _pose_figures(run: RunData) -> str:
         figure = plot_shift_histogram(
             as_array(shift["edges_px"]),
             as_array(shift["counts"]),
-            shift["limit_px"],
+            number(shift["limit_px"]) or 0.0,
             number(shift.get("median_px")),
             pixel,
         )

@@ -78,7 +78,9 @@ def lowpass(
     radius = np.sqrt(full[:, None, None] ** 2 + full[None, :, None] ** 2 + half**2)
     edge = np.clip((radius - n * voxel_size_angstrom / resolution_angstrom + 2) / 4, 0, 1)
     kept = 0.5 * (1 + np.cos(np.pi * edge))
-    return np.fft.irfftn(np.fft.rfftn(volume) * kept, s=volume.shape).astype(np.float32)
+    return np.fft.irfftn(np.fft.rfftn(volume) * kept, s=volume.shape, axes=(0, 1, 2)).astype(
+        np.float32
+    )
 
 
 def _draw_slice(
@@ -93,7 +95,6 @@ def _draw_slice(
     # Arrays are [z, y, x]; taking `cut` away leaves (up, across) because up comes before across.
     picture = np.take(volume, centre[cut], axis=2 - cut)
     outline = np.take(mask, centre[cut], axis=2 - cut)
-    assert up > across  # noqa: S101 the views above are written that way round
     axes.imshow(
         picture, cmap="gray", origin="lower", vmin=grey[0], vmax=grey[1], interpolation="bicubic"
     )

@@ -67,7 +67,7 @@ def css_variables(dark: bool) -> str:
     )
 
 
-def new_figure(width_px: float, height_px: float) -> Figure:
+def new_figure(width_px: int, height_px: int) -> Figure:
     """Create an empty, transparent figure of that size that belongs to no global state."""
     figure = Figure(
         figsize=(width_px / _POINTS_PER_INCH, height_px / _POINTS_PER_INCH),

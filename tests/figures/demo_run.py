@@ -59,13 +59,14 @@ def write_demo_run(
     for iteration in range(iterations + 1):
         share = 1 - 0.35**iteration
         volume = _volume(body, head, RESOLUTIONS[iteration], rng)
+        curves = _curves(RESOLUTIONS[iteration], rng)
         result = IterationResult(
             iteration=iteration,
             half_maps=(volume, volume),
             map=volume,
             mask=mask,
-            fsc=_curves(RESOLUTIONS[iteration], rng),
-            resolution_angstrom=RESOLUTIONS[iteration],
+            fsc=curves,
+            resolution_angstrom=curves["dynamic mask corrected"].resolution_angstrom(),
             converged=iteration == 4,
             seconds=14.0 + 3.7 * iteration,
             indices=np.arange(N_PARTICLES),
@@ -128,7 +129,9 @@ def _initial_rotations(rng: np.random.Generator) -> np.ndarray:
     return rotation_from_euler(rot, tilt, rng.uniform(-180, 180, N_PARTICLES))
 
 
-def _chain(rng: np.random.Generator, start: tuple[float, float, float], n: int, radius: float):
+def _chain(
+    rng: np.random.Generator, start: tuple[float, float, float], n: int, radius: float
+) -> np.ndarray:
     """Random walk kept within ``radius`` Å of ``start``, as a density in one voxel per step."""
     volume = np.zeros((BOX_PX,) * 3, np.float32)
     here = np.zeros(3)
