@@ -57,14 +57,30 @@ def random_blobs(rng: np.random.Generator, *, count: int, radius_angstrom: float
 
 
 @dataclass(frozen=True)
+class Hinge:
+    """A second body that turns about a fulcrum by up to an angle, differently in each particle."""
+
+    body: Blobs
+    fulcrum_angstrom: np.ndarray
+    largest_deg: float
+
+
+@dataclass(frozen=True)
 class BlobSet:
-    """Files of a particle set and what is known of it."""
+    """Files of a particle set and what is known of it.
+
+    ``rotations`` and ``origins_angstrom`` are the poses in the table: those of ``blobs``. Where
+    there is a hinged body, the ``hinged_`` ones are its true poses.
+    """
 
     star: Path
     stack: Path
     blobs: Blobs
     rotations: np.ndarray
     origins_angstrom: np.ndarray
+    hinge: Hinge | None
+    hinged_rotations: np.ndarray
+    hinged_origins_angstrom: np.ndarray
     images: np.ndarray
     table: pd.DataFrame
     box_px: int
@@ -84,6 +100,18 @@ def textbook_ctf(table: pd.DataFrame, frequencies: np.ndarray) -> np.ndarray:
     return np.sin(chi + np.arcsin(AMPLITUDE_CONTRAST))
 
 
+def _turned(
+    rotations: Rotation, origins: np.ndarray, hinge: Hinge, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
+    """Poses of the hinged body: the fulcrum stays where the image shows it."""
+    axes = rng.normal(size=(len(origins), 3))
+    axes /= np.linalg.norm(axes, axis=1, keepdims=True)
+    angles = np.deg2rad(hinge.largest_deg) * rng.uniform(0, 1, (len(origins), 1))
+    moved = (rotations * Rotation.from_rotvec(axes * angles)).as_matrix()
+    swing = (moved - rotations.as_matrix()) @ hinge.fulcrum_angstrom
+    return moved, origins + swing[:, :2]
+
+
 def write_blob_set(
     folder: Path,
     rng: np.random.Generator,
@@ -93,6 +121,7 @@ def write_blob_set(
     pixel_size_angstrom: float,
     noise: float,
     blobs: Blobs | None = None,
+    hinge: Hinge | None = None,
 ) -> BlobSet:
     """Write ``particles.mrcs`` and ``particles.star`` (RELION 3.1, half-sets) into ``folder``.
 
@@ -120,8 +149,14 @@ def write_blob_set(
     )
     k = np.fft.fftfreq(box_px, pixel_size_angstrom)
     frequencies = np.stack(np.meshgrid(k, k), axis=-1).reshape(-1, 2)
-    spectra = blobs.spectra(rotations.as_matrix(), frequencies) * textbook_ctf(table, frequencies)
+    spectra = blobs.spectra(rotations.as_matrix(), frequencies)
     spectra *= np.exp(2j * np.pi * (origins @ frequencies.T))
+    moved, moved_origins = rotations.as_matrix(), origins
+    if hinge is not None:
+        moved, moved_origins = _turned(rotations, origins, hinge, rng)
+        second = hinge.body.spectra(moved, frequencies)
+        spectra += second * np.exp(2j * np.pi * (moved_origins @ frequencies.T))
+    spectra *= textbook_ctf(table, frequencies)
     grids = spectra.reshape(n, box_px, box_px)
     images = np.fft.fftshift(np.fft.ifft2(grids).real, axes=(-2, -1))
     images += noise * images.std() * rng.normal(size=images.shape)
@@ -152,6 +187,9 @@ def write_blob_set(
         blobs,
         rotations.as_matrix(),
         origins,
+        hinge,
+        moved,
+        moved_origins,
         images,
         table,
         box_px,

@@ -123,3 +123,29 @@ def blob_set(tmp_path_factory: pytest.TempPathFactory) -> "BlobSet":
         pixel_size_angstrom=6.0,
         noise=1.0,
     )
+
+
+@pytest.fixture(scope="session")
+def hinged_blob_set(tmp_path_factory: pytest.TempPathFactory) -> "BlobSet":
+    """400 images (40 px, 5 Å/px) of two bodies of blobs, the smaller turned by up to 12 degrees."""
+    from tests.blobs import Blobs, Hinge, random_blobs, write_blob_set
+
+    rng = np.random.default_rng(2)
+    large = random_blobs(rng, count=25, radius_angstrom=38.0)
+    small = random_blobs(rng, count=15, radius_angstrom=26.0)
+    large_centres = large.centres_angstrom + np.array([-18.0, 8.0, 0.0])
+    small_centres = small.centres_angstrom + np.array([42.0, -6.0, 5.0])
+    return write_blob_set(
+        tmp_path_factory.mktemp("hinged_blobs"),
+        rng,
+        n=400,
+        box_px=40,
+        pixel_size_angstrom=5.0,
+        noise=1.5,
+        blobs=Blobs(large_centres, large.sigmas_angstrom, large.masses),
+        hinge=Hinge(
+            Blobs(small_centres, small.sigmas_angstrom, small.masses),
+            fulcrum_angstrom=np.array([15.0, 0.0, 2.0]),
+            largest_deg=12.0,
+        ),
+    )
