@@ -18,7 +18,9 @@ from locref_widgets.io.atomic import atomic_writer
 from locref_widgets.io.star_table import TOKEN_DTYPE, StarTable
 
 _TOKEN = re.compile(r"'(?:[^']|'(?=\S))*'(?=\s|$)|\"(?:[^\"]|\"(?=\S))*\"(?=\s|$)|\S+")
-_ROWS_AT_ONCE = 20_000
+_NEEDS_CARE = "'\"#"
+_MARK = "\0"
+_ROWS_AT_ONCE = 5_000
 
 
 def read_star(path: str | os.PathLike[str]) -> dict[str, StarTable]:
@@ -116,42 +118,74 @@ def _read_loop(path: Path, name: str, lines: list[str], at: int) -> tuple[StarTa
         raise InputError(
             f"{path}: block data_{name}: the label _{twice} is there twice. Take one out."
         )
-    pieces: list[list[np.ndarray]] = []
-    rows: list[list[str]] = []
+    pieces: list[list[np.ndarray]] = [[np.empty(0, TOKEN_DTYPE) for _ in labels]]
     count = 0
-    first = at
-    for at in range(first, len(lines) + 1):
-        line = lines[at] if at < len(lines) else "data_"
-        tokens = line.split() if not _NEEDS_CARE.search(line) else _tokens(line)
-        if len(tokens) == len(labels) and not (len(tokens) == 1 and tokens[0].startswith("data_")):
-            rows.append(tokens)
-            count += 1
-            if len(rows) == _ROWS_AT_ONCE:
-                pieces.append(_as_columns(rows, len(labels)))
-                rows = []
-        elif not tokens:
-            # A comment after the rows belongs to the next block.
-            if count and line.strip() and _block_follows(lines, at):
-                break
-        elif len(tokens) == 1 and tokens[0].startswith("data_"):
-            break
+    ended = False
+    while not ended:
+        some = lines[at : at + _ROWS_AT_ONCE]
+        columns = _plain_rows(some, len(labels))
+        if columns is not None:
+            at += len(some)
         else:
-            raise InputError(
-                f"{path}: line {at + 1} (row {count + 1} of block data_{name}) has {len(tokens)} "
-                f"values, expected {len(labels)}, one for each label. Mend the line: a value is "
-                "missing, or one with blanks in it lacks quotes."
-            )
-    pieces.append(_as_columns(rows, len(labels)))
+            rows, at, ended = _read_rows(path, name, lines, at, len(labels), count)
+            columns = list(zip(*rows, strict=True))
+        if columns:
+            count += len(columns[0])
+            pieces.append([np.array(column, dtype=TOKEN_DTYPE) for column in columns])
     columns = {label: np.concatenate([p[i] for p in pieces]) for i, label in enumerate(labels)}
     return StarTable(columns, path, name), at
 
 
-_NEEDS_CARE = re.compile(r"['\"#]")
+def _plain_rows(lines: list[str], width: int) -> list[list[str]] | None:
+    """Split many lines at once into columns; None unless each is a row without quotes or comments.
+
+    A mark between the lines shows whether every line has as many values as the loop has labels.
+    """
+    text = f" {_MARK} ".join(lines)
+    if width < 2 or not lines or _needs_care(text):
+        return None
+    tokens = text.split()
+    if len(tokens) != (width + 1) * len(lines) - 1 or set(tokens[width :: width + 1]) - {_MARK}:
+        return None
+    return [tokens[i :: width + 1] for i in range(width)]
+
+
+def _read_rows(
+    path: Path, name: str, lines: list[str], at: int, width: int, count: int
+) -> tuple[list[list[str]], int, bool]:
+    """Read rows line by line: the rows, the line after them and whether the loop ended there.
+
+    At most ``_ROWS_AT_ONCE`` rows are read; ``count`` rows of the loop came before.
+    """
+    rows: list[list[str]] = []
+    while at < len(lines) and len(rows) < _ROWS_AT_ONCE:
+        tokens = _tokens(lines[at])
+        if len(tokens) == 1 and tokens[0].startswith("data_"):
+            return rows, at, True
+        if not tokens:
+            # A comment after the rows belongs to the next block.
+            if count + len(rows) and lines[at].strip() and _block_follows(lines, at):
+                return rows, at, True
+        elif len(tokens) == width:
+            rows.append(tokens)
+        else:
+            raise InputError(
+                f"{path}: line {at + 1} (row {count + len(rows) + 1} of block data_{name}) has "
+                f"{len(tokens)} values, expected {width}, one for each label. Mend the line: a "
+                "value is missing, or one with blanks in it lacks quotes."
+            )
+        at += 1
+    return rows, at, at == len(lines)
+
+
+def _needs_care(text: str) -> bool:
+    """Whether there may be quotes or comments, so that blanks alone do not part the tokens."""
+    return any(sign in text for sign in _NEEDS_CARE)
 
 
 def _tokens(line: str) -> list[str]:
     """Split a line into tokens up to a comment, quoted ones with their quotes."""
-    tokens = line.split() if not _NEEDS_CARE.search(line) else _TOKEN.findall(line)
+    tokens = line.split() if not _needs_care(line) else _TOKEN.findall(line)
     for i, token in enumerate(tokens):
         if token.startswith("#"):
             return tokens[:i]
@@ -164,12 +198,6 @@ def _block_follows(lines: list[str], at: int) -> bool:
         if tokens := _tokens(line):
             return len(tokens) == 1 and tokens[0].startswith("data_")
     return True
-
-
-def _as_columns(rows: list[list[str]], count: int) -> list[np.ndarray]:
-    if not rows:
-        return [np.empty(0, TOKEN_DTYPE) for _ in range(count)]
-    return [np.array(column, dtype=TOKEN_DTYPE) for column in zip(*rows, strict=True)]
 
 
 def write_star(path: str | os.PathLike[str], blocks: Mapping[str, StarTable]) -> None:
