@@ -2,7 +2,10 @@
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
+
+import numpy as np
 
 from locref_widgets.io.particles import Particles
 from locref_widgets.refinement.diagnostics import summarise_iteration
@@ -80,8 +83,13 @@ class RunObserver:
     def tell_iteration(self, result: IterationResult) -> None:
         """Log the summary of an iteration that is on the disc, and update the headline numbers."""
         initial_rotations = self.particles.rotations[result.indices]
+        # Before the first search no particle can be at the bound, and the result says nothing.
+        info = {"at_bound": np.zeros(len(result.indices), dtype=bool)} | result.info
         payload = summarise_iteration(
-            result, initial_rotations, self.settings, self.particles.pixel_size_angstrom
+            replace(result, info=info),
+            initial_rotations,
+            self.settings,
+            self.particles.pixel_size_angstrom,
         )
         self.say("iteration_finished", **payload)
         self.folder.set_values(summary=self._summary(result, payload))
