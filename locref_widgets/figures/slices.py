@@ -91,8 +91,8 @@ def _draw_slice(
     centre: np.ndarray,
     grey: tuple[float, float],
 ) -> None:
-    across, up, cut = view
-    # Arrays are [z, y, x]; taking `cut` away leaves (up, across) because up comes before across.
+    # Arrays are [z, y, x]: with `cut` taken away, up (the later letter) comes before across.
+    cut = view[2]
     picture = np.take(volume, centre[cut], axis=2 - cut)
     outline = np.take(mask, centre[cut], axis=2 - cut)
     axes.imshow(

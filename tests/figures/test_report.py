@@ -9,7 +9,9 @@ from pathlib import Path
 import pytest
 
 from locref_widgets.errors import InputError
+from locref_widgets.figures.headline import findings
 from locref_widgets.figures.report import write_report
+from locref_widgets.figures.run_data import load_run
 from tests.figures.demo_run import N_PARTICLES, write_demo_run
 
 VOID = {"meta", "br", "link", "img", "input", "hr"}
@@ -58,14 +60,18 @@ def read(path: Path) -> Reader:
 
 
 @pytest.fixture(scope="module")
-def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_demo_run(tmp_path_factory.mktemp("runs") / "head & <tail>")
+def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Report of a finished run."""
+    return write_report(write_demo_run(tmp_path_factory.mktemp("runs") / "head & <tail>"))
 
 
-def test_a_finished_run_is_reported_whole(finished: Path) -> None:
-    path = write_report(finished)
-    assert path == finished / "final" / "report.html"
-    reader = read(path)
+def told_by(run: Path) -> str:
+    return " ".join(f"{item.finding} {item.action}" for item in findings(load_run(run)))
+
+
+def test_a_finished_run_is_reported_whole(report: Path) -> None:
+    assert report.parts[-2:] == ("final", "report.html")
+    reader = read(report)
     assert len(reader.figures) == 7
     assert all(len(description) > 30 for description in reader.figures)
     text = " ".join(reader.text)
@@ -81,10 +87,9 @@ def test_a_finished_run_is_reported_whole(finished: Path) -> None:
     assert "0.10.1" in text
 
 
-def test_nothing_is_fetched_from_elsewhere(finished: Path) -> None:
-    path = write_report(finished)
-    text = path.read_text(encoding="utf-8")
-    links = read(path).links
+def test_nothing_is_fetched_from_elsewhere(report: Path) -> None:
+    text = report.read_text(encoding="utf-8")
+    links = read(report).links
     assert links
     assert all(link.startswith(("#", "data:image/png;base64,")) for link in links)
     assert "<script" not in text
@@ -92,15 +97,15 @@ def test_nothing_is_fetched_from_elsewhere(finished: Path) -> None:
     assert not re.search(r"url\((?!#)", text)
 
 
-def test_identifiers_are_unique_and_references_resolve(finished: Path) -> None:
-    reader = read(write_report(finished))
+def test_identifiers_are_unique_and_references_resolve(report: Path) -> None:
+    reader = read(report)
     assert len(set(reader.identifiers)) == len(reader.identifiers)
     targets = {link[1:] for link in reader.links if link.startswith("#")}
     assert targets <= set(reader.identifiers)
 
 
-def test_figures_are_well_formed_and_follow_the_theme(finished: Path) -> None:
-    text = write_report(finished).read_text(encoding="utf-8")
+def test_figures_are_well_formed_and_follow_the_theme(report: Path) -> None:
+    text = report.read_text(encoding="utf-8")
     figures = re.findall(r'<svg class="figure".*?</svg>', text, flags=re.DOTALL)
     for figure in figures:
         ET.fromstring(figure)  # noqa: S314 our own text
@@ -110,17 +115,21 @@ def test_figures_are_well_formed_and_follow_the_theme(finished: Path) -> None:
 
 
 def test_many_particles_at_the_bound_are_named_with_a_cure(tmp_path: Path) -> None:
-    path = write_report(write_demo_run(tmp_path / "run", at_bound=0.3))
-    text = " ".join(read(path).text)
-    assert re.search(r"3\d % of the particles ended at the search's bound", text) or re.search(
-        r"2\d % of the particles ended at the search's bound", text
-    )
+    text = told_by(write_demo_run(tmp_path / "run", at_bound=0.3))
+    # 2,500 draws at 0.3: the share is 0.30 +- 0.009.
+    assert re.search(r"(2[6-9]|3[0-4]) % of the particles ended at the search's bound", text)
     # Half as much again as the demo's 0.35 rad; the shifts of the demo stay clear of their limit.
     assert "rotation extent 0.52 rad" in text
-    assert "shift extent 15" not in text
+    assert "shift extent" not in text
 
 
-@pytest.mark.parametrize(("iterations", "status"), [(0, "stopped"), (2, "stopped"), (3, "failed")])
+def test_few_particles_at_the_bound_need_nothing(tmp_path: Path) -> None:
+    text = told_by(write_demo_run(tmp_path / "run", at_bound=0.005))
+    assert "The search was wide enough" in text
+    assert "run again" not in text.lower()
+
+
+@pytest.mark.parametrize(("iterations", "status"), [(0, "stopped"), (2, "failed")])
 def test_an_unfinished_run_is_reported_beside_its_events(
     tmp_path: Path, iterations: int, status: str
 ) -> None:
@@ -130,7 +139,7 @@ def test_an_unfinished_run_is_reported_beside_its_events(
     reader = read(path)
     # Before a search there are no changes of pose to draw.
     assert len(reader.figures) == (3 if iterations == 0 else 7)
-    assert "converged" in path.read_text(encoding="utf-8").lower()
+    assert ("The poses" in reader.text) == (iterations > 0)
 
 
 def test_a_run_that_only_began_or_lost_its_last_line_is_reported(tmp_path: Path) -> None:
@@ -148,10 +157,10 @@ def test_the_reason_of_a_failure_is_told_until_the_run_is_resumed(tmp_path: Path
     started = (run / "events.jsonl").read_text().splitlines()[0]
     with (run / "events.jsonl").open("a") as events:
         events.write(json.dumps({"kind": "failed", "message": "disc <full>"}) + "\n")
-    assert "disc <full>" in " ".join(read(write_report(run)).text)
+    assert "disc <full>" in told_by(run)
     with (run / "events.jsonl").open("a") as events:
         events.write(started + "\n")
-    assert "disc <full>" not in " ".join(read(write_report(run)).text)
+    assert "disc <full>" not in told_by(run)
 
 
 def test_a_folder_without_a_run_is_refused(tmp_path: Path) -> None:
