@@ -32,6 +32,7 @@ class MapView {
   private readonly panels: SlicePanel[];
   private readonly readOut = document.createElement('div');
   private readonly notice = document.createElement('div');
+  private readonly keys: Array<() => void> = [];
   private readonly stopTheme: () => void;
   private saveTimer = 0;
   private probeTimer = 0;
@@ -53,6 +54,7 @@ class MapView {
     this.stopTheme = onThemeChange(() => {
       const next = readTheme(this.root);
       for (const panel of this.panels) panel.setTheme(next);
+      for (const paintKey of this.keys) paintKey();
     });
     model.on('msg:custom', this.onAnswer);
     model.on('change:cursor', this.onCursor);
@@ -114,7 +116,9 @@ class MapView {
     label.title = `Show or hide the ${words.toLowerCase()}`;
     const key = document.createElement('span');
     key.className = 'locref-key';
-    key.style.borderColor = readTheme(document.body)[colour];
+    const paintKey = () => (key.style.borderColor = readTheme(document.body)[colour]);
+    this.keys.push(paintKey);
+    paintKey();
     box.addEventListener('change', () => {
       set(box.checked);
       this.draw();

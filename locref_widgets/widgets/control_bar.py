@@ -18,6 +18,7 @@ _BUTTONS = {
     "continue": ("Continue", "play", "Go on with a paused run"),
     "stop": ("Stop", "stop", "End the run after the batch under way; it can be resumed later"),
 }
+_BAR_STYLES = {"finished": "success", "failed": "danger", "lost": "danger", "stopped": "warning"}
 # What a request waits for, and what the status line says until it comes.
 _PENDING = {"pause": "pausing", "continue": "running", "stop": "stopping"}
 
@@ -72,7 +73,10 @@ class ControlBar:
         self.iteration_bar.max = maximum
         self.iteration_bar.value = maximum if status == "finished" else done
         self.particle_bar.max = max(1, state.total)
-        self.particle_bar.value = min(state.done, self.particle_bar.max)
+        whole = status == "finished"
+        self.particle_bar.value = self.particle_bar.max if whole else min(state.done, state.total)
+        for bar in (self.iteration_bar, self.particle_bar):
+            bar.bar_style = _BAR_STYLES.get(status, "")
         self._enable_buttons()
         if state.message:
             self.error.value = _boxed("error", f"The run failed: {state.message}")
@@ -122,7 +126,9 @@ def _bar(description: str) -> tuple[widgets.IntProgress, widgets.HTML]:
 
 
 def _row(bar: widgets.IntProgress, words: widgets.HTML) -> widgets.HBox:
-    return widgets.HBox([bar, words], layout=widgets.Layout(flex_flow="row wrap"))
+    return widgets.HBox(
+        [bar, words], layout=widgets.Layout(flex_flow="row wrap", align_items="center")
+    )
 
 
 def _boxed(kind: str, text: str) -> str:

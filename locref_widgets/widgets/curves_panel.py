@@ -9,7 +9,8 @@ import ipywidgets as widgets
 import numpy as np
 
 from locref_widgets.widgets.dashboard_state import DashboardState
-from locref_widgets.widgets.style import BAR_COLOUR, LIMIT_COLOUR, curve_colour
+from locref_widgets.widgets.style import BAR_COLOUR, LIMIT_COLOUR, TOOLTIP_STYLE, curve_colour
+from locref_widgets.widgets.ticks import nice_maximum, round_ticks, tick_labels
 from locref_widgets.widgets.words import change_words
 
 FSC_THRESHOLD = 0.143
@@ -21,11 +22,12 @@ class HistogramPanel:
 
     def __init__(self, title: str, key: str, unit: str, unit_words: str) -> None:
         self.title, self.key, self.unit = title, key, unit
-        x, y = bq.LinearScale(min=0.0), bq.LinearScale(min=0.0)
-        self._x = x
+        x, y = bq.LinearScale(min=0.0, max=1.0), bq.LinearScale(min=0.0, max=1.0)
+        self._x, self._y = x, y
         self.bars = bq.Bars(
-            x=np.array([0.0, 1.0]),
-            y=np.zeros(2),
+            # As many bins as there will be: bqplot leaves room for the width of the first bars.
+            x=np.linspace(0.0, 1.0, 40),
+            y=np.zeros(40),
             scales={"x": x, "y": y},
             colors=[BAR_COLOUR],
             padding=0.05,
@@ -34,6 +36,8 @@ class HistogramPanel:
                 labels=[f"around ({unit_words})", "particles"],
                 formats=[".2f", ".0f"],
             ),
+            tooltip_style=TOOLTIP_STYLE,
+            interactions={"hover": "tooltip"},
         )
         self.limit = bq.Lines(
             x=np.zeros(2),
@@ -44,26 +48,19 @@ class HistogramPanel:
             line_style="dashed",
             visible=False,
         )
+        self._x_axis = bq.Axis(
+            scale=x, label=f"{title} ({unit_words})", tick_format="~g", grid_lines="none"
+        )
+        self._y_axis = bq.Axis(
+            scale=y, side="left", label="Particles", label_offset="46px", tick_format="~s"
+        )
         self.figure = bq.Figure(
             marks=[self.bars, self.limit],
-            axes=[
-                bq.Axis(
-                    scale=x,
-                    label=f"{title} ({unit_words})",
-                    tick_format="~g",
-                    grid_lines="none",
-                ),
-                bq.Axis(
-                    scale=y,
-                    side="left",
-                    label="Particles",
-                    label_offset="46px",
-                    num_ticks=5,
-                    tick_format="~s",
-                ),
-            ],
+            axes=[self._x_axis, self._y_axis],
             fig_margin=_MARGIN,
-            padding_x=0.02,
+            padding_x=0.0,
+            padding_y=0.0,
+            display_toolbar=False,
             layout=widgets.Layout(width="100%", height="240px", min_width="0"),
         )
         self.heading = widgets.HTML(f"<b>{title}</b>")
@@ -85,6 +82,9 @@ class HistogramPanel:
             self.bars.x = (edges[:-1] + edges[1:]) / 2
             self.bars.y = np.asarray(payload["counts"], dtype=np.float64)
         self._x.max = float(np.nanmax([edges[-1], limit])) * 1.03
+        self._y.max = nice_maximum(float(self.bars.y.max()) * 1.05)
+        self._x_axis.tick_values = round_ticks(0.0, self._x.max)
+        self._y_axis.tick_values = round_ticks(0.0, self._y.max)
         if math.isfinite(limit):
             self.limit.x = np.full(2, limit)
             self.limit.visible = True
@@ -137,6 +137,7 @@ class FSCPanel:
             fig_margin=_MARGIN,
             padding_x=0.0,
             padding_y=0.0,
+            display_toolbar=False,
             layout=widgets.Layout(width="100%", height="260px", min_width="0"),
         )
         self.heading = widgets.HTML("<b>Fourier shell correlation of the half-maps</b>")
@@ -197,22 +198,20 @@ class ResolutionPanel:
             stroke_width=2.5,
         )
         self._axis = bq.Axis(scale=self._x, label="Iteration", tick_format="d", grid_lines="none")
+        self._y_axis = bq.Axis(
+            scale=self._y,
+            side="left",
+            label="Resolution (Å)",
+            label_offset="46px",
+            tick_format="~g",
+        )
         self.figure = bq.Figure(
             marks=[self.line],
-            axes=[
-                self._axis,
-                bq.Axis(
-                    scale=self._y,
-                    side="left",
-                    label="Resolution (Å)",
-                    label_offset="46px",
-                    num_ticks=5,
-                    tick_format="~g",
-                ),
-            ],
+            axes=[self._axis, self._y_axis],
             fig_margin=_MARGIN,
             padding_x=0.0,
-            padding_y=0.1,
+            padding_y=0.0,
+            display_toolbar=False,
             layout=widgets.Layout(width="100%", height="260px", min_width="0"),
         )
         self.heading = widgets.HTML("<b>Resolution by iteration</b>")
@@ -229,10 +228,16 @@ class ResolutionPanel:
             return
         self._shown = len(numbers)
         values = [state.iterations[number].get("resolution_angstrom") for number in numbers]
+        if all(value is None for value in values):
+            return
         resolution = np.array([math.nan if value is None else value for value in values])
         last = max(numbers[-1], 3)
         self._x.max = last + 0.3
         self._axis.tick_values = np.arange(0, last + 1, max(1, last // 10))
+        low, high = np.nanmin(resolution), np.nanmax(resolution)
+        room = max(0.1 * (high - low), 0.02 * high)
+        self._y.min, self._y.max = float(low - room), float(high + room)
+        self._y_axis.tick_values = round_ticks(self._y.min, self._y.max)
         with self.line.hold_sync():
             self.line.x, self.line.y = np.array(numbers, dtype=np.float64), resolution
         self.heading.value = (
@@ -245,10 +250,10 @@ class ResolutionPanel:
         )
 
 
-def resolution_ticks(largest_per_angstrom: float) -> tuple[np.ndarray, dict[float, str]]:
+def resolution_ticks(largest_per_angstrom: float) -> tuple[np.ndarray, dict[str, str]]:
     """Places on the frequency axis, evenly spread, and their names in Å."""
-    places = [round(largest_per_angstrom * part / 5, 9) for part in range(1, 6)]
-    return np.array(places), {place: f"{1 / place:.3g}" for place in places}
+    places = np.round(np.linspace(0.2, 1.0, 5) * largest_per_angstrom, 9)
+    return places, tick_labels(places, [f"{1 / place:.3g}" for place in places])
 
 
 def _legend(payload: dict[str, Any]) -> str:

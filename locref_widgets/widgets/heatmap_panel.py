@@ -12,20 +12,11 @@ import ipywidgets as widgets
 import numpy as np
 from jaxtyping import Float
 
-from locref_widgets.widgets.style import EMPTY_COLOUR
+from locref_widgets.widgets.style import EMPTY_COLOUR, TOOLTIP_STYLE
+from locref_widgets.widgets.ticks import nice_maximum, round_ticks, tick_labels
 
 _AZIMUTH_TICKS_DEG = (-180, -90, 0, 90, 180)
 _ELEVATION_TICKS_DEG = (-90, -45, -30, -15, 0, 15, 30, 45, 90)
-_NICE_STEPS = (1.0, 1.5, 2.0, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0)
-
-
-def nice_maximum(value: float) -> float:
-    """Round up to a number that reads well at the end of a colour bar."""
-    if not math.isfinite(value) or value <= 0:
-        return 1.0
-    decade = 10.0 ** math.floor(math.log10(value))
-    # A hair of slack: a value that is nice already stays as it is despite rounding.
-    return next(step * decade for step in _NICE_STEPS if step * decade >= value * (1 - 1e-9))
 
 
 def degree_ranges(edges_rad: Float[np.ndarray, " n"]) -> list[str]:
@@ -70,15 +61,19 @@ class HeatmapPanel:
                 labels=["azimuth", "elevation", f"{title.lower()} ({unit})"],
                 formats=["", "", ".3f"],
             ),
+            tooltip_style=TOOLTIP_STYLE,
         )
         self.mark.on_hover(self._on_hover)
-        self._unit_axis = bq.ColorAxis(scale=self._colour, label=f"{title} ({unit})")
+        self._unit_axis = bq.ColorAxis(
+            scale=self._colour, label=f"{title} ({unit})", tick_format="~g"
+        )
         self.figure = bq.Figure(
             marks=[self.mark],
             axes=[*_axes(), self._unit_axis],
             fig_margin={"top": 12, "bottom": 106, "left": 62, "right": 24},
             padding_x=0.0,
             padding_y=0.0,
+            display_toolbar=False,
             layout=widgets.Layout(width="100%", height="340px", min_width="0"),
         )
         self.figure.add_class("locref-heatmap")
@@ -137,8 +132,9 @@ class HeatmapPanel:
         whole = self._whole_extent and math.isfinite(self._limit)
         # The range only ever grows, so that one colour keeps its meaning while it lasts.
         self._colour.max = self._limit if whole else nice_maximum(self._largest)
+        self._unit_axis.tick_values = round_ticks(0.0, self._colour.max)
         if self.unit == "px" and math.isfinite(self.pixel_size_angstrom):
-            self._unit_axis.label = f"{self.title} (px; 1 px = {self.pixel_size_angstrom:.2f} Å)"
+            self.heading.value = f"<b>{self.title}</b> (1 px = {self.pixel_size_angstrom:.2f} Å)"
 
     def _hint(self) -> str:
         return (
@@ -163,7 +159,7 @@ def _axes() -> list[bq.Axis]:
     # The cells' own scales are ordinal (equal sizes, named ranges); these carry the ticks.
     azimuth = bq.LinearScale(min=-180.0, max=180.0)
     elevation = bq.LinearScale(min=-1.0, max=1.0)
-    heights = [round(math.sin(math.radians(angle)), 12) for angle in _ELEVATION_TICKS_DEG]
+    heights = np.round(np.sin(np.deg2rad(_ELEVATION_TICKS_DEG)), 12)
     return [
         bq.Axis(
             scale=azimuth,
@@ -177,11 +173,8 @@ def _axes() -> list[bq.Axis]:
             side="left",
             label="Elevation (°)",
             label_offset="40px",
-            tick_values=np.array(heights),
-            tick_labels={
-                height: str(angle)
-                for height, angle in zip(heights, _ELEVATION_TICKS_DEG, strict=True)
-            },
+            tick_values=heights,
+            tick_labels=tick_labels(heights, [str(angle) for angle in _ELEVATION_TICKS_DEG]),
             grid_lines="none",
         ),
     ]

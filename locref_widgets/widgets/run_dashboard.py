@@ -49,12 +49,11 @@ class RunDashboard(widgets.VBox):
         self._at_bound = widgets.HTML("")
         self._colours = widgets.ToggleButtons(
             options=[("Largest mean so far", False), ("Whole extent searched", True)],
-            description="Colours reach to",
             tooltips=[
                 "The colours end at the largest mean seen in this run; they never shrink",
                 "The colours end at the largest change that the search allows",
             ],
-            style={"description_width": "initial", "button_width": "auto"},
+            style={"button_width": "auto"},
         )
         self._colours.observe(self._choose_colours, "value")
         super().__init__(
@@ -62,7 +61,7 @@ class RunDashboard(widgets.VBox):
                 style_sheet(),
                 self._controls.widget,
                 _side_by_side(self._rotation_map.widget, self._shift_map.widget),
-                self._colours,
+                _labelled("Colours reach to", self._colours),
                 _side_by_side(self._rotations.widget, self._shifts.widget),
                 self._at_bound,
                 _side_by_side(self._fsc.widget, self._resolution.widget),
@@ -122,3 +121,10 @@ def _side_by_side(left: widgets.Widget, right: widgets.Widget) -> widgets.GridBo
     )
     box.add_class("locref-panels")
     return box
+
+
+def _labelled(words: str, control: widgets.Widget) -> widgets.HBox:
+    return widgets.HBox(
+        [widgets.HTML(words), control],
+        layout=widgets.Layout(flex_flow="row wrap", align_items="center", margin="0 0 10px 0"),
+    )

@@ -19,6 +19,13 @@ OTHER_CURVE_COLOURS = ("#cc79a7", "#f0e442", "#333333")
 BAR_COLOUR = "#3b82c4"
 LIMIT_COLOUR = "#d55e00"
 EMPTY_COLOUR = "#9aa0a6"
+# bqplot hangs its tooltips outside the dashboard, where only styles of their own reach them.
+TOOLTIP_STYLE = {
+    "opacity": 1,
+    "background": "var(--jp-layout-color1)",
+    "color": "var(--jp-ui-font-color1)",
+    "border": "1px solid var(--jp-border-color1)",
+}
 
 STYLE = f"""<style>
 .locref-dashboard {{ color: var(--jp-ui-font-color1); padding: 4px; }}
@@ -45,6 +52,7 @@ STYLE = f"""<style>
 .locref-heatmap .heatmapcell, .locref-heatmap .heatmapcell rect {{ fill: {EMPTY_COLOUR}; }}
 .locref-dashboard .bqplot .axislabel {{ fill: var(--jp-ui-font-color1) !important; }}
 .locref-dashboard .bqplot .axis text {{ fill: var(--jp-ui-font-color1); }}
+.bqplot_tooltip_div, .bqplot_tooltip_div * {{ color: var(--jp-ui-font-color1) !important; }}
 .locref-dashboard button:focus-visible {{ outline: 2px solid var(--jp-brand-color1); }}
 </style>"""
 

@@ -222,6 +222,10 @@ class Notebook:
     def shoot(self, name, locator):
         """Screenshot of one element in both themes."""
         SHOTS.mkdir(parents=True, exist_ok=True)
+        # What JupyterLab scrolls out of sight is not in the picture.
+        width = self.page.viewport_size["width"]
+        self.page.set_viewport_size({"width": width, "height": 2600})
+        self.page.mouse.move(2, 2)
         for theme in ("Dark", "Light"):
             self.use_theme(f"JupyterLab {theme}")
             self.page.wait_for_timeout(400)  # bqplot's own transitions

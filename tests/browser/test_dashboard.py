@@ -5,6 +5,7 @@ import sys
 import time
 
 import pytest
+
 from tests.browser.conftest import REPOSITORY
 
 CELL = "import locref_widgets as lw\ndashboard = lw.RunDashboard({!r})\ndashboard"
@@ -63,4 +64,54 @@ def test_heatmaps_change_while_iterations_finish(notebook, start_run):
     assert "rgb(0, 0, 0)" not in seen[-1][0]
     assert seen[-1][0].count("rgb") == 18 * 9
     notebook.shoot("dashboard", page.locator(".locref-dashboard"))
+    assert not notebook.errors
+
+
+def test_narrow_page_clips_nothing(notebook, start_run):
+    folder = start_run(iterations=1, seconds=0.1)
+    notebook.page.set_viewport_size({"width": 900, "height": 900})
+    notebook.open([CELL.format(str(folder))], "narrow_run.ipynb").run_all()
+    status(notebook.page, "Finished")
+    clipped = notebook.page.evaluate(
+        """() => [...document.querySelectorAll('.locref-dashboard *')]
+            .filter(element => element.scrollWidth > element.clientWidth + 1
+                && element.clientWidth > 0 && !element.closest('svg, .bqplot')
+                && getComputedStyle(element).display !== 'inline')
+            .map(element => element.className + ': ' + element.textContent.slice(0, 60))"""
+    )
+    assert not clipped
+    notebook.shoot("dashboard_900px", notebook.page.locator(".locref-dashboard"))
+
+
+def test_buttons_pause_continue_and_stop(notebook, start_run):
+    folder = start_run(iterations=3, seconds=20.0)
+    notebook.open([CELL.format(str(folder))], "buttons.ipynb").run_all()
+    page = notebook.page
+    status(page, "Running")
+    page.locator("button.locref-pause").click()
+    status(page, "Paused")
+    assert page.locator("button.locref-pause").is_disabled()
+    events = (folder / "events.jsonl").read_text()
+    assert '"paused"' in events
+    page.locator("button.locref-continue").click()
+    status(page, "Running")
+    page.locator("button.locref-stop").click()
+    status(page, "Stopped")
+    assert '"stopped"' in (folder / "events.jsonl").read_text()
+    assert not notebook.errors
+
+
+def test_a_reloaded_page_keeps_showing(notebook, start_run):
+    folder = start_run(iterations=3, seconds=6.0, paused=True)
+    notebook.open([CELL.format(str(folder))], "reload.ipynb").run_all()
+    page = notebook.page
+    status(page, "Paused")
+    page.evaluate("() => jupyterapp.shell.currentWidget.context.save()")
+    notebook.show("reload.ipynb", reset=False)
+    status(page, "Paused")
+    page.locator("button.locref-continue").click()
+    status(page, "Running")
+    before = page.evaluate(COLOURS)
+    page.wait_for_function(f"last => ({COLOURS})()[0] !== last", arg=before[0])
+    status(page, "Finished")
     assert not notebook.errors

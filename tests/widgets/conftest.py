@@ -1,3 +1,5 @@
+from typing import ClassVar
+
 import comm
 import numpy as np
 import pytest
@@ -10,7 +12,7 @@ from locref_widgets.io.mrc import Map
 class RecordingComm(BaseComm):
     """Keeps what a kernel would have sent: (message type, data, buffers)."""
 
-    messages: list = []
+    messages: ClassVar[list] = []
 
     def publish_msg(self, msg_type, data=None, metadata=None, buffers=None, **keys):
         RecordingComm.messages.append((msg_type, data or {}, buffers or []))

@@ -1,6 +1,7 @@
 import json
 import threading
 import time
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -8,7 +9,7 @@ import pytest
 from locref_widgets.errors import InputError
 from locref_widgets.runs.control import take_request
 from locref_widgets.widgets import RunDashboard
-from locref_widgets.widgets.heatmap_panel import HeatmapPanel, degree_ranges, nice_maximum
+from locref_widgets.widgets.heatmap_panel import HeatmapPanel, degree_ranges
 from tests.widgets.fake_run import FakeRun
 
 
@@ -41,12 +42,11 @@ def test_each_iteration_changes_the_heatmaps(run, dashboard):
     seen = []
     for iteration in range(4):
         payload = run.finish_iteration(iteration)
-        wait_for(lambda: len(dashboard.state.iterations) == iteration + 1)
         expected = np.array(payload["heatmap"]["pose_change_deg"], dtype=float)
-        wait_for(lambda: np.array_equal(mark.color, expected, equal_nan=True))
+        wait_for(lambda value=expected: np.array_equal(mark.color, value, equal_nan=True))
         seen.append(np.array(mark.color))
     assert np.isnan(seen[-1]).any(), "views along the poles have no particles"
-    assert all(not np.array_equal(a, b, equal_nan=True) for a, b in zip(seen, seen[1:]))
+    assert all(not np.array_equal(a, b, equal_nan=True) for a, b in pairwise(seen))
     assert mark.row[0].startswith("-90°")
     assert len(mark.column) == seen[-1].shape[1]
 
@@ -197,15 +197,6 @@ def test_cell_words_tell_empty_from_zero():
     assert "4 particles" in panel.cell_words(0, 1)
     assert "0.00 px = 0.00 Å" in panel.cell_words(0, 1)
     assert "azimuth 0° to 180°" in panel.cell_words(0, 1)
-
-
-def test_nice_maximum_is_above_and_close():
-    for value in np.geomspace(1e-3, 50, 40):
-        nice = nice_maximum(value)
-        assert value <= nice * (1 + 1e-6)
-        assert nice <= 1.51 * value
-    assert nice_maximum(0.0) == 1.0
-    assert nice_maximum(nice_maximum(0.3)) == pytest.approx(0.3)
 
 
 def test_degree_ranges():
