@@ -18,7 +18,7 @@ from locref_widgets.io.particles import (
     read_pixel_size,
     read_star_of_particles,
 )
-from locref_widgets.io.poses import read_half_sets, read_poses
+from locref_widgets.io.poses import check_half_set_balance, read_half_sets, read_poses
 from locref_widgets.io.star_table import StarTable
 
 _MOST_IMAGES_CHECKED = 1000
@@ -156,6 +156,7 @@ def _particle_facts(
     half_sets = faults.attempt(read_half_sets, table)
     if half_sets is not None:
         facts["half_sets"] = [int(np.sum(half_sets == half)) for half in (1, 2)]
+        faults += [f"{path}: {warning}" for warning in check_half_set_balance(half_sets)]
     optics = faults.attempt(find_optics, table, groups)
     if optics is not None:
         facts |= _optics_facts(optics, images, faults)

@@ -11,6 +11,9 @@ _ANGLES = ("rlnAngleRot", "rlnAngleTilt", "rlnAnglePsi")
 _ORIGINS_ANGSTROM = ("rlnOriginXAngst", "rlnOriginYAngst")
 _ORIGINS_PX = ("rlnOriginX", "rlnOriginY")
 
+_MOST_UNEQUAL = 1.5
+"""Ratio of the half-sets' sizes beyond which a warning is due; chance alone gives close to 1."""
+
 
 def read_poses(
     particles: StarTable, pixel_size_angstrom: float
@@ -73,6 +76,18 @@ def read_half_sets(particles: StarTable) -> Int[np.ndarray, " n"]:
             "(rlnRandomSubset), expected both 1 and 2. Give the table with both halves."
         )
     return half_sets
+
+
+def check_half_set_balance(half_sets: Int[np.ndarray, " n"]) -> list[str]:
+    """Warn, in sentences, of half-sets so unequal that the resolution is only the smaller one's."""
+    first, second = (int(np.sum(half_sets == half)) for half in (1, 2))
+    if max(first, second) <= _MOST_UNEQUAL * min(first, second):
+        return []
+    warning = (
+        f"the half-sets are unequal: {first} particles in half 1, {second} in half 2 "
+        "(rlnRandomSubset). The smaller half limits the resolution; was the table filtered?"
+    )
+    return [warning]
 
 
 def with_pose_columns(

@@ -43,6 +43,12 @@ def test_all_faults_are_told_at_once(recipe) -> None:
         assert part in faults
 
 
+def test_unequal_half_sets_are_told(recipe) -> None:
+    recipe.particles["rlnRandomSubset"] = ["1", "1", "1", "1", "1", "2"]
+    (fault,) = describe(recipe.write())["faults"]
+    assert "5 particles in half 1, 1 in half 2" in fault
+
+
 def test_maps_and_stacks(tmp_path: Path) -> None:
     write_map(tmp_path / "a.mrc", np.arange(27, dtype=np.float32).reshape(3, 3, 3), 2.0)
     told = describe(tmp_path / "a.mrc")

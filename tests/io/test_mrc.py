@@ -4,6 +4,7 @@ import errno
 import os
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import mrcfile
@@ -67,7 +68,9 @@ def test_every_mode_and_byte_order(
 
 
 @given(wanted=st.lists(st.integers(0, 40), max_size=60), run_bytes=st.integers(1, 5000))
-@settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    deadline=None, max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 def test_any_choice_of_images(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, wanted: list[int], run_bytes: int
 ) -> None:
@@ -79,6 +82,15 @@ def test_any_choice_of_images(
         write_mrc(path, images)
     read = ImageStack(path).read(np.array(wanted, dtype=np.int64))
     np.testing.assert_array_equal(read, images[wanted])
+
+
+def test_one_stack_may_be_read_from_several_threads(tmp_path: Path) -> None:
+    images = np.random.default_rng(0).normal(size=(200, 16, 16)).astype("f4")
+    stack = ImageStack(write_mrc(tmp_path / "a.mrcs", images))
+    choices = [np.arange(i, 200, 7) for i in range(7)] * 10
+    with ThreadPoolExecutor(8) as pool:
+        for choice, read in zip(choices, pool.map(stack.read, choices), strict=True):
+            np.testing.assert_array_equal(read, images[choice])
 
 
 def test_images_outside_the_stack_are_refused(tmp_path: Path) -> None:
@@ -114,7 +126,9 @@ def test_memory_does_not_grow_with_the_stack(tmp_path: Path) -> None:
 
 
 @given(axes=st.permutations([1, 2, 3]))
-@settings(max_examples=6, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    deadline=None, max_examples=6, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 def test_any_order_of_axes(tmp_path: Path, axes: list[int]) -> None:
     zyx = np.random.default_rng(0).normal(size=(4, 4, 4)).astype("f4")
     # Columns run along axes[0], rows along axes[1], sections along axes[2].

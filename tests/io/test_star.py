@@ -32,7 +32,9 @@ def tables(draw: st.DrawFn) -> dict[str, list[str]]:
 
 
 @given(table=tables())
-@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 def test_strings_survive_writing_and_reading(tmp_path: Path, table: dict[str, list[str]]) -> None:
     made = StarTable({})
     for label, values in table.items():
@@ -70,7 +72,7 @@ def test_tokens_are_written_back_byte_for_byte(tmp_path: Path) -> None:
 
 
 @given(values=st.lists(st.floats(-1e8, 1e8), min_size=1, max_size=5))
-@settings(max_examples=100)
+@settings(deadline=None, max_examples=100)
 def test_numbers_keep_their_digits(values: list[float]) -> None:
     back = StarTable({}).with_column("v", np.array(values)).floats("v")
     # Six decimals round by at most 5e-7; below 1e-3 nine digits are kept.
@@ -99,6 +101,14 @@ def test_long_tables_are_read_as_short_ones(tmp_path: Path) -> None:
     np.testing.assert_array_equal(table.floats("x"), np.arange(count) + 0.25)
     write_star(tmp_path / "b.star", {"": table})
     assert (tmp_path / "b.star").read_text().endswith(body + "\n")
+
+
+def test_a_short_row_is_not_made_up_for_by_a_long_one(tmp_path: Path) -> None:
+    rows = ["1 2"] * 12_000
+    rows[7000:7002] = ["1", "1 2 3"]
+    (tmp_path / "a.star").write_text("data_\nloop_\n_x\n_y\n" + "\n".join(rows))
+    with pytest.raises(InputError, match=r"line 7005 \(row 7001 of block data_\) has 1 values"):
+        read_star(tmp_path / "a.star")
 
 
 def test_windows_line_ends_and_byte_order_mark(tmp_path: Path) -> None:
@@ -185,7 +195,6 @@ def test_a_failed_write_leaves_the_old_file(tmp_path: Path) -> None:
         "relion31_emtools_refine3d/run_it016_data.star",
         "relion31_emtools_refine3d/run_it016_half1_model.star",
         "relion31_emtools_refine3d/run_it016_optimiser.star",
-        "relion_particles_simplecryoem.star",
         "teamtomo_starfile/basic_double_quote.star",
         "teamtomo_starfile/basic_single_quote.star",
         "teamtomo_starfile/default_pipeline.star",
@@ -226,9 +235,10 @@ def test_real_files_read_as_starfile_reads_them(
 
 def same_values(ours: list[str], theirs: list) -> bool:
     """Compare text with values that starfile has turned into numbers where it could."""
+    if all(isinstance(value, int | float) for value in theirs):
+        return np.array_equal([float(v or "nan") for v in ours], theirs, equal_nan=True)
     return len(ours) == len(theirs) and all(
         a == str(b)
-        or (isinstance(b, int | float) and float(a or "nan") == b)
-        or (b != b and a in ("", "nan"))
+        or (not isinstance(b, str) and float(a or "nan") == pytest.approx(b, nan_ok=True))
         for a, b in zip(ours, theirs, strict=True)
     )
