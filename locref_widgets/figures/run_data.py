@@ -95,18 +95,20 @@ def load_run(folder: Path) -> RunData:
     events = [event for event in read_events(run.events_path)[0] if "kind" in event]
     iterations = {e["iteration"]: e for e in events if e["kind"] == "iteration_finished"}
     messages = [e.get("message", "") for e in events if e["kind"] == "warning"]
-    failures = [e.get("message", "") for e in events if e["kind"] in ("failed", "run_started")]
     finished = any(event["kind"] == "run_finished" for event in events)
+    record = run.read_record()
+    # The report is written before the last entry in run.json.
+    status = "finished" if finished or (run.path / "final/map.mrc").is_file() else run.status
     return RunData(
         folder=run.path,
-        record=run.read_record(),
-        # The report is written before the last entry in run.json.
-        status="finished" if finished or (run.path / "final/map.mrc").is_file() else run.status,
+        record=record,
+        status=status,
         started=next((e for e in reversed(events) if e["kind"] == "run_started"), {}),
         iterations=[iterations[number] for number in sorted(iterations)],
         warnings=list(dict.fromkeys(message for message in messages if message)),
-        # A start after a failure means that the run was resumed, and the failure is history.
-        failure=(failures[-1] or None) if failures else None,
+        failure=str(record.get("message") or "No reason was recorded; see log.txt.")
+        if status == "failed"
+        else None,
     )
 
 

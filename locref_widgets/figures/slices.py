@@ -18,30 +18,30 @@ _MARGIN = 0.14
 
 def plot_slices(
     before: Float[np.ndarray, "z y x"],
-    after: Float[np.ndarray, "z y x"],
+    after: Float[np.ndarray, "z y x"] | None,
     mask: Float[np.ndarray, "z y x"],
     voxel_size_angstrom: float,
     *,
     resolutions_angstrom: tuple[float | None, float | None] = (None, None),
     fulcrum_angstrom: Float[np.ndarray, "3"] | None = None,
-    after_label: str = "after",
 ) -> Figure:
     """Draw the slices through the mask's centre; each map low-passed to its own resolution.
 
-    ``fulcrum_angstrom`` is (x, y, z) relative to voxel N//2. Where it lies off the plane shown, its
-    place on that plane is marked hollow.
+    ``after`` is None before any search. ``fulcrum_angstrom`` is (x, y, z) relative to voxel N//2;
+    where it lies off the plane shown, its place on that plane is marked hollow.
     """
+    given = (before,) if after is None else (before, after)
     maps = [
         lowpass(volume, voxel_size_angstrom, resolution)
-        for volume, resolution in zip((before, after), resolutions_angstrom, strict=True)
+        for volume, resolution in zip(given, resolutions_angstrom, strict=False)
     ]
     centre = _mask_centre(mask)
     low, high = _window(mask)
     fulcrum = None
     if fulcrum_angstrom is not None:
         fulcrum = np.asarray(fulcrum_angstrom) / voxel_size_angstrom + mask.shape[0] // 2
-    figure = new_figure(1080, 770)
-    grid = figure.subplots(2, 3)
+    figure = new_figure(1080, 400 if len(maps) == 1 else 770)
+    grid = figure.subplots(len(maps), 3, squeeze=False)
     for row, volume in enumerate(maps):
         inside = volume[mask > 0.5] if (mask > 0.5).any() else volume
         grey = (float(np.quantile(inside, 0.03)), float(np.quantile(inside, 0.998)))
@@ -56,11 +56,11 @@ def plot_slices(
                 names = [_AXIS_NAMES[axis] for axis in view]
                 title = f"{names[0]}{names[1]} plane, {names[2]} = {centre[view[2]]} voxels"
                 axes.set_title(title, color=MUTED, fontsize=13, pad=8)
-    for row, name in enumerate(("before", after_label)):
+    for row, name in enumerate(("before", "after")[: len(maps)]):
         resolution = resolutions_angstrom[row]
         quoted = "" if resolution is None else f", {resolution:.2f} Å"
         grid[row, 0].set_ylabel(name + quoted, color=INK, fontsize=15, labelpad=10)
-    _scale_bar(grid[1, 0], voxel_size_angstrom)
+    _scale_bar(grid[-1, 0], voxel_size_angstrom)
     _legend(figure, fulcrum is not None)
     return figure
 

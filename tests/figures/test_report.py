@@ -152,15 +152,16 @@ def test_a_run_that_only_began_or_lost_its_last_line_is_reported(tmp_path: Path)
     assert "No iteration has finished yet" in " ".join(reader.text)
 
 
-def test_the_reason_of_a_failure_is_told_until_the_run_is_resumed(tmp_path: Path) -> None:
+def test_the_reason_of_a_failure_is_told(tmp_path: Path) -> None:
     run = write_demo_run(tmp_path / "run", iterations=1, status="failed")
-    started = (run / "events.jsonl").read_text().splitlines()[0]
-    with (run / "events.jsonl").open("a") as events:
-        events.write(json.dumps({"kind": "failed", "message": "disc <full>"}) + "\n")
-    assert "disc <full>" in told_by(run)
-    with (run / "events.jsonl").open("a") as events:
-        events.write(started + "\n")
-    assert "disc <full>" not in told_by(run)
+    record = json.loads((run / "run.json").read_text())
+    (run / "run.json").write_text(json.dumps({**record, "message": "disc full"}))
+    assert "disc full" in told_by(run)
+    assert "resume" not in told_by(run)
+
+
+def test_a_run_that_can_go_on_says_how(tmp_path: Path) -> None:
+    assert "--resume" in told_by(write_demo_run(tmp_path / "run", iterations=1, status="stopped"))
 
 
 def test_a_folder_without_a_run_is_refused(tmp_path: Path) -> None:

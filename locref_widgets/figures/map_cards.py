@@ -1,0 +1,94 @@
+"""The report's figures of the map: what became of the region, and how far it can be trusted."""
+
+from locref_widgets.figures.fsc import plot_fsc
+from locref_widgets.figures.headline import fixed
+from locref_widgets.figures.page import figure_card
+from locref_widgets.figures.resolution import plot_resolution
+from locref_widgets.figures.run_data import (
+    RunData,
+    as_array,
+    corrected_curve,
+    curves_of,
+    number,
+)
+from locref_widgets.figures.slices import plot_slices
+from locref_widgets.figures.theme import to_svg
+
+
+def map_cards(run: RunData) -> str:
+    """Build the cards of the slices, the FSC curves and the resolution by iteration."""
+    cards = [_slices_card(run)]
+    last = run.last["iteration"]
+    before = None if run.first is run.last else corrected_curve(run.first)
+    curves = curves_of(run.last)
+    resolution = number(run.last.get("resolution_angstrom"))
+    if curves:
+        alt = (
+            f"Fourier shell correlation of {', '.join(curves)} at iteration {last}; "
+            f"the corrected curve falls below 0.143 at {fixed(resolution)} Å."
+        )
+        cards.append(
+            figure_card(
+                f"Fourier shell correlation, iteration {last}",
+                "Agreement of the two half-maps at each resolution. The quoted resolution is where "
+                "the corrected curve first falls below 0.143. The randomised curve should stay "
+                "near zero: what is left of it is the mask's doing.",
+                to_svg(plot_fsc(curves, before), "fsc", alt),
+                7,
+            )
+        )
+    told = [
+        (entry["iteration"], value)
+        for entry in run.iterations
+        if (value := number(entry.get("resolution_angstrom"))) is not None
+    ]
+    if told:
+        numbers, values = [n for n, _ in told], [v for _, v in told]
+        alt = f"Resolution by iteration: {', '.join(f'{fixed(v)} Å' for v in values)}."
+        cards.append(
+            figure_card(
+                "Resolution at each iteration",
+                "Read from the corrected curve. Iteration 0 is the map of the poses given to the "
+                "job, before any search.",
+                to_svg(plot_resolution(numbers, values), "resolution", alt),
+                5,
+            )
+        )
+    return "".join(cards)
+
+
+def _slices_card(run: RunData) -> str:
+    maps = run.maps()
+    if maps is None:
+        return ""
+    fulcrum = run.started.get("fulcrum_angstrom")
+    first, last = run.first, run.last
+    searched = last["iteration"] > 0
+    figure = plot_slices(
+        maps.before,
+        maps.after if searched else None,
+        maps.mask,
+        maps.voxel_size_angstrom,
+        resolutions_angstrom=(
+            number(first.get("resolution_angstrom")),
+            number(last.get("resolution_angstrom")),
+        ),
+        fulcrum_angstrom=None if fulcrum is None else as_array(fulcrum),
+    )
+    if searched:
+        title = "The region before and after"
+        explanation = (
+            f"Slices through the mask's centre at the poses given (above) and after iteration "
+            f"{last['iteration']} (below), each low-passed to its own resolution. Only the inside "
+            "of the mask was refined: what lies outside was subtracted, or blurs as the poses "
+            "follow the region."
+        )
+        alt = "Orthogonal slices of the map before and after, with mask outline and fulcrum."
+    else:
+        title = "The region before refinement"
+        explanation = (
+            "Slices through the mask's centre of the map at the poses given, low-passed to its "
+            "resolution."
+        )
+        alt = "Orthogonal slices of the map at the poses given, with mask outline and fulcrum."
+    return figure_card(title, explanation, to_svg(figure, "slices", alt), 12)
