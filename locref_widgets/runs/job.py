@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from locref_widgets.errors import InputError, OutputError
 from locref_widgets.refinement.settings import RefinementSettings
 from locref_widgets.refinement.state import IterationResult, StopRequested
-from locref_widgets.runs.events import read_events
+from locref_widgets.runs.events import EventLog, read_events
 from locref_widgets.runs.finish import write_final, write_report_of
 from locref_widgets.runs.folder import RunFolder
 from locref_widgets.runs.observer import Listener, RunObserver
@@ -60,7 +60,7 @@ def run_job(
                 raise KeyboardInterrupt from None
             return "stopped"
         except Exception as error:
-            _record_failure(folder, observer, error)
+            record_failure(folder, observer.log, error, listeners)
             raise
     return "finished"
 
@@ -111,17 +111,22 @@ def _tell_untold(folder: RunFolder, observer: RunObserver) -> None:
             observer.tell_iteration(folder.read_iteration(iteration))
 
 
-def _record_failure(folder: RunFolder, observer: RunObserver, error: Exception) -> None:
+def record_failure(
+    folder: RunFolder, log: EventLog, error: Exception, listeners: tuple[Listener, ...] = ()
+) -> None:
+    """Write why the run failed into ``run.json`` and the events, a fault of ours into the log."""
     said = isinstance(error, InputError | OutputError)
     message = str(error) if said else f"{type(error).__name__}: {error}"
     # On a full disc the failure itself may not be writable: the run then shows as lost.
     with suppress(OutputError, OSError):
         if not said:
-            with (folder.path / "log.txt").open("a") as log:
-                traceback.print_exception(error, file=log)
+            with (folder.path / "log.txt").open("a") as text:
+                traceback.print_exception(error, file=text)
         folder.set_status("failed", message)
     with suppress(OutputError, OSError):
-        observer.say("failed", message=message)
+        event = log.append("failed", message=message)
+        for listener in listeners:
+            listener(event)
 
 
 def job_record(

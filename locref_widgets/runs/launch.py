@@ -12,6 +12,8 @@ from locref_widgets.runs.folder import RunFolder
 from locref_widgets.runs.lock import WriterLock
 from locref_widgets.runs.processes import identify
 
+WORKER_MODULE = "locref_widgets.runs.worker"
+
 
 def spawn_worker(folder: RunFolder, lock: WriterLock) -> int:
     """Start ``python -m locref_widgets.runs.worker`` in a session of its own; return its pid.
@@ -22,7 +24,7 @@ def spawn_worker(folder: RunFolder, lock: WriterLock) -> int:
     # The worker must find the same package, also when it is not installed but on the path.
     package_parent = str(Path(locref_widgets.__file__).parents[1])
     paths = [package_parent, *filter(None, [os.environ.get("PYTHONPATH")])]
-    command = [sys.executable, "-m", "locref_widgets.runs.worker", str(folder.path)]
+    command = [sys.executable, "-m", WORKER_MODULE, str(folder.path)]
     try:
         with (folder.path / "log.txt").open("ab") as log:
             process = subprocess.Popen(

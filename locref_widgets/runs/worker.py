@@ -7,9 +7,10 @@ from pathlib import Path
 
 from locref_widgets.errors import InputError, OutputError
 from locref_widgets.runs.compile_cache import use_compile_cache
+from locref_widgets.runs.events import EventLog
 from locref_widgets.runs.folder import RunFolder
 from locref_widgets.runs.inputs import check_inputs, load_inputs
-from locref_widgets.runs.job import RefineLoop, run_job
+from locref_widgets.runs.job import RefineLoop, record_failure, run_job
 from locref_widgets.runs.lock import WriterLock
 from locref_widgets.runs.progress import ProgressPrinter
 
@@ -54,7 +55,7 @@ def _refine(folder: RunFolder, refine_loop: RefineLoop | None) -> str:
         warnings = check_inputs(inputs, settings)
     except Exception as error:
         # Before the job begins, nobody else would record what went wrong.
-        folder.set_status("failed", str(error))
+        record_failure(folder, EventLog(folder.events_path), error)
         raise
     return run_job(
         folder, inputs, settings, warnings=warnings, listeners=(printer,), refine_loop=refine_loop

@@ -1,10 +1,11 @@
 """A refinement that does nothing but what the runs depend on, quickly and the same every time.
 
-As a program (``python fake_job.py DIR OUT SECONDS``) it refines the job in DIR in this process, so
-that tests can kill it.
+As a program (``python -m tests.runs.fake_job DIR OUT SECONDS``) it refines the job in DIR in its
+own process, so that tests can kill it; ``KILL_AT`` names an instant at which it kills itself.
 """
 
 import os
+import signal
 import sys
 import time
 from dataclasses import dataclass
@@ -125,19 +126,63 @@ def _next(inputs, settings, before: IterationResult | None) -> IterationResult:
     )
 
 
+def kill_at(instant: str) -> None:
+    """Make this process kill itself, as by ``kill -9``, at a delicate instant of iteration 2."""
+    from locref_widgets.runs import durable, events, finish, iteration_files
+    from locref_widgets.runs.observer import RunObserver
+
+    def die() -> None:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    def half_written(path: Path, **arrays) -> None:
+        if int(arrays["iteration"]) == 2:
+            Path(path).write_bytes(b"half of it")
+            die()
+        savez(path, **arrays)
+
+    def torn(descriptor: int, line: bytes) -> int:
+        if b'"iteration_finished", "iteration": 2' in line:
+            write(descriptor, line[:40])
+            die()
+        return write(descriptor, line)
+
+    savez, write = np.savez, os.write
+    if instant == "while an iteration is written":
+        iteration_files.np.savez = half_written
+    elif instant == "before an iteration is renamed":
+        sync = durable._sync
+        durable._sync = lambda path: die() if path.name == ".002.part" else sync(path)
+    elif instant == "before an iteration is told":
+        tell = RunObserver.tell_iteration
+        RunObserver.tell_iteration = lambda self, result: (
+            die() if result.iteration == 2 else tell(self, result)
+        )
+    elif instant == "while an event is written":
+        events.os.write = torn
+    elif instant == "while the results are written":
+        finish.write_fsc_star = lambda path, curves: die()
+    else:
+        raise ValueError(instant)
+
+
+INSTANTS = [
+    "while an iteration is written",
+    "before an iteration is renamed",
+    "before an iteration is told",
+    "while an event is written",
+    "while the results are written",
+]
+
+
 def main(job_folder: str, out: str, seconds_per_batch: str) -> None:
     from locref_widgets.runs.run import refine
 
+    if "KILL_AT" in os.environ:
+        kill_at(os.environ["KILL_AT"])
     job = read_job(Path(job_folder))
-    settings = RefinementSettings(iterations=int(os.environ.get("ITERATIONS", "4")), seed=3)
-    refine(
-        *job.arguments,
-        settings,
-        out,
-        progress=False,
-        resume=True,
-        refine_loop=make_loop(float(seconds_per_batch)),
-    )
+    loop = make_loop(float(seconds_per_batch))
+    settings = RefinementSettings(iterations=3, seed=3)
+    refine(*job.arguments, settings, out, progress=False, resume=True, refine_loop=loop)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,270 @@
+"""The command line as a user meets it: exit statuses, messages, JSON."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from locref_widgets import cli_demo
+from locref_widgets.cli import app
+from locref_widgets.io.mrc import write_map
+from locref_widgets.refinement import refine as refine_module
+from tests.runs.fake_job import make_loop, soft_ball, write_job
+
+BOX_PX, VOXEL_ANGSTROM = 24, 6.0
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A job that can be refined, and files that spoil it in one way each."""
+    folder = tmp_path_factory.mktemp("cli")
+    write_job(folder, BOX_PX)
+    ball = soft_ball(BOX_PX, (2, -1, 3), 5.0, 4.0)
+    write_map(folder / "empty_mask.mrc", np.zeros_like(ball), VOXEL_ANGSTROM)
+    write_map(folder / "negative_mask.mrc", ball - np.float32(0.5), VOXEL_ANGSTROM)
+    write_map(folder / "other_voxel.mrc", ball, 5.0)
+    write_map(folder / "other_box.mrc", soft_ball(20, (0, 0, 0), 4.0, 3.0), VOXEL_ANGSTROM)
+    whole = (folder / "map.mrc").read_bytes()
+    (folder / "truncated.mrc").write_bytes(whole[:-100])
+    (folder / "text.mrc").write_text("no map " * 300)
+    star = (folder / "particles.star").read_text()
+    (folder / "no_halves.star").write_text(star.replace("_rlnRandomSubset", "_rlnSomething"))
+    (folder / "no_poses.star").write_text(star.replace("_rlnAngleRot", "_rlnSomething"))
+    (folder / "beyond.star").write_text(star.replace("000040@", "000041@"))
+    (folder / "bad.yaml").write_text("rotation_exent: 0.3\n")
+    return folder
+
+
+def locref(*words: str | Path) -> int:
+    with pytest.raises(SystemExit) as caught:
+        app([str(word) for word in words], prog_name="locref")
+    return int(caught.value.code or 0)
+
+
+def refine_words(files: Path, out: Path, **replaced: str) -> list[str]:
+    names = {"particles": "particles.star", "map": "map.mrc", "mask": "mask.mrc"} | replaced
+    maps = ["--map", str(files / names["map"]), "--mask", str(files / names["mask"])]
+    return ["refine", str(files / names["particles"]), *maps, "--out", str(out)]
+
+
+@pytest.fixture
+def fake_refinement(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(refine_module, "refine_loop", make_loop())
+    monkeypatch.setattr("locref_widgets.figures.report.write_report", write_empty_report)
+    monkeypatch.setattr("locref_widgets.runs.compile_cache.use_compile_cache", lambda: None)
+
+
+def write_empty_report(folder: Path) -> Path:
+    path = folder / "final" / "report.html"
+    path.write_text("<html></html>")
+    return path
+
+
+FILE_FAULTS = [
+    ({"particles": "absent.star"}, "absent.star"),
+    ({"map": "absent.mrc"}, "absent.mrc"),
+    ({"mask": "absent.mrc"}, "absent.mrc"),
+    ({"particles": "no_halves.star"}, "rlnRandomSubset"),
+    ({"particles": "no_poses.star"}, "rlnAngleRot"),
+    ({"particles": "beyond.star"}, "names image 41"),
+    ({"particles": "map.mrc"}, "map.mrc"),
+    ({"map": "truncated.mrc"}, "truncated.mrc"),
+    ({"map": "text.mrc"}, "text.mrc"),
+    ({"map": "particles.mrcs"}, "not cubic"),
+    ({"map": "other_box.mrc"}, "box"),
+    ({"map": "other_voxel.mrc"}, "5.0000 Å"),
+    ({"mask": "other_voxel.mrc"}, "5.0000 Å"),
+    ({"mask": "other_box.mrc"}, "20 voxels"),
+    ({"mask": "empty_mask.mrc"}, "the mask is empty"),
+    ({"mask": "negative_mask.mrc"}, "expected 0 to 1"),
+]
+
+
+@pytest.mark.parametrize(("replaced", "message"), FILE_FAULTS)
+def test_wrong_files_end_with_2_and_one_message(files, run_path, capsys, replaced, message):
+    assert locref(*refine_words(files, run_path, **replaced)) == 2
+    assert_one_message(capsys, message)
+    assert not run_path.exists()
+
+
+SETTING_FAULTS = [
+    (["--fulcrum", "30,5,5"], "lies outside the box of 24 voxels"),
+    (["--fulcrum", "100,60,90"], "If the numbers are Å from the corner, give voxels"),
+    (["--fulcrum-angstrom", "-80,0,0"], "lies outside the box"),
+    (["--fulcrum", "1,2"], "expected three numbers"),
+    (["--fulcrum", "here"], "expected three numbers"),
+    (["--fulcrum", "1,2,3", "--fulcrum-angstrom", "1,2,3"], "both set"),
+    (["--rotation-extent", "0"], "rotation_extent is 0"),
+    (["--rotation-extent", "3.2"], "rotation_extent is 3.2"),
+    (["--shift-extent", "0"], "shift_extent is 0"),
+    (["--shift-extent", "100"], "wider than the box"),
+    (["--iterations", "0"], "iterations is 0"),
+    (["--subset", "1"], "subset is 1"),
+    (["--settings", "{files}/bad.yaml"], "did you mean rotation_extent"),
+    (["--settings", "{files}/absent.yaml"], "absent.yaml"),
+    (["--half-maps", "{files}/map.mrc", "{files}/other_box.mrc"], "half-map"),
+]
+
+
+@pytest.mark.parametrize(("words", "message"), SETTING_FAULTS)
+def test_wrong_settings_end_with_2_and_one_message(files, run_path, capsys, words, message):
+    words = [word.replace("{files}", str(files)) for word in words]
+    assert locref(*refine_words(files, run_path), *words) == 2
+    assert_one_message(capsys, message)
+    assert not run_path.exists()
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["refine"],
+        ["refine", "--out", "{files}"],
+        ["refine", "--resume", "--out", "{files}/absent"],
+        ["status", "{files}"],
+        ["watch", "{files}/absent"],
+        ["pause", "{files}"],
+        ["report", "{files}"],
+        ["info", "{files}/absent.mrc"],
+        ["info", "{files}"],
+        ["simulate", "--out", "{files}"],
+        ["simulate", "--out", "{files}/new", "--snr", "0"],
+    ],
+)
+def test_other_commands_end_with_2_and_one_message(files, capsys, words):
+    before = sorted(files.iterdir())
+    assert locref(*[word.replace("{files}", str(files)) for word in words]) == 2
+    assert_one_message(capsys, "")
+    assert sorted(files.iterdir()) == before
+
+
+def test_unknown_words_end_with_2(capsys):
+    assert locref("refine", "--fulcrumm", "1,2,3") == 2
+    assert "--fulcrumm" in capsys.readouterr().err
+    assert locref("refin") == 2
+
+
+def test_refine_status_info_and_report(files, run_path, capsys, fake_refinement):
+    words = refine_words(files, run_path)
+    assert locref(*words, "--iterations", "1", "--fulcrum", "mask", "--no-subtract") == 0
+    said = capsys.readouterr()
+    assert str(run_path / "final" / "report.html") in said.out
+    assert "iteration   1" in said.err
+    assert "\r" not in said.err
+
+    assert locref("status", run_path, "--json") == 0
+    values = json.loads(capsys.readouterr().out)
+    assert values["status"] == "finished"
+    assert values["iterations"] == [0, 1]
+    settings = json.loads((run_path / "run.json").read_text())["settings"]
+    assert (settings["fulcrum"], settings["subtract"], settings["iterations"]) == ("mask", False, 1)
+
+    assert locref("info", run_path, "--json") == 0
+    assert json.loads(capsys.readouterr().out)["kind"] == "run"
+    assert locref("status", run_path) == 0
+    assert "finished" in capsys.readouterr().out
+    assert locref("watch", run_path) == 0
+    assert "finished after iteration 1" in capsys.readouterr().out
+    (run_path / "final" / "report.html").unlink()
+    assert locref("report", run_path) == 0
+    assert (run_path / "final" / "report.html").is_file()
+    assert locref("stop", run_path) == 2
+    assert "not running (finished)" in capsys.readouterr().err
+
+
+def test_resume_needs_only_the_folder_and_refuses_other_settings(
+    files, run_path, capsys, fake_refinement, monkeypatch
+):
+    def stop_at_once(inputs, settings, observer, resume=None):
+        from locref_widgets.runs import control
+
+        control.request(run_path, "stop")
+        return make_loop()(inputs, settings, observer, resume=resume)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(refine_module, "refine_loop", stop_at_once)
+        assert locref(*refine_words(files, run_path), "--iterations", "2", "--seed", "4") == 130
+    assert "--resume" in capsys.readouterr().out
+    assert locref("refine", "--resume", "--out", run_path, "--seed", "5") == 2
+    assert "seed: 4 then, 5 now" in capsys.readouterr().err
+    assert locref(*refine_words(files, run_path)) == 2
+    assert "holds a run already (stopped)" in capsys.readouterr().err
+    assert locref("refine", "--resume", "--out", run_path) == 0
+    assert locref("refine", "--resume", "--out", run_path) == 0
+
+
+def test_a_settings_file_and_flags_over_it(files, run_path, tmp_path, fake_refinement):
+    path = tmp_path / "settings.yaml"
+    path.write_text("iterations: 3\nshift_extent: 4\nfulcrum: [12, 13, 14.5]\n")
+    words = ["--settings", str(path), "--iterations", "1", "--fulcrum-angstrom", "-6,0,6"]
+    assert locref(*refine_words(files, run_path), *words) == 0
+    settings = json.loads((run_path / "run.json").read_text())["settings"]
+    assert (settings["iterations"], settings["shift_extent"]) == (1, 4.0)
+    assert (settings["fulcrum"], settings["fulcrum_angstrom"]) == (None, [-6.0, 0.0, 6.0])
+
+
+def test_a_fulcrum_far_from_the_mask_is_a_warning(files, run_path, capsys, fake_refinement):
+    words = ["--iterations", "1", "--fulcrum", "0,0,0"]
+    assert locref(*refine_words(files, run_path), *words) == 0
+    assert "far beyond the mask's radius" in capsys.readouterr().err
+
+
+def test_a_fault_of_the_disc_ends_with_1_and_one_message(files, run_path, capsys, monkeypatch):
+    def full(*arguments, **keywords):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "mkdir", full)
+    assert locref(*refine_words(files, run_path)) == 1
+    assert_one_message(capsys, "No space left on device")
+
+
+def test_info_tells_a_file_and_its_faults(files, capsys):
+    assert locref("info", files / "map.mrc") == 0
+    assert "map" in capsys.readouterr().out
+    assert locref("info", files / "no_halves.star", "--json") == 0
+    values = json.loads(capsys.readouterr().out)
+    assert any("rlnRandomSubset" in fault for fault in values["faults"])
+
+
+def test_the_program_itself_ends_with_2_and_no_traceback(files, run_path):
+    words = refine_words(files, run_path, mask="empty_mask.mrc")
+    repository = Path(__file__).resolve().parents[1]
+    done = subprocess.run(
+        [sys.executable, "-m", "locref_widgets", *words],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(repository)},
+    )
+    assert done.returncode == 2
+    assert "Traceback" not in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+def test_lab_opens_a_copy_of_the_notebook_and_keeps_one_that_is_there(tmp_path, monkeypatch):
+    started = []
+    monkeypatch.setattr(cli_demo.os, "execv", lambda *command: started.append(command))
+    notebook = tmp_path / "package" / cli_demo.NOTEBOOK
+    notebook.parent.mkdir()
+    notebook.write_text("{}")
+    monkeypatch.setattr(cli_demo, "find_notebook", lambda: notebook)
+    folder = tmp_path / "lab"
+    assert locref("lab", "--folder", folder, "--no-browser") == 0
+    copy = folder / cli_demo.NOTEBOOK
+    assert started[0][1][1:] == ["-m", "jupyterlab", str(copy), "--no-browser"]
+    copy.write_text('{"own": "work"}')
+    assert locref("lab", "--folder", folder) == 0
+    assert copy.read_text() == '{"own": "work"}'
+    shutil.rmtree(folder)
+
+
+def assert_one_message(capsys: pytest.CaptureFixture, message: str) -> None:
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert "Traceback" not in said.err
+    assert message in said.err
+    assert said.err.startswith("locref: ")
+    assert said.err.count("\n") == 1
