@@ -90,9 +90,7 @@ def pixels_within(disc: Disc, radius_px: int) -> int:
     return int(np.searchsorted(disc.shells, radius_px, side="right"))
 
 
-def image_to_disc(
-    images: Float[Array, "*batch y x"], disc: Disc
-) -> Complex[Array, "*batch p"]:
+def image_to_disc(images: Float[Array, "*batch y x"], disc: Disc) -> Complex[Array, "*batch p"]:
     """Fourier coefficients of images on a disc, with the phase origin at pixel ``N // 2``.
 
     The transform is the plain sum ``sum_x f(x) exp(-2 pi i k (x - N//2) / N)``, so that the
@@ -124,17 +122,15 @@ def disc_to_image(
     return jnp.fft.fftshift(jnp.fft.irfft2(spectrum, s=(n, n)), axes=(-2, -1))
 
 
-def shell_means(
-    values: Float[Array, "*batch p"], disc: Disc
-) -> Float[Array, "*batch shells"]:
+def shell_means(values: Float[Array, "*batch p"], disc: Disc) -> Float[Array, "*batch shells"]:
     """Mean of a list of values over each shell ``0 .. radius_px`` of the disc.
 
     The list is ordered by shell, so the sums are differences of a cumulative sum: no contended
     scatter, and the same order of summation on every device. The cumulative sum is taken on values
     centred by their mean, which keeps its rounding error at that of one shell.
     """
-    edges = np.searchsorted(disc.shells, np.arange(disc.radius_px + 2), side="left")
-    counts = np.diff(edges)
+    edges = jnp.searchsorted(jnp.asarray(disc.shells), jnp.arange(disc.radius_px + 2))
+    counts = jnp.diff(edges)
     centre = jnp.mean(values, axis=-1, keepdims=True)
     sums = jnp.cumsum(values - centre, axis=-1)
     sums = jnp.concatenate([jnp.zeros_like(sums[..., :1]), sums], axis=-1)

@@ -127,5 +127,5 @@ def _explain_value(option: SettingOption, value: object, message: str) -> str:
     return f"{option.name} is {value!r}{unit}; {wanted}. {option.description}"
 
 
-def _number(value: float) -> str:
+def _number(value: float | int) -> str:
     return "π" if value == math.pi else f"{value:g}"

@@ -1,4 +1,4 @@
-"""What a refinement knows after an iteration: all that is needed to show it, and to go on from it."""
+"""What a refinement knows after an iteration: enough to show it, and to go on from it."""
 
 from dataclasses import dataclass, field
 
@@ -44,8 +44,10 @@ class IterationResult:
     info
         Per-particle arrays ``pose_change_rad``, ``shift_change_px``, ``log_likelihood``,
         ``log_likelihood_margin``, ``rotation_error_rad``, ``shift_error_px``,
-        ``cells_evaluated``, ``certified``, ``at_bound``, and the noise spectra
-        ``sigma2_half1``, ``sigma2_half2``.
+        ``cells_evaluated``, ``certified``, ``at_bound``, ``turn_rad`` and ``shift_px`` (the local
+        motion in the image frame); the noise spectra ``sigma2_half1``, ``sigma2_half2``; and
+        ``resolution_history_angstrom`` of the iterations before. Iteration 0 has no search in it
+        and only the changes (zero), the spectra and the history.
     """
 
     iteration: int

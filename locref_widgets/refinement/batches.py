@@ -1,0 +1,81 @@
+"""Particles in batches of one size, read ahead of the computation."""
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Bool, Float, Int
+
+from locref_widgets.engine.ctf import CTFParameters
+from locref_widgets.refinement.problem import Problem
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Images and what is known of them.
+
+    The last batch of a half-set is filled up with copies of its first particle, so that every
+    batch has the same shape; ``valid`` is False for those, and for images that cannot be used.
+
+    Attributes
+    ----------
+    positions
+        Index of each particle in the problem's arrays.
+    valid
+        Whether the particle counts.
+    images
+        Real images ``[y, x]``; zeros where they cannot be used.
+    rotations, origins_px
+        The poses given.
+    ctf
+        Optical parameters.
+    """
+
+    positions: Int[np.ndarray, " b"]
+    valid: Bool[np.ndarray, " b"]
+    images: Float[np.ndarray, "b y x"]
+    rotations: Float[np.ndarray, "b 3 3"]
+    origins_px: Float[np.ndarray, "b 2"]
+    ctf: CTFParameters
+
+
+def positions_of_half(problem: Problem, half: int) -> Int[np.ndarray, " m"]:
+    """Positions, in the problem's arrays, of the particles of half-set 1 or 2."""
+    return np.flatnonzero(problem.half_sets == half)
+
+
+def read_batch(problem: Problem, positions: Int[np.ndarray, " m"], size: int) -> Batch:
+    """Read the images of up to ``size`` particles."""
+    filled = np.concatenate([positions, np.full(size - positions.size, positions[0])])
+    rows = problem.rows[filled]
+    images = np.empty((size, problem.box_px, problem.box_px), np.float32)
+    images[: positions.size] = problem.particles.images(rows[: positions.size])
+    images[positions.size :] = images[0]
+    usable = np.isfinite(images).all(axis=(1, 2))
+    usable &= np.ptp(np.where(usable[:, None, None], images, 0.0), axis=(1, 2)) > 0
+    images[~usable] = 0.0
+    return Batch(
+        positions=filled,
+        valid=usable & (np.arange(size) < positions.size),
+        images=images,
+        rotations=problem.particles.rotations[rows].astype(np.float32),
+        origins_px=(problem.particles.origins_angstrom[rows] / problem.pixel_size_angstrom).astype(
+            np.float32
+        ),
+        ctf=problem.particles.ctf[rows],
+    )
+
+
+def read_batches(problem: Problem, positions: Int[np.ndarray, " m"], size: int) -> Iterator[Batch]:
+    """Batches over particles, each read while the one before is worked on."""
+    pieces = [positions[start : start + size] for start in range(0, positions.size, size)]
+    with ThreadPoolExecutor(1, thread_name_prefix="locref-read") as reader:
+        ahead = None
+        for piece in pieces:
+            following = reader.submit(read_batch, problem, piece, size)
+            if ahead is not None:
+                yield ahead.result()
+            ahead = following
+        if ahead is not None:
+            yield ahead.result()

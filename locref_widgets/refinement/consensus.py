@@ -1,0 +1,126 @@
+"""The pass before any search: reconstruct both halves at the given poses and measure the noise.
+
+The reconstructions are on the absolute scale of the images, so they tell how to scale the map the
+user gives, and, filtered by their own FSC, they are what is subtracted outside the region: each
+half-set's own, so that the two stay independent.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Bool, Float
+
+from locref_widgets.engine.fsc import FSCCurve, compute_fsc_curve
+from locref_widgets.engine.grids import shell_means
+from locref_widgets.engine.reconstruction import add_accumulators, solve
+from locref_widgets.engine.slicing import Accumulator, empty_accumulator, slice_radius
+from locref_widgets.refinement.batches import Batch
+from locref_widgets.refinement.halves import HALVES, for_each_batch
+from locref_widgets.refinement.problem import Problem
+from locref_widgets.refinement.references import (
+    filter_half,
+    make_whole_projector,
+    shell_of_resolution,
+)
+from locref_widgets.refinement.step import Poses, accumulate
+from locref_widgets.refinement.subtraction import subtract_map, to_disc_images
+
+_NOISE_SAMPLE = 256
+"""Particles of each half-set from which the first noise spectrum is measured."""
+
+Report = Callable[[int, int], None]
+
+
+@dataclass(frozen=True)
+class Consensus:
+    """Reconstructions at the given poses.
+
+    Attributes
+    ----------
+    half_maps
+        Unfiltered, of the whole particle.
+    both
+        Unfiltered, from all particles.
+    filtered
+        The half-maps filtered by their FSC.
+    curve
+        FSC of the half-maps without a mask.
+    usable
+        Per particle: whether the image is finite and not constant.
+    """
+
+    half_maps: tuple[Float[np.ndarray, "z y x"], Float[np.ndarray, "z y x"]]
+    both: Float[np.ndarray, "z y x"]
+    filtered: tuple[Float[np.ndarray, "z y x"], Float[np.ndarray, "z y x"]]
+    curve: FSCCurve
+    usable: Bool[np.ndarray, " n"]
+
+
+def new_accumulator(problem: Problem) -> Accumulator:
+    """An empty accumulator for images of the problem's box."""
+    padded = 2 * problem.box_px
+    radius = slice_radius(problem.disc.radius_px, problem.box_px, padded)
+    return empty_accumulator(padded, min(radius, padded // 2 - 1))
+
+
+def given_poses(batch: Batch) -> Poses:
+    """Poses of a batch as given."""
+    return Poses(jnp.asarray(batch.rotations), jnp.asarray(batch.origins_px))
+
+
+def solve_halves(
+    sums: dict[int, Accumulator], box_px: int
+) -> tuple[tuple[np.ndarray, np.ndarray], np.ndarray]:
+    """Unfiltered half-maps and the map of both."""
+    halves = (np.asarray(solve(sums[1], box_px)), np.asarray(solve(sums[2], box_px)))
+    return halves, np.asarray(solve(add_accumulators(sums[1], sums[2]), box_px))
+
+
+def reconstruct_consensus(problem: Problem, batch_size: int, report: Report) -> Consensus:
+    """Reconstruct both half-sets at the given poses from the images as they are."""
+    sums = {half: new_accumulator(problem) for half in HALVES}
+    usable = np.zeros(problem.rows.size, bool)
+    flat = jnp.ones(problem.disc.shells.shape[0], jnp.float32)
+    pixel = jnp.asarray(problem.pixel_size_angstrom, jnp.float32)
+
+    def work(half: int, batch: Batch) -> None:
+        images = to_disc_images(jnp.asarray(batch.images), batch.ctf, problem.disc, pixel)
+        sums[half] = accumulate(
+            sums[half], images, given_poses(batch), jnp.asarray(batch.valid), flat, problem.box_px
+        )
+        sums[half].sums.block_until_ready()
+        usable[batch.positions[batch.valid]] = True
+
+    for_each_batch(problem, batch_size, work, report)
+    half_maps, both = solve_halves(sums, problem.box_px)
+    curve = compute_fsc_curve(*half_maps, problem.pixel_size_angstrom)
+    last = shell_of_resolution(
+        curve.resolution_angstrom(), problem.box_px, problem.pixel_size_angstrom
+    )
+    first, second = (filter_half(half_map, curve, last) for half_map in half_maps)
+    return Consensus(half_maps, both, (first, second), curve, usable)
+
+
+def measure_noise(
+    problem: Problem, maps: dict[int, np.ndarray], batch_size: int, report: Report
+) -> dict[int, Float[np.ndarray, " shells"]]:
+    """Noise spectrum of each half-set: the power left when its own map is subtracted."""
+    projectors = {half: make_whole_projector(maps[half], problem) for half in HALVES}
+    power = {half: np.zeros(problem.disc.radius_px + 1) for half in HALVES}
+    count = dict.fromkeys(HALVES, 0)
+    pixel = jnp.asarray(problem.pixel_size_angstrom, jnp.float32)
+
+    def work(half: int, batch: Batch) -> None:
+        images = to_disc_images(jnp.asarray(batch.images), batch.ctf, problem.disc, pixel)
+        poses = given_poses(batch)
+        rest = subtract_map(
+            projectors[half], images, poses.rotations, poses.origins_px, problem.disc
+        )
+        spectra = np.asarray(shell_means(jnp.abs(rest.coefficients) ** 2, problem.disc))
+        power[half] += spectra[batch.valid].sum(axis=0)
+        count[half] += int(batch.valid.sum())
+
+    for_each_batch(problem, batch_size, work, report, limit=_NOISE_SAMPLE)
+    return {half: power[half] / max(count[half], 1) for half in HALVES}

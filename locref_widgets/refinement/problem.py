@@ -1,0 +1,173 @@
+"""What stays the same through a refinement: the particles taking part, the region, the fulcrum."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float, Int
+
+from locref_widgets.engine.grids import Disc, make_disc
+from locref_widgets.errors import InputError
+from locref_widgets.io.mrc import Map, check_same_grid
+from locref_widgets.io.particles import Particles
+from locref_widgets.masks.dynamic import centre_of_mass_angstrom
+from locref_widgets.refinement.settings import RefinementSettings
+
+_COVERED = 0.5
+"""Mask value from which a voxel counts as inside, for the region's size."""
+_MARGIN_VOXELS = 3
+_WHOLE_PARTICLE = 0.98
+"""Share of the map's power inside the mask from which nothing is left to subtract."""
+
+
+@dataclass(frozen=True)
+class RefinementInput:
+    """The files of a refinement, read."""
+
+    particles: Particles
+    volume: Map
+    mask: Map
+    half_maps: tuple[Map, Map] | None = None
+
+
+@dataclass(frozen=True)
+class Problem:
+    """A refinement's fixed quantities. Angles, shifts and origins refer to the poses given.
+
+    Attributes
+    ----------
+    particles
+        All particles of the input table.
+    rows
+        Rows of the table that take part, ascending; per-particle arrays follow this order.
+    half_sets
+        1 or 2 for each of them.
+    disc
+        All Fourier pixels of an image below Nyquist.
+    fulcrum_angstrom
+        Relative to the centre of the box.
+    region_centre_voxels
+        Whole voxel ``(x, y, z)``, relative to the centre of the box, on which the region's
+        templates are centred.
+    region_box_px
+        Edge of the cube about that voxel that holds the mask.
+    region_radius_px
+        Radius about it of the mask's voxels above one half.
+    subtract
+        Whether the signal outside the mask is subtracted from the images.
+    """
+
+    particles: Particles
+    rows: Int[np.ndarray, " n"]
+    half_sets: Int[np.ndarray, " n"]
+    disc: Disc
+    fulcrum_angstrom: Float[np.ndarray, " 3"]
+    region_centre_voxels: Int[np.ndarray, " 3"]
+    region_box_px: int
+    region_radius_px: float
+    subtract: bool
+
+    @property
+    def box_px(self) -> int:
+        """Edge of the images and of the map."""
+        return self.disc.box_px
+
+    @property
+    def pixel_size_angstrom(self) -> float:
+        """Pixel size of the images."""
+        return self.particles.pixel_size_angstrom
+
+    def lever_px(self) -> Float[np.ndarray, " 3"]:
+        """Vector from the fulcrum to the region's centre in the map frame."""
+        return self.region_centre_voxels - self.fulcrum_angstrom / self.pixel_size_angstrom
+
+
+def pose_problem(inputs: RefinementInput, settings: RefinementSettings) -> Problem:
+    """Check that the inputs fit together and derive the fixed quantities.
+
+    Raises
+    ------
+    InputError
+        If maps and images differ in box or pixel size, the half-sets are absent, or the fulcrum
+        lies outside the box.
+    """
+    particles, volume, mask = inputs.particles, inputs.volume, inputs.mask
+    _check_images_fit(particles, volume)
+    check_same_grid(volume, mask, "mask")
+    for half_map in inputs.half_maps or ():
+        check_same_grid(volume, half_map, "half-map")
+    rows = choose_rows(particles, settings)
+    voxel = volume.voxel_size_angstrom
+    mask_centre = centre_of_mass_angstrom(mask.data, voxel)
+    centre = np.rint(mask_centre / voxel).astype(int)
+    box, radius = _region_size(mask.data, centre)
+    return Problem(
+        particles=particles,
+        rows=rows,
+        half_sets=np.asarray(particles.half_sets)[rows],
+        disc=make_disc(particles.box_px),
+        fulcrum_angstrom=settings.resolve_fulcrum_angstrom(volume.box_px, voxel, mask_centre),
+        region_centre_voxels=centre,
+        region_box_px=box,
+        region_radius_px=radius,
+        subtract=_should_subtract(settings, volume, mask),
+    )
+
+
+def choose_rows(particles: Particles, settings: RefinementSettings) -> Int[np.ndarray, " n"]:
+    """Rows that take part: all, or a subset drawn by the seed with both half-sets in proportion."""
+    half_sets = particles.half_sets
+    if half_sets is None:
+        raise InputError(
+            f"{particles.path}: there is no column rlnRandomSubset. Local refinement keeps the two"
+            " half-sets of the consensus refinement: take the STAR file that the refinement wrote"
+            " (run_data.star)."
+        )
+    n = len(particles)
+    wanted = n if settings.subset is None else min(settings.subset, n)
+    if wanted == n:
+        return np.arange(n)
+    order = np.random.default_rng(settings.seed).permutation(n)
+    share = wanted / n
+    chosen = []
+    for half in (1, 2):
+        rows = order[half_sets[order] == half]
+        chosen.append(rows[: max(1, round(share * rows.size))])
+    return np.sort(np.concatenate(chosen))
+
+
+def _check_images_fit(particles: Particles, volume: Map) -> None:
+    if particles.box_px != volume.box_px:
+        raise InputError(
+            f"{volume.path}: the map's box is {volume.box_px} voxels, the images of"
+            f" {particles.path} are {particles.box_px} px. Crop or pad the map to"
+            f" {particles.box_px} voxels (relion_image_handler --new_box) or take the map of the"
+            " refinement that these particles come from."
+        )
+    pixel, voxel = particles.pixel_size_angstrom, volume.voxel_size_angstrom
+    # Half a pixel over the box: below that, a wrong size cannot be told from rounding in a header.
+    if abs(pixel - voxel) * particles.box_px > 0.5 * pixel:
+        raise InputError(
+            f"{volume.path}: voxel size {voxel:g} Å, but the images of {particles.path} have"
+            f" {pixel:g} Å. Correct the map's header (relion_image_handler --rescale_angpix for a"
+            f" map on another scale, --force_header_angpix {pixel:g} for a wrong header)."
+        )
+
+
+def _region_size(
+    mask: Float[np.ndarray, "z y x"], centre_voxels: Int[np.ndarray, " 3"]
+) -> tuple[int, float]:
+    """Edge of the cube and radius of the ball about a voxel that hold the mask."""
+    n = mask.shape[0]
+    z, y, x = np.nonzero(mask > 0)
+    points = np.stack([x, y, z], axis=-1) - n // 2 - centre_voxels
+    box = 2 * (int(np.abs(points).max()) + _MARGIN_VOXELS)
+    inside = points[mask[z, y, x] >= _COVERED * mask.max()]
+    return box, float(np.linalg.norm(inside, axis=1).max())
+
+
+def _should_subtract(settings: RefinementSettings, volume: Map, mask: Map) -> bool:
+    if settings.subtract is not None:
+        return settings.subtract
+    power = float(np.sum(volume.data.astype(np.float64) ** 2))
+    inside = float(np.sum((volume.data.astype(np.float64) * mask.data) ** 2))
+    return inside < _WHOLE_PARTICLE * power

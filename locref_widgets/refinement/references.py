@@ -1,0 +1,112 @@
+"""From half-maps to the templates of the next search: filters, masks, scale."""
+
+from dataclasses import dataclass
+
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Float
+
+from locref_widgets.engine.filters import apply_shell_filter, lowpass_cosine
+from locref_widgets.engine.fsc import FSCCurve
+from locref_widgets.engine.slicing import Projector, make_projector, slice_radius
+from locref_widgets.refinement.problem import Problem
+from locref_widgets.refinement.step import Region
+
+_PADDING = 2
+_MIN_CORRELATION = 0.3
+"""Below this the map and the particles' own reconstruction hardly show the same object."""
+
+
+def shell_of_resolution(resolution_angstrom: float, box_px: int, pixel_size_angstrom: float) -> int:
+    """The shell of a resolution, at least 2 and below Nyquist."""
+    shell = int(np.floor(box_px * pixel_size_angstrom / resolution_angstrom))
+    return int(np.clip(shell, 2, box_px // 2 - 1))
+
+
+def wiener_response(curve: FSCCurve, last_shell: int) -> Float[np.ndarray, " shells"]:
+    """Filter for one half-map from the FSC of the two.
+
+    The signal-to-noise ratio of a half-map's shell is ``FSC / (1 - FSC)``, so its Wiener filter is
+    the FSC itself. Shells beyond ``last_shell`` are left out, for there the curve is noise.
+    """
+    response = np.clip(curve.values, 0.0, 1.0)
+    response[0] = 1.0
+    response[last_shell + 1 :] = 0.0
+    return response.astype(np.float32)
+
+
+@dataclass(frozen=True)
+class ScaledMap:
+    """A given map on the scale of the images, and how well it agrees with them."""
+
+    data: Float[np.ndarray, "z y x"]
+    correlation: float
+
+    @property
+    def agrees(self) -> bool:
+        """Whether the map plainly shows what the particles show at their poses."""
+        return self.correlation >= _MIN_CORRELATION
+
+
+def scale_to(
+    given: Float[np.ndarray, "z y x"],
+    reconstruction: Float[np.ndarray, "z y x"],
+    voxel_size_angstrom: float,
+    resolution_angstrom: float,
+) -> ScaledMap:
+    """Bring a given map to the scale of a reconstruction by least squares below a resolution.
+
+    The likelihood needs templates on the absolute scale of the images; maps come in any scale.
+    """
+    a = np.asarray(lowpass_cosine(given, voxel_size_angstrom, resolution_angstrom), np.float64)
+    b = np.asarray(
+        lowpass_cosine(reconstruction, voxel_size_angstrom, resolution_angstrom), np.float64
+    )
+    a, b = a - a.mean(), b - b.mean()
+    product, power = float(np.sum(a * b)), float(np.sum(a * a))
+    correlation = product / max(np.sqrt(power * float(np.sum(b * b))), 1e-30)
+    # A map that does not agree must not be turned inside out: keep its sign.
+    factor = max(product, 0.0) / max(power, 1e-30)
+    return ScaledMap((factor * given).astype(np.float32), correlation)
+
+
+def cut_region(volume: Float[np.ndarray, "z y x"], problem: Problem) -> Float[np.ndarray, "m m m"]:
+    """The cube about the region's centre, zeros where it reaches beyond the map."""
+    n, m = problem.box_px, problem.region_box_px
+    low = problem.region_centre_voxels[::-1] + n // 2 - m // 2
+    region = np.zeros((m, m, m), np.float32)
+    source = tuple(slice(max(0, a), min(n, a + m)) for a in low)
+    target = tuple(slice(s.start - a, s.stop - a) for s, a in zip(source, low, strict=True))
+    region[target] = volume[source]
+    return region
+
+
+def make_region(
+    volume: Float[np.ndarray, "z y x"],
+    mask: Float[np.ndarray, "z y x"],
+    problem: Problem,
+    radius_px: int,
+) -> Region:
+    """Templates of a filtered map inside a mask, for discs up to a radius."""
+    cube = cut_region(volume * mask, problem)
+    padded = _PADDING * cube.shape[0]
+    radius = min(slice_radius(radius_px, problem.box_px, padded), padded // 2 - 1)
+    return Region(
+        projector=make_projector(jnp.asarray(cube), radius, _PADDING),
+        centre_px=jnp.asarray(problem.region_centre_voxels, jnp.float32),
+        lever_px=jnp.asarray(problem.lever_px(), jnp.float32),
+    )
+
+
+def make_whole_projector(volume: Float[np.ndarray, "z y x"], problem: Problem) -> Projector:
+    """A map about the centre of its box, for discs up to Nyquist."""
+    padded = _PADDING * problem.box_px
+    radius = min(slice_radius(problem.disc.radius_px, problem.box_px, padded), padded // 2 - 1)
+    return make_projector(jnp.asarray(volume), radius, _PADDING)
+
+
+def filter_half(
+    half_map: Float[np.ndarray, "z y x"], curve: FSCCurve, last_shell: int
+) -> Float[np.ndarray, "z y x"]:
+    """A half-map filtered for use as a reference."""
+    return np.asarray(apply_shell_filter(half_map, wiener_response(curve, last_shell)))
