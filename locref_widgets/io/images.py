@@ -58,7 +58,7 @@ def search_folders(star: Path, root: Path | None = None) -> list[Path]:
     RELION's names start from the project's folder, which is one of those above the file's.
     """
     if root is not None:
-        return [Path(root)]
+        return [Path(root).resolve()]
     folder = star.resolve().parent
     return [folder, *folder.parents, Path.cwd()]
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from locref_widgets.errors import InputError
 from locref_widgets.io.images import ImageNames, ParticleImages, find_bad_images, open_images
-from locref_widgets.io.mrc import ImageStack, read_map
+from locref_widgets.io.mrc import ImageStack, read_map, same_size
 from locref_widgets.io.mrc_header import MRCHeader, read_header
 from locref_widgets.io.optics import Optics, find_optics, read_ctf
 from locref_widgets.io.particles import (
@@ -185,6 +185,7 @@ def _optics_facts(optics: Optics, images: ParticleImages | None, faults: _Faults
     pixel_size = faults.attempt(read_pixel_size, optics, header)
     if pixel_size is not None:
         facts["pixel_size_angstrom"] = pixel_size
+        faults += _pixel_size_warnings(optics.particles.path, pixel_size, header)
     ctf = faults.attempt(read_ctf, optics)
     if ctf is None:
         return facts
@@ -199,3 +200,17 @@ def _optics_facts(optics: Optics, images: ParticleImages | None, faults: _Faults
         "zernike_terms": [ctf.odd_zernike.shape[1], ctf.even_zernike.shape[1]],
         "anisotropic_magnification": not identity,
     }
+
+
+def _pixel_size_warnings(path: Path | None, table: float, header: np.ndarray) -> list[str]:
+    """Warn of stacks whose header holds another pixel size than the table, which is used."""
+    # Many programs leave 0 or 1 in the header, meaning that they did not know.
+    other = [size for size in np.unique(header).tolist() if size not in (0.0, 1.0)]
+    wrong = [size for size in other if not same_size(table, size)]
+    if not wrong:
+        return []
+    warning = (
+        f"{path}: the pixel size is {table:.4f} Å by the table, but {wrong[0]:.4f} Å by the header "
+        "of a stack. The table's is used; mend it if it is wrong."
+    )
+    return [warning]

@@ -49,6 +49,12 @@ def test_unequal_half_sets_are_told(recipe) -> None:
     assert "5 particles in half 1, 1 in half 2" in fault
 
 
+def test_a_pixel_size_unlike_the_headers_is_told(recipe) -> None:
+    recipe.optics["rlnImagePixelSize"] = ["5.0"]
+    (fault,) = describe(recipe.write())["faults"]
+    assert "5.0000 Å by the table, but 2.5000 Å by the header" in fault
+
+
 def test_maps_and_stacks(tmp_path: Path) -> None:
     write_map(tmp_path / "a.mrc", np.arange(27, dtype=np.float32).reshape(3, 3, 3), 2.0)
     told = describe(tmp_path / "a.mrc")
