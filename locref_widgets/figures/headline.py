@@ -161,11 +161,8 @@ def _about_bound(run: RunData) -> Advice | None:
     if share is None:
         return None
     if share < FEW_AT_BOUND:
-        return Advice(
-            "good",
-            "The search was wide enough.",
-            f"Only {100 * share:.1f} % of the particles ended at its bound.",
-        )
+        few = f"Only {100 * share:.1f} % of the particles" if share else "No particle"
+        return Advice("good", "The search was wide enough.", f"{few} ended at its bound.")
     limits = _limits_reached(run)
     wider = " and ".join(limits) or "wider extents"
     if share < MANY_AT_BOUND:
