@@ -14,7 +14,7 @@ from locref_widgets.widgets.ticks import nice_maximum, round_ticks, tick_labels
 from locref_widgets.widgets.words import change_words
 
 FSC_THRESHOLD = 0.143
-_MARGIN = {"top": 12, "bottom": 46, "left": 62, "right": 24}
+_MARGIN = {"top": 12, "bottom": 52, "left": 62, "right": 24}
 
 
 class HistogramPanel:
@@ -49,7 +49,11 @@ class HistogramPanel:
             visible=False,
         )
         self._x_axis = bq.Axis(
-            scale=x, label=f"{title} ({unit_words})", tick_format="~g", grid_lines="none"
+            scale=x,
+            label=f"{title} ({unit_words})",
+            label_offset="32px",
+            tick_format="~g",
+            grid_lines="none",
         )
         self._y_axis = bq.Axis(
             scale=y, side="left", label="Particles", label_offset="46px", tick_format="~s"
@@ -61,7 +65,7 @@ class HistogramPanel:
             padding_x=0.0,
             padding_y=0.0,
             display_toolbar=False,
-            layout=widgets.Layout(width="100%", height="240px", min_width="0"),
+            layout=widgets.Layout(width="auto", height="240px", min_width="0"),
         )
         self.heading = widgets.HTML(f"<b>{title}</b>")
         self.note = widgets.HTML("")
@@ -120,7 +124,13 @@ class FSCPanel:
             line_style="dashed",
             stroke_width=1.5,
         )
-        self._axis = bq.Axis(scale=x, label="Resolution (Å)", tick_format="~g", grid_lines="none")
+        self._axis = bq.Axis(
+            scale=x,
+            label="Resolution (Å)",
+            label_offset="32px",
+            tick_format="~g",
+            grid_lines="none",
+        )
         self.figure = bq.Figure(
             marks=[self.threshold],
             axes=[
@@ -138,7 +148,7 @@ class FSCPanel:
             padding_x=0.0,
             padding_y=0.0,
             display_toolbar=False,
-            layout=widgets.Layout(width="100%", height="260px", min_width="0"),
+            layout=widgets.Layout(width="auto", height="260px", min_width="0"),
         )
         self.heading = widgets.HTML("<b>Fourier shell correlation of the half-maps</b>")
         self.legend = widgets.HTML("")
@@ -197,7 +207,13 @@ class ResolutionPanel:
             marker_size=60,
             stroke_width=2.5,
         )
-        self._axis = bq.Axis(scale=self._x, label="Iteration", tick_format="d", grid_lines="none")
+        self._axis = bq.Axis(
+            scale=self._x,
+            label="Iteration",
+            label_offset="32px",
+            tick_format="d",
+            grid_lines="none",
+        )
         self._y_axis = bq.Axis(
             scale=self._y,
             side="left",
@@ -212,7 +228,7 @@ class ResolutionPanel:
             padding_x=0.0,
             padding_y=0.0,
             display_toolbar=False,
-            layout=widgets.Layout(width="100%", height="260px", min_width="0"),
+            layout=widgets.Layout(width="auto", height="260px", min_width="0"),
         )
         self.heading = widgets.HTML("<b>Resolution by iteration</b>")
         self.note = widgets.HTML("")

@@ -64,23 +64,22 @@ class HeatmapPanel:
             tooltip_style=TOOLTIP_STYLE,
         )
         self.mark.on_hover(self._on_hover)
-        self._unit_axis = bq.ColorAxis(
-            scale=self._colour, label=f"{title} ({unit})", tick_format="~g"
-        )
         self.figure = bq.Figure(
             marks=[self.mark],
-            axes=[*_axes(), self._unit_axis],
-            fig_margin={"top": 12, "bottom": 106, "left": 62, "right": 24},
+            axes=_axes(),
+            fig_margin={"top": 12, "bottom": 50, "left": 62, "right": 24},
             padding_x=0.0,
             padding_y=0.0,
             display_toolbar=False,
-            layout=widgets.Layout(width="100%", height="340px", min_width="0"),
+            layout=widgets.Layout(width="auto", height="290px", min_width="0"),
         )
         self.figure.add_class("locref-heatmap")
         self.heading = widgets.HTML(f"<b>{title}</b>")
+        self.colour_bar = widgets.HTML("")
         self.detail = widgets.HTML(self._hint())
         self.widget = widgets.VBox(
-            [self.heading, self.figure, self.detail], layout=widgets.Layout(min_width="0")
+            [self.heading, self.figure, self.colour_bar, self.detail],
+            layout=widgets.Layout(min_width="0"),
         )
 
     def show(self, heatmap: dict[str, Any], limit: float, pixel_size_angstrom: float) -> None:
@@ -132,9 +131,24 @@ class HeatmapPanel:
         whole = self._whole_extent and math.isfinite(self._limit)
         # The range only ever grows, so that one colour keeps its meaning while it lasts.
         self._colour.max = self._limit if whole else nice_maximum(self._largest)
-        self._unit_axis.tick_values = round_ticks(0.0, self._colour.max)
+        self.colour_bar.value = self._colour_bar_html()
+
+    def _colour_bar_html(self) -> str:
+        """Draw the bar in HTML: bqplot's own keeps old ticks when the range grows, and no Å."""
+        top = self._colour.max
+        rows = [self._tick_row(round_ticks(0.0, top, 4), top, 1.0, self.unit)]
         if self.unit == "px" and math.isfinite(self.pixel_size_angstrom):
-            self.heading.value = f"<b>{self.title}</b> (1 px = {self.pixel_size_angstrom:.2f} Å)"
+            size = self.pixel_size_angstrom
+            rows.append(self._tick_row(round_ticks(0.0, top * size, 4), top, size, "Å"))
+        return f'<div class="locref-colour-bar"><div></div>{"".join(rows)}</div>'
+
+    def _tick_row(self, ticks: Float[np.ndarray, " n"], top: float, scale: float, unit: str) -> str:
+        gap = "" if unit == "°" else " "
+        spans = [
+            f'<span style="left:{100 * tick / scale / top:.2f}%">{tick:g}{gap}{unit}</span>'
+            for tick in ticks
+        ]
+        return f"<p>{''.join(spans)}</p>"
 
     def _hint(self) -> str:
         return (
@@ -164,6 +178,7 @@ def _axes() -> list[bq.Axis]:
         bq.Axis(
             scale=azimuth,
             label="Azimuth of the initial view (°)",
+            label_offset="32px",
             tick_values=np.array(_AZIMUTH_TICKS_DEG, dtype=float),
             tick_format=".0f",
             grid_lines="none",

@@ -19,6 +19,18 @@ OTHER_CURVE_COLOURS = ("#cc79a7", "#f0e442", "#333333")
 BAR_COLOUR = "#3b82c4"
 LIMIT_COLOUR = "#d55e00"
 EMPTY_COLOUR = "#9aa0a6"
+# Nine steps of the map that bqplot calls viridis, for the colour bar.
+VIRIDIS = (
+    "#440154",
+    "#472d7b",
+    "#3b528b",
+    "#2c728e",
+    "#21918c",
+    "#28ae80",
+    "#5ec962",
+    "#addc30",
+    "#fde725",
+)
 # bqplot hangs its tooltips outside the dashboard, where only styles of their own reach them.
 TOOLTIP_STYLE = {
     "opacity": 1,
@@ -48,6 +60,12 @@ STYLE = f"""<style>
 .locref-line {{ display: inline-block; width: 1.4em; height: 0; vertical-align: 0.25em;
   border-top: 3px solid; }}
 .locref-legend {{ display: flex; flex-wrap: wrap; gap: 0 14px; }}
+.locref-colour-bar {{ margin: 0 30px 4px 64px; }}
+.locref-colour-bar > div {{ height: 12px; border: 1px solid var(--jp-border-color0);
+  background: linear-gradient(to right, {", ".join(VIRIDIS)}); }}
+.locref-colour-bar > p {{ position: relative; height: 1.5em; margin: 0; }}
+.locref-colour-bar > p > span {{ position: absolute; transform: translateX(-50%);
+  white-space: nowrap; }}
 /* bqplot gives a cell without a number no colour at all, which SVG then fills with black. */
 .locref-heatmap .heatmapcell, .locref-heatmap .heatmapcell rect {{ fill: {EMPTY_COLOUR}; }}
 .locref-dashboard .bqplot .axislabel {{ fill: var(--jp-ui-font-color1) !important; }}

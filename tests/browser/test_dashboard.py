@@ -75,9 +75,10 @@ def test_narrow_page_clips_nothing(notebook, start_run):
     clipped = notebook.page.evaluate(
         """() => [...document.querySelectorAll('.locref-dashboard *')]
             .filter(element => element.scrollWidth > element.clientWidth + 1
-                && element.clientWidth > 0 && !element.closest('svg, .bqplot')
+                && element.clientWidth > 0 && !element.closest('svg, .bqplot, .locref-colour-bar')
                 && getComputedStyle(element).display !== 'inline')
-            .map(element => element.className + ': ' + element.textContent.slice(0, 60))"""
+            .map(element => element.className + ': ' + element.scrollWidth + ' in '
+                + element.clientWidth)"""
     )
     assert not clipped
     notebook.shoot("dashboard_900px", notebook.page.locator(".locref-dashboard"))

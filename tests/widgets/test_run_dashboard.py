@@ -114,7 +114,7 @@ def test_a_finished_run_is_shown_whole(tmp_path, wire):
     FakeRun(tmp_path / "run", iterations=2).run(seconds=0.01, batches=2)
     shown = RunDashboard(tmp_path / "run")
     wait_for(lambda: "Finished" in shown._controls.status.value)
-    assert list(shown._resolution.line.x) == [0, 1, 2]
+    wait_for(lambda: list(shown._resolution.line.x) == [0, 1, 2])
     shown.close()
 
 
