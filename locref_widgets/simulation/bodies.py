@@ -18,6 +18,7 @@ from locref_widgets.simulation.model import default_model, read_model
 
 _MASK_RESOLUTION_ANGSTROM = 15.0
 _MASK_THRESHOLD = 0.2
+_BODY_THRESHOLD = 0.1
 _MASK_NEAR_ANGSTROM = 6.0
 _MASK_FAR_ANGSTROM = 20.0
 
@@ -103,9 +104,11 @@ class Bodies:
                 f"{moving_path}: give the fulcrum, x, y, z in Å relative to the centre of the box."
             )
         axis = (np.arange(still.box_px) - still.box_px // 2) * still.voxel_size_angstrom
-        weights = np.maximum(moving.data, 0).astype(np.float64)
-        if weights.sum() == 0:
+        if moving.data.max() <= 0:
             raise InputError(f"{moving_path}: holds no positive density.")
+        # Faint density is ripples and noise all over the box, which would pull the centre inwards.
+        region = moving.data > _BODY_THRESHOLD * moving.data.max()
+        weights = np.where(region, moving.data, 0.0).astype(np.float64)
         centre = [
             float((weights.sum(axis=others) * axis).sum() / weights.sum())
             for others in ((0, 1), (0, 2), (1, 2))

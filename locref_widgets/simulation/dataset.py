@@ -17,7 +17,6 @@ from locref_widgets.simulation.bodies import Bodies, make_mask
 from locref_widgets.simulation.rendering import (
     Camera,
     HingeParameters,
-    PixelType,
     draw,
     write_stack,
 )
@@ -44,7 +43,7 @@ def simulate_hinge_dataset(
     pose_error_deg: float = 0.0,
     pose_error_px: float = 0.0,
     particles_per_micrograph: int = 100,
-    pixel_type: PixelType = "float32",
+    pixel_type: str = "float32",
 ) -> Path:
     """Write a data set of a complex whose body B is hinged on body A; return its folder.
 
@@ -86,7 +85,8 @@ def simulate_hinge_dataset(
     particles_per_micrograph
         Particles that share defocus and astigmatism.
     pixel_type
-        How the stack is stored. int8 rounds to 1/24 of the noise's sd and is a quarter in size.
+        How the stack is stored: float32, float16 or int8. int8 rounds to a fraction of the
+        noise's sd (some 1/16, see ``noise_sd`` in dataset.json) and is a quarter in size.
 
     Raises
     ------

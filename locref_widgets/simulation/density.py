@@ -85,13 +85,13 @@ def _as_gemmi_model(
     return model
 
 
-def _crop_to_band(fine: Float[np.ndarray, "x y z"], box_px: int) -> Float[np.ndarray, "x y z"]:
+def _crop_to_band(fine: Float[np.ndarray, "m m m"], box_px: int) -> Float[np.ndarray, "n n n"]:
     """Resample to ``box_px`` by keeping the coefficients inside the coarse Nyquist sphere."""
     spectrum = np.fft.rfftn(fine)
-    full = np.fft.fftfreq(box_px) * box_px
+    full = np.rint(np.fft.fftfreq(box_px) * box_px).astype(int)
     half = np.arange(box_px // 2 + 1)
-    rows = full.astype(int) % fine.shape[0]
+    rows = full % fine.shape[0]
     spectrum = spectrum[np.ix_(rows, rows, half)]
     radius_squared = full[:, None, None] ** 2 + full[None, :, None] ** 2 + half**2
     spectrum[radius_squared >= (box_px / 2) ** 2] = 0
-    return np.fft.irfftn(spectrum, s=(box_px,) * 3) * (box_px / fine.shape[0]) ** 3
+    return np.fft.irfftn(spectrum, s=(box_px,) * 3, axes=(0, 1, 2)) * (box_px / fine.shape[0]) ** 3

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, TypeAlias
+from typing import Any
 
 import mrcfile
 import numpy as np
@@ -28,12 +28,11 @@ from locref_widgets.simulation.imaging import (
     simulation_projector,
 )
 
-PixelType: TypeAlias = Literal["float32", "float16", "int8"]
-
 _BATCH = 100
 _SAMPLE_FOR_SNR = 500
-_INT8_NOISE_SD = 24.0
-"""Steps of an int8 stack for one noise sd: noise is cut beyond 5.3 sd, rounding adds 1.4e-4."""
+_INT8_LARGEST = 127
+_NOISE_CUT_SD = 5.0
+"""An int8 stack holds the strongest signal and noise of this many sd on top of it."""
 _RECONSTRUCTION_PADDING = 2
 
 
@@ -51,7 +50,8 @@ class HingeParameters:
     pose_error_deg: float
     pose_error_px: float
     particles_per_micrograph: int
-    pixel_type: PixelType
+    pixel_type: str
+    """float32, float16 or int8."""
 
 
 @dataclass(frozen=True)
@@ -101,17 +101,22 @@ class Camera:
         disc = make_disc(bodies.box_px)
         self._still = simulation_projector(bodies.still, disc)
         self._moving = simulation_projector(bodies.moving, disc)
-        self.noise_sd = _INT8_NOISE_SD if parameters.pixel_type == "int8" else 1.0
         rows = np.unique(np.linspace(0, parameters.n - 1, _SAMPLE_FOR_SNR).astype(int))
         centred = np.arange(bodies.box_px) - bodies.box_px // 2
         circle = np.hypot(centred[:, None], centred) < bodies.box_px / 2 - 1
-        both, moving = [], []
+        both, moving, peak = [], [], 0.0
         for start in range(0, len(rows), _BATCH):
             still_images, moving_images = self._project(rows[start : start + _BATCH])
-            both.append((still_images + moving_images)[:, circle].var(axis=1))
+            images = still_images + moving_images
+            peak = max(peak, float(np.abs(images).max()))
+            both.append(images[:, circle].var(axis=1))
             moving.append(moving_images[:, circle].var(axis=1))
         variance = float(np.concatenate(both).mean())
-        self.gain = self.noise_sd * np.sqrt(parameters.snr / variance)
+        unit_gain = float(np.sqrt(parameters.snr / variance))
+        self.noise_sd = 1.0
+        if parameters.pixel_type == "int8":
+            self.noise_sd = max(1.0, _INT8_LARGEST // (_NOISE_CUT_SD + peak * unit_gain))
+        self.gain = self.noise_sd * unit_gain
         self.snr_moving = parameters.snr * float(np.concatenate(moving).mean()) / variance
 
     def _project(self, rows: Int[np.ndarray, " m"]) -> tuple[np.ndarray, np.ndarray]:
@@ -152,7 +157,7 @@ def write_stack(
             rows = np.arange(start, min(start + _BATCH, parameters.n))
             images = add_noise(noise, camera.images(rows), camera.noise_sd)
             if parameters.pixel_type == "int8":
-                images = np.clip(np.rint(images), -127, 127)
+                images = np.clip(np.rint(images), -_INT8_LARGEST, _INT8_LARGEST)
             pixels[rows] = images
             for half in (0, 1):
                 chosen = rows[truth.half_sets[rows] == half + 1]
