@@ -166,22 +166,20 @@ def info(
 @app.command()
 def simulate(
     out: Annotated[Path, typer.Option(help="Folder for the data.", show_default=False)],
-    n: Annotated[int, typer.Option("--n", metavar="N", help="Particles.", min=2)] = 1000,
-    box: Annotated[int, typer.Option(metavar="PX", help="Box of the images.", min=16)] = 64,
-    apix: Annotated[float, typer.Option(metavar="Å", help="Pixel size.")] = 4.0,
-    hinge: Annotated[float, typer.Option(metavar="DEG", help="Largest angle of the hinge.")] = 15.0,
-    shift: Annotated[float, typer.Option(metavar="PX", help="Largest extra shift.")] = 0.0,
-    snr: Annotated[float, typer.Option(help="Variance of signal over that of noise.")] = 0.1,
-    seed: Annotated[int, typer.Option(help="Seed of everything drawn.", min=0)] = 0,
+    n: Annotated[int, typer.Option("--n", metavar="N", help="Particles.")] = 1000,
+    box: Annotated[int, typer.Option(metavar="PX", help="Box of the images.")] = 128,
+    apix: Annotated[float, typer.Option(metavar="Å", help="Pixel size.")] = 2.0,
+    hinge: Annotated[float, typer.Option(metavar="DEG", help="Largest angle of the hinge.")] = 10.0,
+    shift: Annotated[float, typer.Option(metavar="PX", help="Largest extra shift.")] = 1.5,
+    snr: Annotated[float, typer.Option(help="Variance of signal over that of noise.")] = 0.05,
+    seed: Annotated[int, typer.Option(help="Seed of everything drawn.")] = 0,
     model: Annotated[
         Path | None, typer.Option(help="PDB or mmCIF file in place of the packaged 30S subunit.")
     ] = None,
 ) -> None:
     """Write particles of two bodies joined by a hinge, with their true poses."""
-    from locref_widgets.cli_jobs import check_simulation
     from locref_widgets.simulation import simulate_hinge_dataset
 
-    check_simulation(out, apix=apix, hinge=hinge, shift=shift, snr=snr)
     simulate_hinge_dataset(
         out,
         n=n,
@@ -211,17 +209,20 @@ def demo(
         raise typer.Exit(INTERRUPTED)
 
 
-@app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
+@app.command(context_settings={"ignore_unknown_options": True})
 def lab(
-    context: typer.Context,
+    options: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[OPTIONS OF JUPYTERLAB]", show_default=False),
+    ] = None,
     folder: Annotated[
         Path, typer.Option("--folder", help="Where the notebook is copied to.")
     ] = Path("locref_lab"),
 ) -> None:
-    """Open JupyterLab on the first notebook; other options go to JupyterLab."""
+    """Open JupyterLab on the first notebook."""
     from locref_widgets.cli_demo import open_lab
 
-    open_lab(folder, context.args)
+    open_lab(folder, options or [])
 
 
 def _to_json(values: dict[str, Any]) -> str:

@@ -1,6 +1,5 @@
 """What the commands that refine, and those that look, do and say."""
 
-import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -128,21 +127,6 @@ def describe_facts(values: dict[str, Any]) -> str:
     lines += [f"  {name}: {_text(value)}" for name, value in values["facts"].items()]
     lines += [f"  fault: {fault}" for fault in values["faults"]]
     return "\n".join(lines)
-
-
-def check_simulation(out: Path, *, apix: float, hinge: float, shift: float, snr: float) -> None:
-    """Raise `InputError` for impossible numbers or a folder that holds something."""
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise InputError(f"{out}: is not empty. Nothing was touched; give another folder (--out).")
-    wrong = [
-        (not apix > 0, f"--apix {apix:g}: the pixel size must be above 0 Å"),
-        (not 0 <= hinge <= 180, f"--hinge {hinge:g}: the angle must be from 0 to 180°"),
-        (not shift >= 0, f"--shift {shift:g}: the shift must be at least 0 px"),
-        (not (snr > 0 and math.isfinite(snr)), f"--snr {snr:g}: must be above 0"),
-    ]
-    for is_wrong, message in wrong:
-        if is_wrong:
-            raise InputError(message)
 
 
 def _choose_settings(

@@ -13,7 +13,7 @@ import pytest
 from locref_widgets import cli_demo
 from locref_widgets.cli import app
 from locref_widgets.io.mrc import write_map
-from locref_widgets.refinement import refine as refine_module
+from locref_widgets.runs import job
 from tests.runs.fake_job import make_loop, soft_ball, write_job
 
 BOX_PX, VOXEL_ANGSTROM = 24, 6.0
@@ -54,7 +54,7 @@ def refine_words(files: Path, out: Path, **replaced: str) -> list[str]:
 
 @pytest.fixture
 def fake_refinement(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(refine_module, "refine_loop", make_loop())
+    monkeypatch.setattr(job, "_real_loop", make_loop)
     monkeypatch.setattr("locref_widgets.figures.report.write_report", write_empty_report)
     monkeypatch.setattr("locref_widgets.runs.compile_cache.use_compile_cache", lambda: None)
 
@@ -186,7 +186,7 @@ def test_resume_needs_only_the_folder_and_refuses_other_settings(
         return make_loop()(inputs, settings, observer, resume=resume)
 
     with monkeypatch.context() as patch:
-        patch.setattr(refine_module, "refine_loop", stop_at_once)
+        patch.setattr(job, "_real_loop", lambda: stop_at_once)
         assert locref(*refine_words(files, run_path), "--iterations", "2", "--seed", "4") == 130
     assert "--resume" in capsys.readouterr().out
     assert locref("refine", "--resume", "--out", run_path, "--seed", "5") == 2

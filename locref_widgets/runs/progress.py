@@ -2,7 +2,7 @@
 
 import math
 import sys
-from typing import Any, TextIO
+from typing import Any
 
 PHASES = {
     "reading": "reading the images",
@@ -16,7 +16,7 @@ PHASES = {
 class ProgressPrinter:
     """Call it with events; `close` it in the end. Writes to stderr unless told otherwise."""
 
-    def __init__(self, stream: TextIO | None = None, *, bar: bool | None = None) -> None:
+    def __init__(self, stream: Any = None, *, bar: bool | None = None) -> None:
         self.stream = sys.stderr if stream is None else stream
         self._with_bar = self.stream.isatty() if bar is None else bar
         self._bar: Any = None

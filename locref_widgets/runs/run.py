@@ -84,7 +84,7 @@ class Run:
         """Ask it to stop; the iteration under way is lost, the run can be resumed."""
         self._ask("stop")
 
-    def wait(self, timeout: float | None = None) -> str:
+    def wait(self, timeout: float | int | None = None) -> str:
         """Wait until the run ends, or `timeout` seconds have passed; return the status then."""
         deadline = None if timeout is None else time.monotonic() + timeout
         while (status := self.status) not in _ENDED:

@@ -122,10 +122,10 @@ def test_angstrom_typed_for_voxels_is_guessed():
     with pytest.raises(InputError, match=r"give voxels: \(15\.0, 20\.0, 22\.5\)"):
         RefinementSettings(fulcrum=(60, 80, 90)).resolve_fulcrum_angstrom(64, 4.0)
     near, far = RefinementSettings(fulcrum=(40, 32, 32)), RefinementSettings(fulcrum=(60, 40, 44))
-    assert near.fulcrum_warnings(64, 4.0, (0, 0, 0), 40.0) == []
-    (warning,) = far.fulcrum_warnings(64, 4.0, (0, 0, 0), 40.0)
+    assert near.fulcrum_warnings(64, 4.0, (0.0, 0.0, 0.0), 40.0) == []
+    (warning,) = far.fulcrum_warnings(64, 4.0, (0.0, 0.0, 0.0), 40.0)
     assert "not in Å" in warning
-    assert RefinementSettings(fulcrum="mask").fulcrum_warnings(64, 4.0, (0, 0, 0), 1.0) == []
+    assert RefinementSettings(fulcrum="mask").fulcrum_warnings(64, 4.0, (0.0, 0.0, 0.0), 1.0) == []
 
 
 def test_every_setting_describes_itself():
