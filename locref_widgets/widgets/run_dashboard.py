@@ -116,7 +116,7 @@ def _side_by_side(left: widgets.Widget, right: widgets.Widget) -> widgets.GridBo
     box = widgets.GridBox(
         [left, right],
         layout=widgets.Layout(
-            grid_template_columns="repeat(auto-fit, minmax(min(100%, 400px), 1fr))", width="auto"
+            grid_template_columns="repeat(auto-fit, minmax(min(100%, 330px), 1fr))", width="auto"
         ),
     )
     box.add_class("locref-panels")

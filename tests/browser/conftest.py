@@ -84,6 +84,7 @@ def lab(tmp_path_factory):
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     environment = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
+    environment.setdefault("LOCREF_NOTEBOOK_QUICK", "1")
     for name in ("CONFIG_DIR", "RUNTIME_DIR"):
         environment[f"JUPYTER_{name}"] = str(base / name)
     for name in ("SETTINGS_DIR", "WORKSPACES_DIR"):
@@ -226,6 +227,11 @@ class Notebook:
         width = self.page.viewport_size["width"]
         self.page.set_viewport_size({"width": width, "height": 2600})
         self.page.mouse.move(2, 2)
+        # bqplot draws a figure when it first comes into sight.
+        self.page.wait_for_function(
+            """() => [...document.querySelectorAll('.locref-dashboard .bqplot')]
+                .every(figure => figure.querySelector('.tick'))"""
+        )
         for theme in ("Dark", "Light"):
             self.use_theme(f"JupyterLab {theme}")
             self.page.wait_for_timeout(400)  # bqplot's own transitions
