@@ -141,7 +141,7 @@ def hinged_blob_set(tmp_path_factory: pytest.TempPathFactory) -> "BlobSet":
         n=400,
         box_px=40,
         pixel_size_angstrom=5.0,
-        noise=1.5,
+        noise=0.4,
         blobs=Blobs(large_centres, large.sigmas_angstrom, large.masses),
         hinge=Hinge(
             Blobs(small_centres, small.sigmas_angstrom, small.masses),
