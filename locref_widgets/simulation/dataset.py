@@ -198,7 +198,8 @@ def _write_dataset(folder: Path, bodies: Bodies, parameters: HingeParameters) ->
             box_px=bodies.box_px,
             pixel_size_angstrom=voxel,
         )
-    digest = hashlib.sha256((folder / "particles.mrcs").read_bytes()).hexdigest()
+    with (folder / "particles.mrcs").open("rb") as handle:
+        digest = hashlib.file_digest(handle, "sha256").hexdigest()
     fulcrum = bodies.fulcrum_angstrom
     facts = asdict(parameters) | {
         "source": bodies.source,

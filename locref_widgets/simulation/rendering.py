@@ -2,9 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-import mrcfile
 import numpy as np
 from jaxtyping import Float, Int
 
@@ -27,6 +25,7 @@ from locref_widgets.simulation.imaging import (
     project_images,
     simulation_projector,
 )
+from locref_widgets.simulation.stack_file import StackWriter
 
 _BATCH = 100
 _SAMPLE_FOR_SNR = 500
@@ -149,16 +148,13 @@ def write_stack(
     sums = [empty_accumulator(padded, radius) for _ in (1, 2)]
     # A stream of its own, so that the noise of a particle does not depend on the batches.
     noise = np.random.default_rng(np.random.SeedSequence([parameters.seed, 1]))
-    mode = {"int8": 0, "float32": 2, "float16": 12}[parameters.pixel_type]
-    shape = (parameters.n, box_px, box_px)
-    with mrcfile.new_mmap(path, shape, mrc_mode=mode, overwrite=True) as stack:
-        pixels: Any = stack.data
+    with StackWriter(path, box_px, pixel, parameters.pixel_type) as stack:
         for start in range(0, parameters.n, _BATCH):
             rows = np.arange(start, min(start + _BATCH, parameters.n))
             images = add_noise(noise, camera.images(rows), camera.noise_sd)
             if parameters.pixel_type == "int8":
                 images = np.clip(np.rint(images), -_INT8_LARGEST, _INT8_LARGEST)
-            pixels[rows] = images
+            stack.append(images)
             for half in (0, 1):
                 chosen = rows[truth.half_sets[rows] == half + 1]
                 if chosen.size == 0:
@@ -172,9 +168,6 @@ def write_stack(
                     box_px,
                     pixel,
                 )
-        stack.set_image_stack()
-        stack.voxel_size = pixel
-        stack.update_header_stats()
     both = add_accumulators(sums[0], sums[1])
     first, second, whole = (np.asarray(solve(acc, box_px)) for acc in (sums[0], sums[1], both))
     return first, second, whole
