@@ -6,6 +6,8 @@ import shutil
 import sys
 from pathlib import Path
 
+import numpy as np
+
 import locref_widgets
 from locref_widgets.errors import InputError, OutputError
 
@@ -41,7 +43,31 @@ def run_demo(out: Path) -> tuple[str, bool]:
         out,
         resume=True,
     )
-    return describe_result(run), run.status == "finished"
+    finished = run.status == "finished"
+    text = describe_result(run)
+    if finished:
+        text += "\n" + _compare_with_truth(run.path / "final" / "particles.star")
+    return text, finished
+
+
+def _compare_with_truth(refined: Path) -> str:
+    from locref_widgets.io.particles import read_particles
+    from locref_widgets.sample import sample_paths
+    from locref_widgets.simulation import score_poses
+
+    paths = sample_paths()
+    truth = read_particles(paths["truth"])
+    centre = np.array(paths["centre_angstrom"])
+    before, after = (
+        score_poses(read_particles(path), truth, centre).gauge.summary()
+        for path in (paths["particles"], refined)
+    )
+    turn, shift = "rotation_median_deg", "shift_median_px"
+    return (
+        "  median error against the true poses of this simulated sample:"
+        f" rotation {before[turn]:.2f}° before, {after[turn]:.2f}° after;"
+        f" shift {before[shift]:.2f} px before, {after[shift]:.2f} px after"
+    )
 
 
 def find_notebook() -> Path:

@@ -268,3 +268,21 @@ def assert_one_message(capsys: pytest.CaptureFixture, message: str) -> None:
     assert message in said.err
     assert said.err.startswith("locref: ")
     assert said.err.count("\n") == 1
+
+
+def test_demo_refines_the_sample_and_tells_what_it_gained(run_path, capsys, fake_refinement):
+    assert locref("demo", "--out", run_path) == 0
+    said = capsys.readouterr().out
+    assert str(run_path / "final" / "report.html") in said
+    assert "against the true poses" in said
+    # Made again, it only says what is there.
+    assert locref("demo", "--out", run_path) == 0
+
+
+def test_simulate_writes_a_set_that_info_describes(tmp_path, capsys):
+    out = tmp_path / "data"
+    words = ["--n", "6", "--box", "48", "--apix", "6", "--seed", "2"]
+    assert locref("simulate", "--out", out, *words) == 0
+    capsys.readouterr()
+    assert locref("info", out / "consensus.star", "--json") == 0
+    assert json.loads(capsys.readouterr().out)["kind"] == "particles"

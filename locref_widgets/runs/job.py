@@ -60,7 +60,7 @@ def run_job(
                 raise KeyboardInterrupt from None
             return "stopped"
         except Exception as error:
-            record_failure(folder, observer.log, error, listeners)
+            record_failure(folder, observer.log, error)
             raise
     return "finished"
 
@@ -111,10 +111,11 @@ def _tell_untold(folder: RunFolder, observer: RunObserver) -> None:
             observer.tell_iteration(folder.read_iteration(iteration))
 
 
-def record_failure(
-    folder: RunFolder, log: EventLog, error: Exception, listeners: tuple[Listener, ...] = ()
-) -> None:
-    """Write why the run failed into ``run.json`` and the events, a fault of ours into the log."""
+def record_failure(folder: RunFolder, log: EventLog, error: Exception) -> None:
+    """Write why the run failed into ``run.json`` and the events, a fault of ours into the log.
+
+    Listeners are not told: the error itself goes on to whoever started the job.
+    """
     said = isinstance(error, InputError | OutputError)
     message = str(error) if said else f"{type(error).__name__}: {error}"
     # On a full disc the failure itself may not be writable: the run then shows as lost.
@@ -124,9 +125,7 @@ def record_failure(
                 traceback.print_exception(error, file=text)
         folder.set_status("failed", message)
     with suppress(OutputError, OSError):
-        event = log.append("failed", message=message)
-        for listener in listeners:
-            listener(event)
+        log.append("failed", message=message)
 
 
 def job_record(

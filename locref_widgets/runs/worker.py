@@ -41,6 +41,8 @@ def main(arguments: Sequence[str] | None = None, refine_loop: RefineLoop | None 
         return 2
     except KeyboardInterrupt:
         return 130
+    except Exception:
+        return 1  # its traceback is in the log already
     finally:
         lock.release()
     return 0 if status == "finished" else 130
