@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -286,3 +287,15 @@ def test_simulate_writes_a_set_that_info_describes(tmp_path, capsys):
     capsys.readouterr()
     assert locref("info", out / "consensus.star", "--json") == 0
     assert json.loads(capsys.readouterr().out)["kind"] == "particles"
+
+
+def test_ctrl_c_ends_with_130_and_a_run_to_resume(files, run_path, monkeypatch, fake_refinement):
+    def interrupted(inputs, settings, observer, resume=None):
+        os.kill(os.getpid(), signal.SIGINT)
+        return make_loop()(inputs, settings, observer, resume=resume)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(job, "_real_loop", lambda: interrupted)
+        assert locref(*refine_words(files, run_path), "--iterations", "1") == 130
+    assert json.loads((run_path / "run.json").read_text())["status"] == "stopped"
+    assert locref("refine", "--resume", "--out", run_path) == 0

@@ -1,10 +1,16 @@
 import subprocess
 import sys
+import tomllib
+from pathlib import Path
 
 import pytest
 
+REPOSITORY = Path(__file__).resolve().parents[2]
+
 CODE = """
 import sys
+import tomllib
+from pathlib import Path
 before = set(sys.modules)
 import {module}
 loaded = set(sys.modules) - before
@@ -37,3 +43,8 @@ def test_no_module_starts_a_jax_backend(module):
 def test_every_public_name_can_be_reached():
     code = "import locref_widgets as lw; print([n for n in lw.__all__ if not hasattr(lw, n)])"
     assert run(code) == "[]"
+
+
+def test_the_version_is_that_of_the_project():
+    project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]
+    assert run("import locref_widgets; print(locref_widgets.__version__)") == project["version"]
