@@ -3,16 +3,16 @@
 Maps are arrays ``[z, y, x]``, cubic, with the centre of rotation at voxel ``N // 2`` of each axis.
 Points are ``(x, y, z)`` in Å relative to that voxel.
 
-A pose is a rotation matrix ``R`` (map point -> image frame; its rows are the image's x, y and z axes
-in the map frame) and an origin offset ``o`` in Å: a map point ``r`` is seen at the image point
-``(R r)_xy - o``, relative to pixel ``N // 2``.
+A pose is a rotation matrix ``R`` (map point -> image frame; its rows are the image's x, y and z
+axes in the map frame) and an origin offset ``o`` in Å: a map point ``r`` is seen at the image
+point ``(R r)_xy - o``, relative to pixel ``N // 2``.
 
 RELION stores ``R`` as the angles rot, tilt, psi of its passive ZYZ form and ``o`` as
 ``rlnOriginXAngst, rlnOriginYAngst`` (RELION 3.1; earlier files hold pixels in ``rlnOriginX/Y``).
 
 Local motion: a body rotated by ``D`` (map frame) about the fulcrum ``f`` and imaged with the pose
-``(R, o)`` looks like the unmoved body at ``R' = R D``, ``o' = o + ((R' - R) f)_xy + t``, where ``t``
-is a further change of origin.
+``(R, o)`` looks like the unmoved body at ``R' = R D``, ``o' = o + ((R' - R) f)_xy + t``, where
+``t`` is a further change of origin.
 """
 
 import numpy as np

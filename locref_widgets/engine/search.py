@@ -6,10 +6,10 @@ and halves those that remain for the next, finer level. The survivor is then ref
 
 Bound. With a template that explains the image up to noise, the score of the true pose, over any
 set of pixels, falls short of that of any other pose by more than ``kappa^2 / 2`` only in the case
-of a Gaussian deviation beyond ``kappa`` standard deviations. Within a cell of half-width ``rho`` the
-score at the true pose exceeds that at the centre by at most ``1/2 rho' I rho + kappa sqrt(rho' I
-rho)``, with ``I`` the Fisher information of the pixels used. A cell is dropped when its score lies
-below the best by more than the sum of the two.
+of a Gaussian deviation beyond ``kappa`` standard deviations. Within a cell of half-width ``rho``
+the score at the true pose exceeds that at the centre by at most
+``1/2 rho' I rho + kappa sqrt(rho' I rho)``, with ``I`` the Fisher information of the pixels used.
+A cell is dropped when its score lies below the best by more than the sum of the two.
 
 The lists have a fixed capacity, so shapes are static. Where more cells survive than a list holds,
 the best are kept and the particle is reported as not certified.

@@ -88,7 +88,7 @@ def reconstruct_consensus(problem: Problem, batch_size: int, report: Report) -> 
     def work(half: int, batch: Batch) -> None:
         images = to_disc_images(jnp.asarray(batch.images), batch.ctf, problem.disc, pixel)
         sums[half] = accumulate(
-            sums[half], images, given_poses(batch), jnp.asarray(batch.valid), flat, problem.box_px
+            sums[half], images, given_poses(batch), jnp.asarray(batch.valid), flat, problem.disc
         )
         sums[half].sums.block_until_ready()
         usable[batch.positions[batch.valid]] = True

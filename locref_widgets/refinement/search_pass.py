@@ -149,7 +149,7 @@ def add_batch(
     valid = jnp.asarray(batch.valid)
     moved = moved_poses(poses, outcome.turn_rad, outcome.shift_px, fulcrum)
     result.sums[half] = accumulate(
-        result.sums[half], images, moved, valid, inverse_sigma2, problem.box_px
+        result.sums[half], images, moved, valid, inverse_sigma2, problem.disc
     )
     power = residual_power(
         images, poses, reference.region, outcome.turn_rad, outcome.shift_px, valid, problem.disc

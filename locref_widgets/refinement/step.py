@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Complex, Float
 
-from locref_widgets.engine.grids import Disc, make_disc, pixels_within, shell_means
+from locref_widgets.engine.grids import Disc, make_disc, shell_means
 from locref_widgets.engine.likelihood import WeightedImage, phase_ramp, templates, weigh_image
 from locref_widgets.engine.reconstruction import add_images
 from locref_widgets.engine.rotations import exp_rotation
@@ -43,9 +43,21 @@ class Region(eqx.Module):
     lever_px: Float[Array, " 3"]
 
 
-def _region_place(region: Region, poses: Poses) -> Float[Array, "b 2"]:
-    """Image point of the region's centre at the given poses, in pixels from pixel ``N // 2``."""
-    return (poses.rotations @ region.centre_px)[:, :2] - poses.origins_px
+def _region_phase(
+    region: Region,
+    rotation: Float[Array, "3 3"],
+    origin_px: Float[Array, " 2"],
+    coordinates: Float[Array, "p 2"],
+    plain: Float[Array, "p 2"],
+    box_px: int,
+) -> Complex[Array, " p"]:
+    """Phase that carries a template about the region's centre to where the pose shows it.
+
+    The centre is a point of the object, so magnification acts on its phase; the origin offset is a
+    shift of the image, so it does not.
+    """
+    centre = (rotation @ region.centre_px)[:2]
+    return phase_ramp(coordinates, centre, box_px) * phase_ramp(plain, -origin_px, box_px)
 
 
 @eqx.filter_jit
@@ -66,8 +78,10 @@ def weighted_images(
         return weigh_image(coefficients[:pixels], transfer[:pixels], variance, disc, radius_px)
 
     values, weights = jax.vmap(weigh)(images.coefficients, images.transfer)
-    place = _region_place(region, poses)
-    values = values * jax.vmap(lambda p: phase_ramp(plain, -p, disc.box_px))(place)
+    phases = jax.vmap(lambda r, o, k: _region_phase(region, r, o, k[:pixels], plain, disc.box_px))(
+        poses.rotations, poses.origins_px, images.coordinates
+    )
+    values = values * jnp.conj(phases)
     return WeightedImage(
         real=jnp.real(values),
         imaginary=jnp.imag(values),
@@ -95,31 +109,31 @@ def search_poses(
     return search_particles(region.projector, weighted, disc, plan, at_once)
 
 
-@partial(jax.jit, static_argnames=("box_px",), donate_argnames=("accumulator",))
+@partial(jax.jit, donate_argnames=("accumulator",))
 def accumulate(
     accumulator: Accumulator,
     images: DiscImages,
     poses: Poses,
     valid: Bool[Array, " b"],
     inverse_sigma2: Float[Array, " p"],
-    box_px: int,
+    disc: Disc,
 ) -> Accumulator:
     """Add a batch to a half-map's sums at the given poses."""
-    plain = images.coordinates
+    plain = jnp.asarray(disc.coordinates)
 
     def centre(
-        coefficients: Complex[Array, " p"],
-        coordinates: Float[Array, "p 2"],
-        origin: Float[Array, " 2"],
+        coefficients: Complex[Array, " p"], origin: Float[Array, " 2"]
     ) -> Complex[Array, " p"]:
         # The map's centre is seen at -o: move it to the phase origin.
-        return coefficients * phase_ramp(coordinates, origin, box_px)
+        return coefficients * phase_ramp(plain, origin, disc.box_px)
 
-    centred = jax.vmap(centre)(images.coefficients, plain, poses.origins_px)
+    centred = jax.vmap(centre)(images.coefficients, poses.origins_px)
     weight = inverse_sigma2 * valid[:, None]
     values = jnp.conj(images.transfer) * centred * weight
     weights = jnp.abs(images.transfer) ** 2 * weight
-    return add_images(accumulator, poses.rotations, images.coordinates, values, weights, box_px)
+    return add_images(
+        accumulator, poses.rotations, images.coordinates, values, weights, disc.box_px
+    )
 
 
 @eqx.filter_jit
@@ -148,17 +162,18 @@ def residual_power(
     """Sum over the batch of each shell's mean power of image less template: the noise."""
     pixels = disc.shells.shape[0]
     plain = jnp.asarray(disc.coordinates)
-    place = _region_place(region, poses)
 
     def one(inputs: tuple) -> Float[Array, " shells"]:
-        coefficients, transfer, coordinates, rotation, point, turn, shift = inputs
+        coefficients, transfer, coordinates, rotation, origin, turn, shift = inputs
         stand_in = jnp.zeros(pixels)
         image = WeightedImage(
             stand_in, stand_in, stand_in, coordinates, rotation, rotation @ region.lever_px
         )
         parts = templates(region.projector, image, turn[None], pixels, disc.box_px)[0]
         predicted = jax.lax.complex(parts[:pixels], parts[pixels:])
-        predicted = predicted * phase_ramp(plain, point - shift, disc.box_px)
+        predicted = predicted * _region_phase(
+            region, rotation, origin + shift, coordinates, plain, disc.box_px
+        )
         return shell_means(jnp.abs(coefficients - transfer * predicted) ** 2, disc)
 
     inputs = (
@@ -166,16 +181,11 @@ def residual_power(
         images.transfer,
         images.coordinates,
         poses.rotations,
-        place,
+        poses.origins_px,
         turns_rad,
         shifts_px,
     )
     return jnp.sum(jax.lax.map(one, inputs) * valid[:, None], axis=0)
-
-
-def search_disc_pixels(plan: SearchPlan) -> int:
-    """Pixels of the disc a plan searches."""
-    return pixels_within(make_disc(plan.box_px), plan.radius_px)
 
 
 def inverse_variance(sigma2: Float[np.ndarray, " shells"], disc: Disc) -> Float[np.ndarray, " p"]:
