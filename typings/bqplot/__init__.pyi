@@ -1,4 +1,4 @@
-# bqplot registers its classes with untyped decorators, through which pyright takes them for modules.
+# bqplot registers its classes with untyped decorators: pyright takes the classes for modules.
 from typing import Any
 
 def __getattr__(name: str) -> Any: ...
