@@ -22,7 +22,7 @@ export function sayPlace(point: ArrayLike<number>, box: number, voxelSize: numbe
 }
 
 export function sayDensity(density: number, mask?: number): string {
-  const value = Math.abs(density) >= 1e-3 || density === 0 ? say(density, 4) : density.toExponential(2).replace('-', '−');
+  const value = Math.abs(density) >= 1e-3 || density === 0 ? say(density, 4) : density.toExponential(2).replace(/-/g, '−');
   return `density ${value}` + (mask === undefined ? '' : `, mask ${say(mask, 2)}`);
 }
 

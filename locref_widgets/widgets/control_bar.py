@@ -80,7 +80,7 @@ class ControlBar:
         self._enable_buttons()
         if state.message:
             self.error.value = _boxed("error", f"The run failed: {state.message}")
-        self.warnings.value = "".join(_boxed("warning", text) for text in state.warnings)
+        self.warnings.value = _folded(state.warnings)
 
     def show_error(self, text: str) -> None:
         """Show a fault of the dashboard itself; an empty text takes it away."""
@@ -134,3 +134,15 @@ def _row(bar: widgets.IntProgress, words: widgets.HTML) -> widgets.HBox:
 def _boxed(kind: str, text: str) -> str:
     role = ' role="alert"' if kind == "error" else ""
     return f'<div class="locref-{kind}"{role}>{html.escape(text)}</div>'
+
+
+def _folded(warnings: list[str]) -> str:
+    """One line that opens to the texts: warnings are long, and the plots should stay in sight."""
+    if not warnings:
+        return ""
+    count = "1 warning" if len(warnings) == 1 else f"{len(warnings)} warnings"
+    texts = "".join(f"<p>{html.escape(text)}</p>" for text in warnings)
+    return (
+        f'<details class="locref-warning"><summary>'
+        f'<span aria-hidden="true">⚠</span> {count} (click to read)</summary>{texts}</details>'
+    )

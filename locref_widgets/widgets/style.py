@@ -53,6 +53,8 @@ STYLE = f"""<style>
   background: var(--jp-layout-color2); }}
 .locref-warning {{ border-left: 4px solid var(--jp-warn-color1, #e69f00); padding: 4px 10px;
   background: var(--jp-layout-color2); margin-bottom: 4px; }}
+.locref-warning summary {{ cursor: pointer; }}
+.locref-warning p {{ margin: 4px 0; }}
 .locref-note {{ color: var(--jp-ui-font-color2); }}
 .locref-panels {{ gap: 12px 16px; }}
 .locref-swatch {{ display: inline-block; width: 0.8em; height: 0.8em; vertical-align: -0.05em;

@@ -88,6 +88,8 @@ def at_bound_words(state: DashboardState) -> str:
     fraction = (state.latest or {}).get("at_bound_fraction")
     if fraction is None:
         return ""
+    if fraction == 0:
+        return "No particle ended at the edge of what was searched."
     text = f"{100 * fraction:.1f} % of the particles ended at the edge of what was searched"
     if fraction > 0.05:
         text += "; a wider rotation or shift extent may serve them better"

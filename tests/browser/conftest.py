@@ -235,6 +235,10 @@ class Notebook:
         for theme in ("Dark", "Light"):
             self.use_theme(f"JupyterLab {theme}")
             self.page.wait_for_timeout(400)  # bqplot's own transitions
+            self.page.evaluate(
+                "() => new Promise(done => requestAnimationFrame("
+                "() => requestAnimationFrame(() => requestAnimationFrame(done))))"
+            )
             locator.screenshot(path=SHOTS / f"{name}_{theme.lower()}.png")
 
 
