@@ -24,7 +24,7 @@ class DisplayVolume:
 
 def bin_for_display(
     volume: Float[np.ndarray, "z y x"], largest_box: int = LARGEST_DISPLAY_BOX
-) -> tuple[Float[np.ndarray, "z y x"], int]:
+) -> tuple[Float[np.ndarray, "bz by bx"], int]:
     """Average over blocks until the box is at most `largest_box`; returns the block's edge too.
 
     Voxels beyond the last whole block are left out.

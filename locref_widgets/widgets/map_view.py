@@ -1,7 +1,8 @@
 """A map with its mask and fulcrum: three linked slices."""
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import anywidget
 import numpy as np
@@ -17,6 +18,9 @@ from locref_widgets.refinement.fulcrum_point import (
     voxels_to_angstrom,
 )
 from locref_widgets.widgets.display_volume import DisplayVolume, to_display
+
+# x, y, z
+Point = Sequence[float] | np.ndarray
 
 BUNDLE = Path(__file__).parent / "static" / "map_view.js"
 
@@ -59,9 +63,9 @@ class MapView(anywidget.AnyWidget):
         self,
         volume: Map,
         mask: Map | None = None,
-        fulcrum: tuple[float, float, float] | Literal["box", "mask"] | None = None,
+        fulcrum: Point | str | None = None,
         *,
-        fulcrum_angstrom: tuple[float, float, float] | None = None,
+        fulcrum_angstrom: Point | None = None,
     ) -> None:
         if mask is not None:
             check_same_grid(volume, mask, "mask")
@@ -122,16 +126,18 @@ class MapView(anywidget.AnyWidget):
 def _fulcrum_voxels(
     volume: Map,
     mask: Map | None,
-    fulcrum: tuple[float, float, float] | str | None,
-    fulcrum_angstrom: tuple[float, float, float] | None,
+    fulcrum: Point | str | None,
+    fulcrum_angstrom: Point | None,
 ) -> Float[np.ndarray, "3"] | None:
     if fulcrum is not None and fulcrum_angstrom is not None:
         raise InputError("Give the fulcrum in voxels or in Å, not both.")
     if fulcrum is None and fulcrum_angstrom is None:
         return None
     box_px, voxel_size_angstrom = volume.box_px, volume.voxel_size_angstrom
+    if isinstance(fulcrum, np.ndarray):
+        fulcrum = fulcrum.tolist()  # an array compared with a word is no truth value
     if fulcrum_angstrom is not None:
-        point = np.asarray(fulcrum_angstrom, dtype=np.float64)
+        point = _three(fulcrum_angstrom)
     elif fulcrum == "box":
         point = np.zeros(3)
     elif fulcrum == "mask":
@@ -141,13 +147,18 @@ def _fulcrum_voxels(
     elif isinstance(fulcrum, str):
         raise InputError(f"The fulcrum is {fulcrum!r}; give x, y, z in voxels, 'mask' or 'box'.")
     else:
-        point = voxels_to_angstrom(np.asarray(fulcrum), box_px, voxel_size_angstrom)
-    if point.shape != (3,):
-        raise InputError(f"The fulcrum has {point.size} numbers; give three: x, y, z.")
+        point = voxels_to_angstrom(_three(fulcrum), box_px, voxel_size_angstrom)
     check_inside_box(
         point, box_px, voxel_size_angstrom, typed_in_angstrom=fulcrum_angstrom is not None
     )
     return angstrom_to_voxels(point, box_px, voxel_size_angstrom)
+
+
+def _three(point: Any) -> Float[np.ndarray, "3"]:
+    numbers = np.asarray(point, dtype=np.float64)
+    if numbers.shape != (3,):
+        raise InputError(f"The fulcrum has {numbers.size} numbers; give three: x, y, z.")
+    return numbers
 
 
 def _read_bundle() -> str:

@@ -21,7 +21,7 @@ def nice_maximum(value: float) -> float:
 def round_ticks(low: float, high: float, about: int = 5) -> Float[np.ndarray, " n"]:
     """Multiples of a round step within [low, high], at most `about` + 1 of them."""
     if not high > low:
-        return np.array([low])
+        return np.array([float(low)])
     rough = (high - low) / about
     decade = 10.0 ** math.floor(math.log10(rough))
     step = next(one * decade for one in _NICE_STEPS if one * decade >= rough * (1 - 1e-9))

@@ -53,6 +53,7 @@ def test_exact_values_come_from_the_map(wire, ball):
     ("given", "expected"),
     [
         ({"fulcrum": (3, 4.5, 5)}, [3, 4.5, 5]),
+        ({"fulcrum": np.array([3, 4, 5])}, [3, 4, 5]),
         ({"fulcrum": "box"}, [12, 12, 12]),
         ({"fulcrum_angstrom": (4.0, 0.0, -8.0)}, [13, 12, 10]),
         ({}, []),
