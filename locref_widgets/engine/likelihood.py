@@ -21,7 +21,7 @@ from locref_widgets.engine.slicing import Projector, slice_many
 
 
 class WeightedImage(eqx.Module):
-    """One particle as the likelihood sees it, centred on the region that is refined.
+    """A particle (or a batch of them) as the likelihood sees it, centred on the region that is refined.
 
     Attributes
     ----------
@@ -38,12 +38,12 @@ class WeightedImage(eqx.Module):
         Vector from the fulcrum to the region's centre in the image frame of the given pose.
     """
 
-    real: Float[Array, " p"]
-    imaginary: Float[Array, " p"]
-    power_weights: Float[Array, " p"]
-    coordinates: Float[Array, "p 2"]
-    rotation: Float[Array, "3 3"]
-    lever_px: Float[Array, " 3"]
+    real: Float[Array, "*b p"]
+    imaginary: Float[Array, "*b p"]
+    power_weights: Float[Array, "*b p"]
+    coordinates: Float[Array, "*b p 2"]
+    rotation: Float[Array, "*b 3 3"]
+    lever_px: Float[Array, "*b 3"]
 
 
 def weigh_image(
@@ -99,7 +99,7 @@ def templates(
 
 
 def rotate_phases(
-    real: Float[Array, "*b p"], imaginary: Float[Array, "*b p"], cycles: Float[Array, "*b p"]
+    real: Float[Array, "*#b p"], imaginary: Float[Array, "*#b p"], cycles: Float[Array, "*#b p"]
 ) -> Float[Array, "*b q"]:
     """Coefficients times ``exp(2 pi i cycles)``, real and imaginary parts one after the other."""
     cosine, sine = jnp.cos(2.0 * jnp.pi * cycles), jnp.sin(2.0 * jnp.pi * cycles)
@@ -117,7 +117,7 @@ def shifted_images(
     """
     pixels = plain.shape[0]
     cycles = (-1.0 / box_px) * (shifts_px @ plain.T)
-    return rotate_phases(image.real[:pixels], image.imaginary[:pixels], cycles)
+    return rotate_phases(image.real[None, :pixels], image.imaginary[None, :pixels], cycles)
 
 
 def score_candidates(

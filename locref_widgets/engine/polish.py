@@ -67,7 +67,7 @@ def template_and_jacobian(
         quarter = jnp.stack([-value[:, 1], value[:, 0]], axis=-1)
         slopes = slopes + rates[:, :, None] * quarter
         values = rotate_phases(value[:, 0], value[:, 1], cycles)
-        return values, rotate_phases(slopes[..., 0], slopes[..., 1], cycles)
+        return values, rotate_phases(slopes[..., 0], slopes[..., 1], cycles[None])
 
     # In blocks, for the reason given at `slicing.slice_many`.
     pixels = plain.shape[0]

@@ -48,14 +48,14 @@ class SearchOutcome(eqx.Module):
         the bound; negative where the particle is not certified.
     """
 
-    turn_rad: Float[Array, " 3"]
-    shift_px: Float[Array, " 2"]
-    log_likelihood: Float[Array, ""]
-    turn_error_rad: Float[Array, ""]
-    shift_error_px: Float[Array, ""]
-    cells_evaluated: Int[Array, ""]
-    certified: Bool[Array, ""]
-    margin: Float[Array, ""]
+    turn_rad: Float[Array, "*b 3"]
+    shift_px: Float[Array, "*b 2"]
+    log_likelihood: Float[Array, "*b"]
+    turn_error_rad: Float[Array, "*b"]
+    shift_error_px: Float[Array, "*b"]
+    cells_evaluated: Int[Array, "*b"]
+    certified: Bool[Array, "*b"]
+    margin: Float[Array, "*b"]
 
 
 def within_cell_allowance(

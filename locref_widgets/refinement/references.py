@@ -45,7 +45,7 @@ class ScaledMap:
     @property
     def agrees(self) -> bool:
         """Whether the map plainly shows what the particles show at their poses."""
-        return self.correlation >= _MIN_CORRELATION
+        return bool(self.correlation >= _MIN_CORRELATION)
 
 
 def scale_to(
@@ -64,7 +64,7 @@ def scale_to(
     )
     a, b = a - a.mean(), b - b.mean()
     product, power = float(np.sum(a * b)), float(np.sum(a * a))
-    correlation = product / max(np.sqrt(power * float(np.sum(b * b))), 1e-30)
+    correlation = product / max(float(np.sqrt(power * float(np.sum(b * b)))), 1e-30)
     # A map that does not agree must not be turned inside out: keep its sign.
     factor = max(product, 0.0) / max(power, 1e-30)
     return ScaledMap((factor * given).astype(np.float32), correlation)

@@ -8,7 +8,7 @@ search.
 
 import time
 from dataclasses import replace
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float
@@ -22,6 +22,7 @@ from locref_widgets.refinement.consensus import (
     reconstruct_consensus,
     solve_halves,
 )
+from locref_widgets.refinement.convergence import has_settled, turns_between
 from locref_widgets.refinement.halves import HALVES
 from locref_widgets.refinement.problem import Problem, RefinementInput, pose_problem
 from locref_widgets.refinement.references import (
@@ -34,6 +35,7 @@ from locref_widgets.refinement.references import (
 from locref_widgets.refinement.search_pass import (
     HalfReference,
     SearchPass,
+    particle_info,
     plan_for,
     search_and_reconstruct,
 )
@@ -41,12 +43,11 @@ from locref_widgets.refinement.settings import RefinementSettings
 from locref_widgets.refinement.state import CORRECTED_CURVE, IterationResult
 
 _BATCH_SIZE = 32
-_PATIENCE = 2
-"""Iterations without a gain in resolution after which the refinement ends."""
 _SHELLS_BEYOND = 2
 """Shells past the 0.143 crossing that the next search may use, so that the resolution can grow."""
 
 
+@runtime_checkable
 class Observer(Protocol):
     """How a refinement is followed and steered from outside."""
 
@@ -187,7 +188,8 @@ class _Loop:
         self.observer.event("phase", iteration=iteration, name="fsc")
         half_maps, both = solve_halves(found.sums, self.problem.box_px)
         history = np.append(last.info["resolution_history_angstrom"], last.resolution_angstrom)
-        info = self._particle_info(found) | {"resolution_history_angstrom": history}
+        info = particle_info(found, self.settings) | {"resolution_history_angstrom": history}
+        info["turn_since_last_rad"] = turns_between(last.info.get("turn_rad"), found.turns_rad)
         seconds = time.monotonic() - started
         return self._result(iteration, half_maps, both, info, seconds, found)
 
@@ -278,27 +280,6 @@ class _Loop:
             maps[half] = np.asarray(lowpass_cosine(scaled.data, voxel, lowpass))
         return maps
 
-    def _particle_info(self, found: SearchPass) -> dict[str, np.ndarray]:
-        pose_change = np.linalg.norm(found.turns_rad, axis=1)
-        shift_change = np.linalg.norm(found.shifts_px, axis=1)
-        extent, reach = self.settings.rotation_extent, self.settings.shift_extent / 2
-        return {
-            "pose_change_rad": pose_change,
-            "shift_change_px": shift_change,
-            "turn_rad": found.turns_rad,
-            "shift_px": found.shifts_px,
-            "log_likelihood": found.found["log_likelihood"],
-            "log_likelihood_margin": found.found["margin"],
-            "rotation_error_rad": found.found["turn_error_rad"],
-            "shift_error_px": found.found["shift_error_px"],
-            "cells_evaluated": found.found["cells_evaluated"].astype(np.int64),
-            "certified": found.found["certified"].astype(bool),
-            # Within a thousandth of the extent: the polish stops on the boundary itself.
-            "at_bound": (pose_change >= 0.999 * extent) | (shift_change >= 0.999 * reach),
-            "sigma2_half1": found.power[1] / max(found.count[1], 1),
-            "sigma2_half2": found.power[2] / max(found.count[2], 1),
-        }
-
     def _result(
         self,
         iteration: int,
@@ -309,7 +290,7 @@ class _Loop:
         found: SearchPass | None = None,
     ) -> IterationResult:
         started = time.monotonic()
-        problem, settings = self.problem, self.settings
+        problem = self.problem
         mask = self._dynamic_mask(both)
         curves = fsc_curves(
             half_maps[0],
@@ -336,7 +317,7 @@ class _Loop:
             mask=mask,
             fsc=curves,
             resolution_angstrom=resolution,
-            converged=iteration < settings.iterations and self._settled(history),
+            converged=has_settled(history, info, problem.box_px * problem.pixel_size_angstrom),
             seconds=seconds + time.monotonic() - started,
             indices=problem.rows,
             rotations=rotations,
@@ -359,11 +340,3 @@ class _Loop:
             near_angstrom=self.settings.dynamic_mask_near,
             far_angstrom=self.settings.dynamic_mask_far,
         )
-
-    def _settled(self, history: list[float]) -> bool:
-        """Whether the last iterations improved the resolution by less than half a shell."""
-        if len(history) < _PATIENCE + 2:
-            return False
-        length = self.problem.box_px * self.problem.pixel_size_angstrom
-        shells = [length / value for value in history[1:]]
-        return max(shells[-_PATIENCE:]) < max(shells[:-_PATIENCE]) + 0.5

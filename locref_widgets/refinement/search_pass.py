@@ -161,3 +161,26 @@ def add_batch(
     result.shifts_px[at] = np.asarray(outcome.shift_px)[batch.valid]
     for name in _PER_PARTICLE:
         result.found[name][at] = np.asarray(getattr(outcome, name))[batch.valid]
+
+
+def particle_info(found: SearchPass, settings: RefinementSettings) -> dict[str, np.ndarray]:
+    """The per-particle arrays and the noise spectra of an `IterationResult`."""
+    pose_change = np.linalg.norm(found.turns_rad, axis=1)
+    shift_change = np.linalg.norm(found.shifts_px, axis=1)
+    extent, reach = settings.rotation_extent, settings.shift_extent / 2
+    return {
+        "pose_change_rad": pose_change,
+        "shift_change_px": shift_change,
+        "turn_rad": found.turns_rad,
+        "shift_px": found.shifts_px,
+        "log_likelihood": found.found["log_likelihood"],
+        "log_likelihood_margin": found.found["margin"],
+        "rotation_error_rad": found.found["turn_error_rad"],
+        "shift_error_px": found.found["shift_error_px"],
+        "cells_evaluated": found.found["cells_evaluated"].astype(np.int64),
+        "certified": found.found["certified"].astype(bool),
+        # Within a thousandth of the extent: the polish stops on the boundary itself.
+        "at_bound": (pose_change >= 0.999 * extent) | (shift_change >= 0.999 * reach),
+        "sigma2_half1": found.power[1] / max(found.count[1], 1),
+        "sigma2_half2": found.power[2] / max(found.count[2], 1),
+    }

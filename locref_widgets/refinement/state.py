@@ -45,9 +45,9 @@ class IterationResult:
         Per-particle arrays ``pose_change_rad``, ``shift_change_px``, ``log_likelihood``,
         ``log_likelihood_margin``, ``rotation_error_rad``, ``shift_error_px``,
         ``cells_evaluated``, ``certified``, ``at_bound``, ``turn_rad`` and ``shift_px`` (the local
-        motion in the image frame); the noise spectra ``sigma2_half1``, ``sigma2_half2``; and
-        ``resolution_history_angstrom`` of the iterations before. Iteration 0 has no search in it
-        and only the changes (zero), the spectra and the history.
+        motion in the image frame), ``turn_since_last_rad``; the noise spectra ``sigma2_half1``
+        and ``sigma2_half2``; ``resolution_history_angstrom`` of the iterations before. Iteration
+        0 has no search in it and only the changes (zero), the spectra and the history.
     """
 
     iteration: int

@@ -1,0 +1,201 @@
+"""The refinement as a whole, on images of blobs whose hinge motion is known."""
+
+from dataclasses import replace
+
+import mrcfile
+import numpy as np
+import pytest
+
+from locref_widgets.engine.fulcrum import motion_about_fulcrum
+from locref_widgets.errors import InputError
+from locref_widgets.io.mrc import Map
+from locref_widgets.io.particles import read_particles
+from locref_widgets.refinement.problem import RefinementInput, pose_problem
+from locref_widgets.refinement.refine import refine_loop
+from locref_widgets.refinement.settings import RefinementSettings
+from locref_widgets.refinement.state import StopRequested
+
+
+class Recorder:
+    """Keeps what a refinement tells; stops it when asked."""
+
+    def __init__(self, stop_after=None):
+        self.results, self.events, self.stop_after = [], [], stop_after
+
+    def event(self, kind, **values):
+        self.events.append((kind, values))
+
+    def checkpoint(self):
+        if self.stop_after is not None and len(self.results) > self.stop_after:
+            raise StopRequested
+
+    def iteration_finished(self, result):
+        self.results.append(result)
+
+
+def _mask(blob_set):
+    """A soft ball about the hinged body."""
+    n, a = blob_set.box_px, blob_set.pixel_size_angstrom
+    centre = blob_set.hinge.body.centres_angstrom.mean(axis=0)
+    x = (np.arange(n) - n // 2) * a
+    z, y, x = np.meshgrid(x, x, x, indexing="ij")
+    r = np.sqrt((x - centre[0]) ** 2 + (y - centre[1]) ** 2 + (z - centre[2]) ** 2)
+    return np.clip((48.0 - r) / 15.0, 0, 1).astype(np.float32)
+
+
+@pytest.fixture(scope="module")
+def inputs(hinged_blob_set):
+    s = hinged_blob_set
+    volume = s.blobs.volume(s.box_px, s.pixel_size_angstrom)
+    volume += s.hinge.body.volume(s.box_px, s.pixel_size_angstrom)
+    a = s.pixel_size_angstrom
+    # Another scale than the images': the refinement must not depend on it.
+    return RefinementInput(read_particles(s.star), Map(7 * volume, a), Map(_mask(s), a))
+
+
+@pytest.fixture(scope="module")
+def settings(hinged_blob_set):
+    fulcrum = tuple(float(x) for x in hinged_blob_set.hinge.fulcrum_angstrom)
+    return RefinementSettings(
+        fulcrum_angstrom=fulcrum,
+        rotation_extent=0.26,
+        shift_extent=2.0,
+        initial_lowpass=20.0,
+        iterations=2,
+    )
+
+
+@pytest.fixture(scope="module")
+def finished(inputs, settings):
+    recorder = Recorder()
+    refine_loop(inputs, settings, recorder)
+    return recorder
+
+
+def _errors_deg(blob_set, result):
+    turns, _ = motion_about_fulcrum(
+        blob_set.hinged_rotations,
+        blob_set.hinged_origins_angstrom,
+        result.rotations,
+        result.origins_angstrom,
+        blob_set.hinge.fulcrum_angstrom,
+    )
+    return np.rad2deg(np.linalg.norm(turns, axis=1))
+
+
+def test_the_hinge_motion_is_found(finished, hinged_blob_set):
+    before, *_, after = (_errors_deg(hinged_blob_set, r) for r in finished.results)
+    # At this noise the images allow about 1.5 degrees; half of the start is the promise.
+    assert np.median(after) < 0.5 * np.median(before)
+
+
+def test_given_poses_are_iteration_zero(finished, inputs):
+    first = finished.results[0]
+    assert first.iteration == 0
+    np.testing.assert_array_equal(first.rotations, inputs.particles.rotations)
+    np.testing.assert_array_equal(first.origins_angstrom, inputs.particles.origins_angstrom)
+    assert not np.any(first.info["pose_change_rad"])
+
+
+def test_changes_are_those_of_the_poses_in_the_fulcrum_frame(finished, inputs, settings):
+    last, particles = finished.results[-1], inputs.particles
+    turns, shifts = motion_about_fulcrum(
+        particles.rotations,
+        particles.origins_angstrom,
+        last.rotations,
+        last.origins_angstrom,
+        np.array(settings.fulcrum_angstrom),
+    )
+    np.testing.assert_allclose(
+        np.linalg.norm(turns, axis=1), last.info["pose_change_rad"], atol=1e-6
+    )
+    shift_px = np.linalg.norm(shifts, axis=1) / particles.pixel_size_angstrom
+    np.testing.assert_allclose(shift_px, last.info["shift_change_px"], atol=1e-5)
+    # Both stay within the extents, which are a radius and a diameter.
+    assert last.info["pose_change_rad"].max() <= 0.26 * (1 + 1e-5)
+    assert last.info["shift_change_px"].max() <= 1.0 * (1 + 1e-5)
+
+
+def test_the_signal_outside_the_mask_is_gone_from_the_map(finished, inputs):
+    start, last = finished.results[0], finished.results[-1]
+    outside = inputs.mask.data < 0.01
+    assert np.sum(last.map[outside] ** 2) < 0.2 * np.sum(start.map[outside] ** 2)
+
+
+def test_resuming_gives_the_same_to_the_last_bit(finished, inputs, settings):
+    again = Recorder()
+    refine_loop(inputs, settings, again, resume=finished.results[1])
+    assert [r.iteration for r in again.results] == [2]
+    last, expected = again.results[-1], finished.results[2]
+    np.testing.assert_array_equal(last.rotations, expected.rotations)
+    np.testing.assert_array_equal(last.origins_angstrom, expected.origins_angstrom)
+    for a, b in zip(last.half_maps, expected.half_maps, strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_an_observer_can_stop_it(inputs, settings):
+    recorder = Recorder(stop_after=0)
+    with pytest.raises(StopRequested):
+        refine_loop(inputs, settings, recorder)
+    assert [r.iteration for r in recorder.results] == [0]
+
+
+def test_progress_counts_every_particle(finished, inputs):
+    done = [v for k, v in finished.events if k == "progress" and v["phase"] == "search"]
+    assert {v["total"] for v in done} == {len(inputs.particles)}
+    assert [v["done"] for v in done if v["iteration"] == 1][-1] == len(inputs.particles)
+
+
+def test_broken_images_are_set_aside_and_named(inputs, settings, hinged_blob_set, tmp_path):
+    images = hinged_blob_set.images.copy()
+    images[4] = np.nan
+    images[17] = 3.0
+    with mrcfile.new(tmp_path / "particles.mrcs") as file:
+        file.set_data(images)
+        file.set_image_stack()
+        file.voxel_size = hinged_blob_set.pixel_size_angstrom
+    star = tmp_path / "particles.star"
+    star.write_text(hinged_blob_set.star.read_text())
+    recorder = Recorder()
+    result = refine_loop(
+        replace(inputs, particles=read_particles(star)),
+        settings.model_copy(update={"iterations": 1}),
+        recorder,
+    )
+    assert 4 not in result.indices
+    assert 17 not in result.indices
+    assert result.rotations.shape == (len(images) - 2, 3, 3)
+    assert np.isfinite(result.map).all()
+    messages = [v["message"] for k, v in recorder.events if k == "warning"]
+    assert any("rows 5, 18" in m for m in messages)
+
+
+def test_a_map_of_something_else_is_remarked_on(inputs, settings, rng):
+    other = Map(
+        rng.normal(size=inputs.volume.data.shape).astype(np.float32),
+        inputs.volume.voxel_size_angstrom,
+    )
+    recorder = Recorder(stop_after=0)
+    with pytest.raises(StopRequested):
+        refine_loop(replace(inputs, volume=other), settings, recorder)
+    messages = [v["message"] for k, v in recorder.events if k == "warning"]
+    assert any("correlate only" in m for m in messages)
+
+
+def test_a_map_of_another_box_is_refused(inputs, settings):
+    small = Map(inputs.volume.data[:-2, :-2, :-2], inputs.volume.voxel_size_angstrom)
+    with pytest.raises(InputError, match="box is 38 voxels"):
+        pose_problem(replace(inputs, volume=small), settings)
+
+
+def test_a_map_of_another_voxel_size_is_refused(inputs, settings):
+    wrong = Map(inputs.volume.data, 4.0)
+    with pytest.raises(InputError, match="voxel size 4 Å"):
+        pose_problem(replace(inputs, volume=wrong), settings)
+
+
+def test_a_subset_keeps_the_half_sets_in_proportion(inputs, settings):
+    problem = pose_problem(inputs, settings.model_copy(update={"subset": 100}))
+    assert np.bincount(problem.half_sets).tolist() == [0, 50, 50]
+    again = pose_problem(inputs, settings.model_copy(update={"subset": 100}))
+    np.testing.assert_array_equal(problem.rows, again.rows)
