@@ -21,7 +21,7 @@ from locref_widgets.engine.slicing import Projector, slice_many
 
 
 class WeightedImage(eqx.Module):
-    """A particle (or a batch of them) as the likelihood sees it, centred on the region that is refined.
+    """A particle, or a batch of them, as the likelihood sees it: centred on the refined region.
 
     Attributes
     ----------

@@ -5,12 +5,15 @@ The accumulator holds, at each point of the padded half spectrum, ``F = sum C* X
 envelope of the interpolation.
 """
 
+from functools import partial
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Complex, Float
 
+from locref_widgets.engine.gridding import gridding_weights, spectrum_to_volume
 from locref_widgets.engine.slicing import (
     Accumulator,
     grid_shape,
@@ -65,21 +68,33 @@ def _complete_plane(sums: Float[Array, "z y x 3"]) -> Float[Array, "z y x 3"]:
     return sums.at[:, :, 0].add(mirrored)
 
 
-def _shells(radius: int, padding: float) -> np.ndarray:
-    """Shell of each grid point in units of the unpadded box."""
+def mean_weights(accumulator: Accumulator, box_px: int) -> Float[np.ndarray, " shells"]:
+    """Mean weight of each shell ``0, 1, ...`` of the unpadded box, counted on the host.
+
+    A histogram over few shells is what GPUs are slowest at, and it is wanted once per map.
+    """
+    radius = accumulator.radius
+    weight = np.asarray(_complete_plane(accumulator.sums)[..., 2], np.float64)
+    scale = box_px / accumulator.padded_px
     z, y, x = (np.arange(n, dtype=np.float32) for n in grid_shape(radius))
-    z, y = z - radius - 1, y - radius - 1
-    q = np.sqrt(z[:, None, None] ** 2 + y[None, :, None] ** 2 + x[None, None, :] ** 2)
-    return q / np.float32(padding)
+    z, y = (z - radius - 1) ** 2, (y - radius - 1) ** 2
+    totals, counts = np.zeros(radius + 3), np.zeros(radius + 3)
+    for plane, depth in zip(weight, z, strict=True):
+        shells = np.sqrt(depth + y[:, None] + x[None, :] ** 2)
+        kept = shells <= radius
+        index = np.rint(scale * shells[kept]).astype(int)
+        totals += np.bincount(index, plane[kept], totals.size)
+        counts += np.bincount(index, minlength=totals.size)
+    return totals / np.maximum(counts, 1)
 
 
-@eqx.filter_jit
 def solve(
     accumulator: Accumulator,
     box_px: int,
-    inverse_ssnr: Float[Array, " shells"] | None = None,
+    inverse_ssnr: Float[Array | np.ndarray, " shells"] | None = None,
+    gridding_iterations: int = 0,
 ) -> Float[Array, "n n n"]:
-    """Map of an accumulator.
+    """Map of an accumulator, inside the sphere inscribed in the box.
 
     Parameters
     ----------
@@ -90,52 +105,56 @@ def solve(
     inverse_ssnr
         Noise over signal power of each shell ``0, 1, ...`` of the unpadded box. The Wiener solution
         divides by ``W + mean W of the shell x inverse_ssnr``. None: unfiltered.
+    gridding_iterations
+        Iterations of the search for weights that compensate for the uneven sampling of Fourier
+        space (see `locref_widgets.engine.gridding`); 0 divides by ``W`` itself, which differs only
+        where noise is strong.
 
     Returns
     -------
-    Real map ``[z, y, x]``.
+    Real map ``[z, y, x]``; images say nothing about the corners beyond the sphere, which hold
+    amplified noise and are cut off with a soft edge.
     """
-    padded, radius = accumulator.padded_px, accumulator.radius
-    padding = padded / box_px
-    sums = _complete_plane(accumulator.sums)
-    shells = _shells(radius, padding)
-    nearest = np.minimum(np.rint(shells).astype(np.int32), int(np.ceil(radius / padding)) + 2)
-    order = np.argsort(nearest.ravel(), kind="stable")
-    edges = np.searchsorted(nearest.ravel()[order], np.arange(nearest.max() + 2))
-    weight = sums[..., 2]
-    mean = _segment_means(weight.reshape(-1), order, edges)
-    floor = jnp.interp(jnp.asarray(shells), jnp.arange(mean.size), mean)
-    prior = _WEIGHT_FLOOR * floor
+    mean = mean_weights(accumulator, box_px)
+    prior = _WEIGHT_FLOOR * mean
     if inverse_ssnr is not None:
-        noise = jnp.interp(jnp.asarray(shells), jnp.arange(inverse_ssnr.size), inverse_ssnr)
-        prior = prior + floor * noise
-    inside = jnp.asarray(shells * padding <= radius)
-    divisor = weight + prior
-    gain = jnp.where(inside & (divisor > 0), 1.0 / jnp.where(divisor > 0, divisor, 1.0), 0.0)
-    spectrum = jax.lax.complex(sums[..., 0] * gain, sums[..., 1] * gain)
-    return _to_map(spectrum, box_px, padded, radius)
+        shells = np.arange(mean.size)
+        noise = np.asarray(inverse_ssnr, np.float64)
+        prior = prior + mean * np.interp(shells, np.arange(noise.size), noise)
+    return _solve(accumulator, jnp.asarray(prior, jnp.float32), box_px, gridding_iterations)
 
 
-def _segment_means(
-    values: Float[Array, " n"], order: np.ndarray, edges: np.ndarray
-) -> Float[Array, " s"]:
-    """Means over runs of a sorted list, by segment sums of sorted indices."""
-    counts = np.maximum(np.diff(edges), 1)
-    ids = np.repeat(np.arange(counts.size), np.diff(edges))
-    sums = jax.ops.segment_sum(
-        values[order], ids, num_segments=counts.size, indices_are_sorted=True
-    )
-    return sums / counts
-
-
-def _to_map(
-    spectrum: Complex[Array, "z y x"], box_px: int, padded_px: int, radius: int
+@partial(jax.jit, static_argnames=("box_px", "gridding_iterations"))
+def _solve(
+    accumulator: Accumulator,
+    prior: Float[Array, " shells"],
+    box_px: int,
+    gridding_iterations: int,
 ) -> Float[Array, "n n n"]:
-    """Transform a half spectrum, crop the map and undo the interpolation's envelope."""
-    rows = np.arange(-(radius + 1), radius + 2) % padded_px
-    full = jnp.zeros((padded_px, padded_px, padded_px // 2 + 1), spectrum.dtype)
-    full = full.at[np.ix_(rows, rows, np.arange(radius + 2))].set(spectrum)
-    volume = jnp.fft.fftshift(jnp.fft.irfftn(full, s=(padded_px,) * 3))
-    low = padded_px // 2 - box_px // 2
+    padded, radius = accumulator.padded_px, accumulator.radius
+    sums = _complete_plane(accumulator.sums)
+    z, y, x = (jnp.arange(n, dtype=jnp.float32) for n in grid_shape(radius))
+    z, y = z - radius - 1, y - radius - 1
+    shells = jnp.sqrt(z[:, None, None] ** 2 + y[None, :, None] ** 2 + x[None, None, :] ** 2)
+    place = shells * (box_px / padded)
+    below = jnp.minimum(place.astype(jnp.int32), prior.size - 2)
+    share = place - below
+    divisor = sums[..., 2] + prior[below] * (1 - share) + prior[below + 1] * share
+    inside = (shells <= radius) & (divisor > 0)
+    if gridding_iterations:
+        weight = gridding_weights(jnp.where(inside, divisor, 0), padded, gridding_iterations)
+    else:
+        weight = jnp.where(inside, 1.0 / jnp.where(inside, divisor, 1.0), 0.0)
+    spectrum = jax.lax.complex(sums[..., 0] * weight, sums[..., 1] * weight)
+    volume = spectrum_to_volume(spectrum, padded)
+    low = padded // 2 - box_px // 2
     crop = slice(low, low + box_px)
-    return volume[crop, crop, crop] / interpolation_envelope(box_px, padded_px)
+    return volume[crop, crop, crop] / interpolation_envelope(box_px, padded) * soft_sphere(box_px)
+
+
+def soft_sphere(box_px: int, edge_px: float = 3.0) -> Float[np.ndarray, "z y x"]:
+    """1 inside the sphere inscribed in the box, falling to 0 as a cosine over ``edge_px``."""
+    line = (np.arange(box_px, dtype=np.float32) - box_px // 2) ** 2
+    r = np.sqrt(line[:, None, None] + line[None, :, None] + line[None, None, :])
+    outside = np.clip((r - box_px / 2) / edge_px, 0.0, 1.0)
+    return (0.5 + 0.5 * np.cos(np.pi * outside)).astype(np.float32)

@@ -42,7 +42,7 @@ class Batch:
 
 def positions_of_half(problem: Problem, half: int) -> Int[np.ndarray, " m"]:
     """Positions, in the problem's arrays, of the particles of half-set 1 or 2."""
-    return np.flatnonzero(problem.half_sets == half)
+    return np.flatnonzero(np.equal(problem.half_sets, half))
 
 
 def read_batch(problem: Problem, positions: Int[np.ndarray, " m"], size: int) -> Batch:

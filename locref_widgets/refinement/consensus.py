@@ -71,11 +71,14 @@ def given_poses(batch: Batch) -> Poses:
 
 
 def solve_halves(
-    sums: dict[int, Accumulator], box_px: int
+    sums: dict[int, Accumulator], box_px: int, gridding_iterations: int = 0
 ) -> tuple[tuple[np.ndarray, np.ndarray], np.ndarray]:
-    """Unfiltered half-maps and the map of both."""
-    halves = (np.asarray(solve(sums[1], box_px)), np.asarray(solve(sums[2], box_px)))
-    return halves, np.asarray(solve(add_accumulators(sums[1], sums[2]), box_px))
+    """Unfiltered half-maps and the map of both (see `engine.reconstruction.solve`)."""
+    first, second, both = (
+        np.asarray(solve(total, box_px, None, gridding_iterations))
+        for total in (sums[1], sums[2], add_accumulators(sums[1], sums[2]))
+    )
+    return (first, second), both
 
 
 def reconstruct_consensus(problem: Problem, batch_size: int, report: Report) -> Consensus:
@@ -109,7 +112,7 @@ def measure_noise(
     """Noise spectrum of each half-set: the power left when its own map is subtracted."""
     projectors = {half: make_whole_projector(maps[half], problem) for half in HALVES}
     power = {half: np.zeros(problem.disc.radius_px + 1) for half in HALVES}
-    count = dict.fromkeys(HALVES, 0)
+    count: dict[int, int] = dict.fromkeys(HALVES, 0)
     pixel = jnp.asarray(problem.pixel_size_angstrom, jnp.float32)
 
     def work(half: int, batch: Batch) -> None:

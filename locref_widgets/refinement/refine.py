@@ -43,6 +43,8 @@ from locref_widgets.refinement.settings import RefinementSettings
 from locref_widgets.refinement.state import CORRECTED_CURVE, IterationResult
 
 _BATCH_SIZE = 32
+_GRIDDING_ITERATIONS = 10
+"""For the final maps."""
 _SHELLS_BEYOND = 2
 """Shells past the 0.143 crossing that the next search may use, so that the resolution can grow."""
 
@@ -185,13 +187,21 @@ class _Loop:
             self.batch_size,
             self._report(iteration, "search"),
         )
-        self.observer.event("phase", iteration=iteration, name="fsc")
-        half_maps, both = solve_halves(found.sums, self.problem.box_px)
         history = np.append(last.info["resolution_history_angstrom"], last.resolution_angstrom)
         info = particle_info(found, self.settings) | {"resolution_history_angstrom": history}
         info["turn_since_last_rad"] = turns_between(last.info.get("turn_rad"), found.turns_rad)
-        seconds = time.monotonic() - started
-        return self._result(iteration, half_maps, both, info, seconds, found)
+        self.observer.event("phase", iteration=iteration, name="fsc")
+
+        def result(gridding_iterations: int) -> IterationResult:
+            half_maps, both = solve_halves(found.sums, self.problem.box_px, gridding_iterations)
+            seconds = time.monotonic() - started
+            return self._result(iteration, half_maps, both, info, seconds, found)
+
+        draft = result(0)
+        if iteration < self.settings.iterations and not draft.converged:
+            return draft
+        # The maps that are kept get the best weights; the iterations do without their cost.
+        return result(_GRIDDING_ITERATIONS)
 
     def _report(self, iteration: int, phase: str) -> Any:
         self.observer.event("phase", iteration=iteration, name=phase)

@@ -1,0 +1,91 @@
+"""Weights for unevenly sampled Fourier space, and transforms of padded half spectra.
+
+Dividing the sums ``F`` by the weights ``W`` point by point treats neighbouring grid points as if
+they were independent. The method of Pipe & Menon (1999, Magn. Reson. Med. 41:179), which RELION
+uses (Scheres 2012, J. Struct. Biol. 180:519), instead looks for weights ``w`` such that ``w W``,
+convolved with a kernel as wide as the particle's support allows, is flat:
+``w <- w / |kernel * (w W)|``.
+
+The kernel is a Kaiser-Bessel blob of order 0 (Lewitt 1990, J. Opt. Soc. Am. A 7:1834). It is
+applied in real space, as a product with its transform.
+"""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Complex, Float
+
+_BLOB_RADIUS = 1.9
+"""Radius of the blob in Fourier pixels of the unpadded box: 3.8 of the padded one."""
+_BLOB_ALPHA = 15.0
+_PADDING = 2
+
+
+def spectrum_to_volume(spectrum: Complex[Array, "z y x"], padded_px: int) -> Float[Array, "n n n"]:
+    """Transform a half spectrum on the grid of `Projector` to a real volume of the padded box."""
+    radius = spectrum.shape[2] - 2
+    rows = np.arange(-(radius + 1), radius + 2) % padded_px
+    full = jnp.zeros((padded_px, padded_px, padded_px // 2 + 1), spectrum.dtype)
+    full = full.at[rows[:, None], rows[None, :], : radius + 2].set(spectrum)
+    return jnp.fft.fftshift(jnp.fft.irfftn(full, s=(padded_px,) * 3))
+
+
+def _volume_to_spectrum(volume: Float[Array, "n n n"], radius: int) -> Complex[Array, "z y x"]:
+    """The half spectrum up to ``radius`` with its guard layer; inverse of `spectrum_to_volume`."""
+    padded = volume.shape[0]
+    rows = np.arange(-(radius + 1), radius + 2) % padded
+    spectrum = jnp.fft.rfftn(jnp.fft.ifftshift(volume))[:, :, : radius + 2]
+    return spectrum[rows][:, rows]
+
+
+def blob_transform(padded_px: int) -> Float[np.ndarray, " r"]:
+    """Transform of the blob at distances ``0, 1, ...`` voxels from the centre, 1 at the centre.
+
+    For order 0 in three dimensions it is ``(s cosh s - sinh s) / s^3`` up to a factor, with
+    ``s^2 = alpha^2 - (2 pi a r / padded)^2`` and ``a`` the radius in padded Fourier pixels.
+    """
+    distance = np.arange(int(np.ceil(padded_px * 3**0.5 / 2)) + 2) / padded_px
+    s2 = _BLOB_ALPHA**2 - (2 * np.pi * _BLOB_RADIUS * _PADDING * distance) ** 2
+    s = np.sqrt(np.abs(s2))
+    real = (s * np.cosh(s) - np.sinh(s)) / s**3
+    oscillating = (np.sin(s) - s * np.cos(s)) / s**3
+    at_centre = (_BLOB_ALPHA * np.cosh(_BLOB_ALPHA) - np.sinh(_BLOB_ALPHA)) / _BLOB_ALPHA**3
+    return np.where(s2 > 0, real, oscillating) / at_centre
+
+
+def gridding_weights(
+    density: Float[Array, "z y x"], padded_px: int, iterations: int
+) -> Float[Array, "z y x"]:
+    """Weights that make the weighted sampling density flat under the blob.
+
+    Parameters
+    ----------
+    density
+        ``W`` plus the prior on the grid of `Accumulator`; 0 where there is nothing.
+    padded_px
+        Edge of the padded box.
+    iterations
+        10 serve (RELION's number); each costs two transforms of the padded box.
+
+    Returns
+    -------
+    What to multiply ``F`` by.
+    """
+    radius = density.shape[2] - 2
+    line = (jnp.arange(padded_px, dtype=jnp.float32) - padded_px // 2) ** 2
+    distance = jnp.sqrt(line[:, None, None] + line[None, :, None] + line[None, None, :])
+    below = distance.astype(jnp.int32)
+    table = jnp.asarray(blob_transform(padded_px), jnp.float32)
+    envelope = table[below] + (table[below + 1] - table[below]) * (distance - below)
+    sampled = density > 0
+
+    def refine(_: int, weight: Float[Array, "z y x"]) -> Float[Array, "z y x"]:
+        product = (weight * density).astype(jnp.complex64)
+        smooth = _volume_to_spectrum(spectrum_to_volume(product, padded_px) * envelope, radius)
+        return weight / jnp.maximum(jnp.abs(smooth), 1e-6)
+
+    start = jnp.where(sampled, 1.0, 0.0)
+    # Scale: the iteration is insensitive to that of the density, float32 is not.
+    scale = jnp.maximum(jnp.max(density), 1e-30)
+    density = density / scale
+    return jax.lax.fori_loop(0, iterations, refine, start) / scale
