@@ -176,10 +176,18 @@ def simulate(
     model: Annotated[
         Path | None, typer.Option(help="PDB or mmCIF file in place of the packaged 30S subunit.")
     ] = None,
+    moving: Annotated[
+        str | None,
+        typer.Option(
+            metavar="SELECTION", help="The body of the model that turns, as in B,C or A/921-1396."
+        ),
+    ] = None,
 ) -> None:
     """Write particles of two bodies joined by a hinge, with their true poses."""
+    from locref_widgets.runs.compile_cache import use_compile_cache
     from locref_widgets.simulation import simulate_hinge_dataset
 
+    use_compile_cache()
     simulate_hinge_dataset(
         out,
         n=n,
@@ -190,6 +198,7 @@ def simulate(
         snr=snr,
         seed=seed,
         model=model,
+        moving=moving,
     )
     typer.echo(f"{out}: {n} particles, their poses before the hinge moved in consensus.star")
 

@@ -42,7 +42,7 @@ class Batch:
 
 def positions_of_half(problem: Problem, half: int) -> Int[np.ndarray, " m"]:
     """Positions, in the problem's arrays, of the particles of half-set 1 or 2."""
-    return np.flatnonzero(np.equal(problem.half_sets, half))
+    return np.flatnonzero(problem.half_sets == half)
 
 
 def read_batch(problem: Problem, positions: Int[np.ndarray, " m"], size: int) -> Batch:
@@ -52,8 +52,9 @@ def read_batch(problem: Problem, positions: Int[np.ndarray, " m"], size: int) ->
     images = np.empty((size, problem.box_px, problem.box_px), np.float32)
     images[: positions.size] = problem.particles.images(rows[: positions.size])
     images[positions.size :] = images[0]
-    usable = np.isfinite(images).all(axis=(1, 2))
-    usable &= np.ptp(np.where(usable[:, None, None], images, 0.0), axis=(1, 2)) > 0
+    flat = images.reshape(size, -1)
+    usable = np.all(np.isfinite(flat), axis=-1)
+    usable = usable & (np.ptp(np.where(usable[:, None], flat, 0.0), axis=-1) > 0)
     images[~usable] = 0.0
     return Batch(
         positions=filled,

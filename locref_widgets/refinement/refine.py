@@ -119,8 +119,8 @@ def _announce(loop: "_Loop") -> None:
         fulcrum_voxels=[float(x) for x in voxels],
         rotation_extent=settings.rotation_extent,
         shift_extent=settings.shift_extent,
-        subtract=problem.subtract,
-        settings=settings.model_dump(mode="json"),
+        # As it is done, also where the settings leave it open.
+        settings=settings.model_dump(mode="json") | {"subtract": problem.subtract},
     )
 
 

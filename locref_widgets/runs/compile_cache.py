@@ -15,6 +15,8 @@ def compile_cache_folder() -> Path:
 
 def use_compile_cache() -> None:
     """Switch the cache on for this process; for the processes that refine, never on import."""
+    # XLA remarks on the machine's features for each cached program it loads, kilobytes at a time.
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     import jax
 
     folder = compile_cache_folder()

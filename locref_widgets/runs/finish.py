@@ -18,6 +18,9 @@ from locref_widgets.runs.iteration_files import refined_particles
 if TYPE_CHECKING:
     from locref_widgets.runs.observer import RunObserver
 
+_GUINIER_REACH_ANGSTROM = 7.0
+"""Resolution from which a B-factor can be told."""
+
 
 def write_final(folder: RunFolder, result: IterationResult, particles: Particles) -> float:
     """Write ``final`` from the last iteration, whole or not at all.
@@ -46,19 +49,21 @@ def sharpened_map(
     """Weight the map by its FSC and undo its B-factor (Rosenthal & Henderson 2003).
 
     The B-factor in Å^2 comes from the Guinier plot of the FSC-weighted density inside the mask,
-    from 10 Å to the resolution reached. It is 0 where the data do not reach far enough beyond
-    10 Å for a fit, or where the fit would blur.
+    from 10 Å to the resolution reached. It is 0 where that is worse than 7 Å, for between 10 and
+    7 Å the shape of the particle outweighs its B-factor, or where the fit would blur.
     """
     from locref_widgets.engine.filters import guinier_bfactor, sharpen
 
     curve = result.fsc[CORRECTED_CURVE]
     masked = np.asarray(sharpen(result.map * result.mask, curve, 0.0))
-    try:
-        bfactor = guinier_bfactor(
-            masked, voxel_size_angstrom, high_angstrom=result.resolution_angstrom
-        )
-    except InputError:
-        bfactor = 0.0
+    bfactor = 0.0
+    if result.resolution_angstrom <= _GUINIER_REACH_ANGSTROM:
+        try:
+            bfactor = guinier_bfactor(
+                masked, voxel_size_angstrom, high_angstrom=result.resolution_angstrom
+            )
+        except InputError:
+            bfactor = 0.0  # fewer than three shells in that range
     bfactor = min(bfactor, 0.0)
     return np.asarray(sharpen(result.map, curve, bfactor), dtype=np.float32), bfactor
 

@@ -199,3 +199,19 @@ def test_a_subset_keeps_the_half_sets_in_proportion(inputs, settings):
     assert np.bincount(problem.half_sets).tolist() == [0, 50, 50]
     again = pose_problem(inputs, settings.model_copy(update={"subset": 100}))
     np.testing.assert_array_equal(problem.rows, again.rows)
+
+
+def test_never_more_than_a_batch_of_images_in_memory(inputs, settings, monkeypatch):
+    asked = []
+    read = type(inputs.particles).images
+
+    def counted(self, indices):
+        asked.append(len(indices))
+        return read(self, indices)
+
+    monkeypatch.setattr(type(inputs.particles), "images", counted)
+    few = settings.model_copy(update={"iterations": 1, "batch_size": 16, "subset": 100})
+    refine_loop(inputs, few, Recorder())
+    assert max(asked) == 16
+    # Once for the reconstruction at the given poses, once for the noise, once for the search.
+    assert sum(asked) == 3 * 100
