@@ -13,7 +13,7 @@ applied in real space, as a product with its transform.
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Complex, Float
+from jaxtyping import Array, Complex, Float, Int
 
 _BLOB_RADIUS = 1.9
 """Radius of the blob in Fourier pixels of the unpadded box: 3.8 of the padded one."""
@@ -79,7 +79,7 @@ def gridding_weights(
     envelope = table[below] + (table[below + 1] - table[below]) * (distance - below)
     sampled = density > 0
 
-    def refine(_: int, weight: Float[Array, "z y x"]) -> Float[Array, "z y x"]:
+    def refine(_: Int[Array, ""], weight: Float[Array, "z y x"]) -> Float[Array, "z y x"]:
         product = (weight * density).astype(jnp.complex64)
         smooth = _volume_to_spectrum(spectrum_to_volume(product, padded_px) * envelope, radius)
         return weight / jnp.maximum(jnp.abs(smooth), 1e-6)

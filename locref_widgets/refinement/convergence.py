@@ -32,7 +32,8 @@ def has_settled(
     if max(shells[-_PATIENCE:]) >= max(shells[:-_PATIENCE]) + 0.5:
         return False
     moved = np.median(info["turn_since_last_rad"])
-    return bool(moved < _RESTLESS * np.median(info["rotation_error_rad"]))
+    # A particle without information has no finite error; it must not decide for the others.
+    return bool(moved < _RESTLESS * np.nanmedian(info["rotation_error_rad"]))
 
 
 def turns_between(

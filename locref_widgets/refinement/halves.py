@@ -35,17 +35,19 @@ def for_each_batch(
         Called between batches, in the calling thread, with the particles done and their total; it
         may block (pause) or raise (stop).
     limit
-        Use only so many particles of each half-set.
+        Use only about so many particles of each half-set, evenly spaced: neighbours in the table
+        come from the same micrograph.
     """
-    positions = {half: positions_of_half(problem, half)[:limit] for half in HALVES}
+    positions = {half: positions_of_half(problem, half) for half in HALVES}
+    if limit is not None:
+        positions = {half: p[:: max(1, p.size // limit)] for half, p in positions.items()}
     total = sum(p.size for p in positions.values())
-    done = 0
-    report(done, total)
+    report(0, total)
     with ThreadPoolExecutor(len(HALVES), thread_name_prefix="locref-half") as pool:
         streams: list[Iterator[Batch]] = [
             read_batches(problem, positions[half], size) for half in HALVES
         ]
-        for batches in zip_longest(*streams):
+        for number, batches in enumerate(zip_longest(*streams)):
             jobs = [
                 pool.submit(work, half, batch)
                 for half, batch in zip(HALVES, batches, strict=True)
@@ -53,9 +55,4 @@ def for_each_batch(
             ]
             for job in jobs:
                 job.result()
-            done += sum(
-                min(size, positions[half].size)
-                for half, b in zip(HALVES, batches, strict=True)
-                if b is not None
-            )
-            report(min(done, total), total)
+            report(sum(min((number + 1) * size, p.size) for p in positions.values()), total)

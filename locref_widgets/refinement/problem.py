@@ -8,13 +8,14 @@ from jaxtyping import Float, Int
 from locref_widgets.engine.grids import Disc, make_disc
 from locref_widgets.errors import InputError
 from locref_widgets.io.mrc import Map, check_same_grid
-from locref_widgets.io.particles import Particles
+from locref_widgets.io.particles import Particles, check_particles_match_map
 from locref_widgets.masks.dynamic import centre_of_mass_angstrom
 from locref_widgets.refinement.settings import RefinementSettings
 
 _COVERED = 0.5
 """Mask value from which a voxel counts as inside, for the region's size."""
 _MARGIN_VOXELS = 3
+_SMALLEST_RADIUS_PX = 3.0
 _WHOLE_PARTICLE = 0.98
 """Share of the map's power inside the mask from which nothing is left to subtract."""
 
@@ -91,7 +92,7 @@ def pose_problem(inputs: RefinementInput, settings: RefinementSettings) -> Probl
         lies outside the box.
     """
     particles, volume, mask = inputs.particles, inputs.volume, inputs.mask
-    _check_images_fit(particles, volume)
+    check_particles_match_map(particles, volume)
     check_same_grid(volume, mask, "mask")
     for half_map in inputs.half_maps or ():
         check_same_grid(volume, half_map, "half-map")
@@ -99,7 +100,7 @@ def pose_problem(inputs: RefinementInput, settings: RefinementSettings) -> Probl
     voxel = volume.voxel_size_angstrom
     mask_centre = centre_of_mass_angstrom(mask.data, voxel)
     centre = np.rint(mask_centre / voxel).astype(int)
-    box, radius = _region_size(mask.data, centre)
+    box, radius = _region_size(mask, centre)
     return Problem(
         particles=particles,
         rows=rows,
@@ -135,34 +136,20 @@ def choose_rows(particles: Particles, settings: RefinementSettings) -> Int[np.nd
     return np.sort(np.concatenate(chosen))
 
 
-def _check_images_fit(particles: Particles, volume: Map) -> None:
-    if particles.box_px != volume.box_px:
-        raise InputError(
-            f"{volume.path}: the map's box is {volume.box_px} voxels, the images of"
-            f" {particles.path} are {particles.box_px} px. Crop or pad the map to"
-            f" {particles.box_px} voxels (relion_image_handler --new_box) or take the map of the"
-            " refinement that these particles come from."
-        )
-    pixel, voxel = particles.pixel_size_angstrom, volume.voxel_size_angstrom
-    # Half a pixel over the box: below that, a wrong size cannot be told from rounding in a header.
-    if abs(pixel - voxel) * particles.box_px > 0.5 * pixel:
-        raise InputError(
-            f"{volume.path}: voxel size {voxel:g} Å, but the images of {particles.path} have"
-            f" {pixel:g} Å. Correct the map's header (relion_image_handler --rescale_angpix for a"
-            f" map on another scale, --force_header_angpix {pixel:g} for a wrong header)."
-        )
-
-
-def _region_size(
-    mask: Float[np.ndarray, "z y x"], centre_voxels: Int[np.ndarray, " 3"]
-) -> tuple[int, float]:
+def _region_size(mask: Map, centre_voxels: Int[np.ndarray, " 3"]) -> tuple[int, float]:
     """Edge of the cube and radius of the ball about a voxel that hold the mask."""
-    n = mask.shape[0]
-    z, y, x = np.nonzero(mask > 0)
-    points = np.stack([x, y, z], axis=-1) - n // 2 - centre_voxels
+    z, y, x = np.nonzero(mask.data > 0)
+    points = np.stack([x, y, z], axis=-1) - mask.box_px // 2 - centre_voxels
     box = 2 * (int(np.abs(points).max()) + _MARGIN_VOXELS)
-    inside = points[mask[z, y, x] >= _COVERED * mask.max()]
-    return box, float(np.linalg.norm(inside, axis=1).max())
+    inside = points[mask.data[z, y, x] >= _COVERED * mask.data.max()]
+    radius = float(np.linalg.norm(inside, axis=1).max())
+    if radius < _SMALLEST_RADIUS_PX:
+        raise InputError(
+            f"{mask.path}: the region inside the mask is {2 * radius + 1:.0f} voxels across;"
+            " nothing so small can be aligned. Give a mask of at least"
+            f" {2 * _SMALLEST_RADIUS_PX:.0f} voxels across (a rule of thumb: 100 kDa)."
+        )
+    return box, radius
 
 
 def _should_subtract(settings: RefinementSettings, volume: Map, mask: Map) -> bool:

@@ -8,6 +8,7 @@ from jaxtyping import Float
 
 from locref_widgets.engine.filters import apply_shell_filter, lowpass_cosine
 from locref_widgets.engine.fsc import FSCCurve
+from locref_widgets.engine.grids import quantise_radius
 from locref_widgets.engine.slicing import Projector, make_projector, slice_radius
 from locref_widgets.refinement.problem import Problem
 from locref_widgets.refinement.step import Region
@@ -45,7 +46,12 @@ class ScaledMap:
     @property
     def agrees(self) -> bool:
         """Whether the map plainly shows what the particles show at their poses."""
-        return bool(self.correlation >= _MIN_CORRELATION)
+        return self.correlation >= _MIN_CORRELATION
+
+    @property
+    def is_inverted(self) -> bool:
+        """Whether it plainly shows the opposite: a map of inverted contrast."""
+        return self.correlation <= -_MIN_CORRELATION
 
 
 def scale_to(
@@ -65,8 +71,7 @@ def scale_to(
     a, b = a - a.mean(), b - b.mean()
     product, power = float(np.sum(a * b)), float(np.sum(a * a))
     correlation = product / max(float(np.sqrt(power * float(np.sum(b * b)))), 1e-30)
-    # A map that does not agree must not be turned inside out: keep its sign.
-    factor = max(product, 0.0) / max(power, 1e-30)
+    factor = product / max(power, 1e-30)
     return ScaledMap((factor * given).astype(np.float32), correlation)
 
 
@@ -90,7 +95,9 @@ def make_region(
     """Templates of a filtered map inside a mask, for discs up to a radius."""
     cube = cut_region(volume * mask, problem)
     padded = _PADDING * cube.shape[0]
-    radius = min(slice_radius(radius_px, problem.box_px, padded), padded // 2 - 1)
+    # The quantised radius: the shape of the projector must not change with every shell gained.
+    reach = quantise_radius(radius_px, problem.box_px)
+    radius = min(slice_radius(reach, problem.box_px, padded), padded // 2 - 1)
     return Region(
         projector=make_projector(jnp.asarray(cube), radius, _PADDING),
         centre_px=jnp.asarray(problem.region_centre_voxels, jnp.float32),

@@ -14,10 +14,13 @@ import numpy as np
 from jaxtyping import Float
 
 from locref_widgets.engine.filters import lowpass_cosine
-from locref_widgets.engine.fsc import fsc_curves
+from locref_widgets.engine.fsc import compute_fsc_curve, fsc_curves
 from locref_widgets.engine.fulcrum import move_about_fulcrum
+from locref_widgets.errors import InputError
+from locref_widgets.io.mrc import Map
 from locref_widgets.masks.dynamic import dynamic_mask
 from locref_widgets.refinement.consensus import (
+    check_half_map_order,
     measure_noise,
     reconstruct_consensus,
     solve_halves,
@@ -26,6 +29,7 @@ from locref_widgets.refinement.convergence import has_settled, turns_between
 from locref_widgets.refinement.halves import HALVES
 from locref_widgets.refinement.problem import Problem, RefinementInput, pose_problem
 from locref_widgets.refinement.references import (
+    ScaledMap,
     filter_half,
     make_region,
     make_whole_projector,
@@ -58,7 +62,7 @@ class Observer(Protocol):
         ...
 
     def checkpoint(self) -> None:
-        """Called about once a second: may block (pause), may raise `StopRequested`."""
+        """Called between batches: may block (pause), may raise `StopRequested`."""
         ...
 
     def iteration_finished(self, result: IterationResult) -> None:
@@ -156,7 +160,7 @@ class _Loop:
             for half in HALVES
         }
         self.first_sigma2 = measure_noise(
-            self.problem, maps, self.batch_size, self._report(0, "reading")
+            self.problem, maps, self.batch_size, self._report(0, "noise")
         )
         self.preparation_seconds = time.monotonic() - started
 
@@ -201,7 +205,7 @@ class _Loop:
         if iteration < self.settings.iterations and not draft.converged:
             return draft
         # The maps that are kept get the best weights; the iterations do without their cost.
-        return result(_GRIDDING_ITERATIONS)
+        return replace(result(_GRIDDING_ITERATIONS), converged=draft.converged)
 
     def _report(self, iteration: int, phase: str) -> Any:
         self.observer.event("phase", iteration=iteration, name=phase)
@@ -215,37 +219,60 @@ class _Loop:
         return report
 
     def _set_bad_images_aside(self) -> None:
-        bad = self.problem.rows[~self.consensus.usable]
-        if bad.size:
-            shown = ", ".join(str(row + 1) for row in bad[:10])
-            more = f" and {bad.size - 10} more" if bad.size > 10 else ""
-            keep = self.consensus.usable
-            self.problem = replace(
-                self.problem, rows=self.problem.rows[keep], half_sets=self.problem.half_sets[keep]
+        keep = self.consensus.usable
+        bad = self.problem.rows[~keep] + 1
+        if not bad.size:
+            return
+        half_sets = self.problem.half_sets[keep]
+        path = self.problem.particles.path
+        if min((half_sets == half).sum() for half in HALVES) == 0:
+            raise InputError(
+                f"{path}: no usable image is left in one of the half-sets: {bad.size} images hold"
+                " NaN or a constant. Extract the particles again (locref info names the faults)."
             )
-            self.observer.event(
-                "warning",
-                message=f"{bad.size} images hold NaN or a constant and are set aside: rows"
-                f" {shown}{more} of {self.problem.particles.path}",
-            )
+        self.problem = replace(self.problem, rows=self.problem.rows[keep], half_sets=half_sets)
+        shown = ", ".join(map(str, bad[:10])) + (f" and {bad.size - 10} more" * (bad.size > 10))
+        self.observer.event(
+            "warning",
+            message=f"{bad.size} images hold NaN or a constant and are set aside: rows {shown} of"
+            f" {path}",
+            rows=[int(row) for row in bad],
+        )
 
     def _subtraction_maps(self) -> dict[int, np.ndarray]:
         """What is subtracted of each half-set: the half-maps given, or its own reconstruction."""
-        consensus = self.consensus
         if self.inputs.half_maps is None:
-            return dict(zip(HALVES, consensus.filtered, strict=True))
+            return dict(zip(HALVES, self.consensus.filtered, strict=True))
         voxel = self.problem.pixel_size_angstrom
-        given = [half_map.data for half_map in self.inputs.half_maps]
-        curves = fsc_curves(given[0], given[1], voxel, {})
-        curve = curves["no mask"]
+        given = self.inputs.half_maps
+        check_half_map_order(given, self.consensus, voxel)
+        curve = compute_fsc_curve(given[0].data, given[1].data, voxel)
         last = shell_of_resolution(curve.resolution_angstrom(), self.problem.box_px, voxel)
-        lowpass = self.settings.initial_lowpass
         return {
-            half: filter_half(
-                scale_to(data, consensus.half_maps[half - 1], voxel, lowpass).data, curve, last
-            )
-            for half, data in zip(HALVES, given, strict=True)
+            half: filter_half(self._on_image_scale(half_map).data, curve, last)
+            for half, half_map in zip(HALVES, given, strict=True)
         }
+
+    def _on_image_scale(self, given: Map) -> ScaledMap:
+        """A given map scaled to the images, once it is clear that it shows the same object."""
+        lowpass = self.settings.initial_lowpass
+        scaled = scale_to(
+            given.data, self.consensus.both, self.problem.pixel_size_angstrom, lowpass
+        )
+        if scaled.is_inverted:
+            raise InputError(
+                f"{given.path}: the map's contrast is inverted against the particles (correlation"
+                f" {scaled.correlation:.2f} to {lowpass:g} Å). Multiply it by -1"
+                " (relion_image_handler --multiply_constant -1)."
+            )
+        if not scaled.agrees:
+            self.observer.event(
+                "warning",
+                message=f"{given.path} and a reconstruction of the particles at their poses"
+                f" correlate only {scaled.correlation:.2f} to {lowpass:g} Å. Is this the map of"
+                " the refinement these poses come from, with the same hand?",
+            )
+        return scaled
 
     def _references(self, last: IterationResult) -> tuple[int, dict[int, HalfReference]]:
         """Radius of the search in shells, and each half-set's reference."""
@@ -276,19 +303,9 @@ class _Loop:
     def _starting_maps(self) -> dict[int, np.ndarray]:
         """The maps given, scaled to the images and low-passed."""
         voxel, lowpass = self.problem.pixel_size_angstrom, self.settings.initial_lowpass
-        given = self.inputs.half_maps or (self.inputs.volume, self.inputs.volume)
-        maps = {}
-        for half, source in zip(HALVES, given, strict=True):
-            scaled = scale_to(source.data, self.consensus.both, voxel, lowpass)
-            if not scaled.agrees:
-                self.observer.event(
-                    "warning",
-                    message=f"{source.path} and a reconstruction of the particles at their poses"
-                    f" correlate only {scaled.correlation:.2f} to {lowpass:g} Å. Is this the map of"
-                    " the refinement these poses come from, with the same hand and contrast?",
-                )
-            maps[half] = np.asarray(lowpass_cosine(scaled.data, voxel, lowpass))
-        return maps
+        given = self.inputs.half_maps or (self.inputs.volume,)
+        scaled = [lowpass_cosine(self._on_image_scale(m).data, voxel, lowpass) for m in given]
+        return {1: np.asarray(scaled[0]), 2: np.asarray(scaled[-1])}
 
     def _result(
         self,

@@ -5,7 +5,7 @@ import sys
 from typing import Any
 
 PHASES = {
-    "reading": "reading the images",
+    "noise": "measuring the noise",
     "subtraction": "subtracting the signal outside the mask",
     "reconstruction": "reconstructing",
     "search": "searching poses",

@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any
 
 PHASE_WORDS = {
-    "reading": "reading the images",
+    "noise": "measuring the noise",
     "subtraction": "subtracting the signal outside the mask",
     "reconstruction": "reconstructing the half-maps",
     "search": "searching each particle's pose",

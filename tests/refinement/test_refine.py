@@ -184,13 +184,13 @@ def test_a_map_of_something_else_is_remarked_on(inputs, settings, rng):
 
 def test_a_map_of_another_box_is_refused(inputs, settings):
     small = Map(inputs.volume.data[:-2, :-2, :-2], inputs.volume.voxel_size_angstrom)
-    with pytest.raises(InputError, match="box is 38 voxels"):
+    with pytest.raises(InputError, match="38"):
         pose_problem(replace(inputs, volume=small), settings)
 
 
 def test_a_map_of_another_voxel_size_is_refused(inputs, settings):
     wrong = Map(inputs.volume.data, 4.0)
-    with pytest.raises(InputError, match="voxel size 4 Å"):
+    with pytest.raises(InputError, match="voxels of 4.0000 Å"):
         pose_problem(replace(inputs, volume=wrong), settings)
 
 
@@ -215,3 +215,39 @@ def test_never_more_than_a_batch_of_images_in_memory(inputs, settings, monkeypat
     assert max(asked) == 16
     # Once for the reconstruction at the given poses, once for the noise, once for the search.
     assert sum(asked) == 3 * 100
+
+
+def test_half_maps_in_the_wrong_order_are_refused(inputs, settings, finished):
+    voxel = inputs.volume.voxel_size_angstrom
+    first, second = (Map(half, voxel) for half in finished.results[0].half_maps)
+    right = Recorder(stop_after=0)
+    with pytest.raises(StopRequested):
+        refine_loop(replace(inputs, half_maps=(first, second)), settings, right)
+    with pytest.raises(InputError, match="wrong order"):
+        refine_loop(replace(inputs, half_maps=(second, first)), settings, Recorder())
+
+
+def test_an_inverted_map_is_refused(inputs, settings):
+    inverted = Map(-inputs.volume.data, inputs.volume.voxel_size_angstrom)
+    with pytest.raises(InputError, match="inverted"):
+        refine_loop(replace(inputs, volume=inverted), settings, Recorder())
+
+
+def test_a_mask_of_a_few_voxels_is_refused(inputs, settings):
+    speck = np.zeros_like(inputs.mask.data)
+    speck[20:22, 20:22, 20:22] = 1
+    with pytest.raises(InputError, match="nothing so small"):
+        pose_problem(replace(inputs, mask=Map(speck, inputs.mask.voxel_size_angstrom)), settings)
+
+
+def test_a_half_set_without_a_usable_image_is_refused(inputs, settings, monkeypatch):
+    read = type(inputs.particles).images
+
+    def broken(self, indices):
+        images = read(self, indices)
+        images[np.asarray(inputs.particles.half_sets)[np.asarray(indices)] == 2] = np.nan
+        return images
+
+    monkeypatch.setattr(type(inputs.particles), "images", broken)
+    with pytest.raises(InputError, match="no usable image"):
+        refine_loop(inputs, settings, Recorder())
