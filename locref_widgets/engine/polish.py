@@ -83,21 +83,18 @@ def template_and_jacobian(
     return values.reshape(-1), slopes.reshape(5, 2, -1)[:, :, :pixels].reshape(5, -1)
 
 
+def shorten(vectors: Float[Array, "*b d"], radius: float) -> Float[Array, "*b d"]:
+    """The nearest vectors within a ball about the origin."""
+    length2 = jnp.sum(vectors**2, axis=-1, keepdims=True)
+    inside = length2 <= radius**2
+    safe = jnp.sqrt(jnp.where(inside, 1.0, length2))
+    return vectors * jnp.where(inside, 1.0, radius / safe)
+
+
 def clamp_pose(pose: Float[Array, " 5"], plan: SearchPlan) -> Float[Array, " 5"]:
     """The nearest pose within the ball of turns and the disc of shifts."""
-
-    def shorten(vector: Float[Array, " d"], radius: float) -> Float[Array, " d"]:
-        length2 = jnp.sum(vector**2)
-        inside = length2 <= radius**2
-        safe = jnp.sqrt(jnp.where(inside, 1.0, length2))
-        return vector * jnp.where(inside, 1.0, radius / safe)
-
-    return jnp.concatenate(
-        [
-            shorten(pose[:3], plan.rotation_extent_rad),
-            shorten(pose[3:], plan.shift_radius_px),
-        ]
-    )
+    turn = shorten(pose[:3], plan.rotation_extent_rad)
+    return jnp.concatenate([turn, shorten(pose[3:], plan.shift_radius_px)])
 
 
 def polish(

@@ -22,7 +22,7 @@ from jaxtyping import Array, Bool, Float, Int
 
 from locref_widgets.engine.grids import Disc
 from locref_widgets.engine.likelihood import WeightedImage, score_candidates, templates
-from locref_widgets.engine.polish import PolishedPose, polish
+from locref_widgets.engine.polish import PolishedPose, polish, shorten
 from locref_widgets.engine.rotations import child_offsets
 from locref_widgets.engine.search_plan import SearchLevel, SearchPlan
 from locref_widgets.engine.slicing import Projector
@@ -125,12 +125,18 @@ def search_particle(
     margin = jnp.asarray(jnp.inf)
     evaluated = jnp.asarray(0, jnp.int32)
     scores = jnp.zeros((turns.shape[0], shifts.shape[0]))
+    last = len(plan.levels) - 1
     for number, level in enumerate(plan.levels):
+        if number == last:
+            # Cells at the rim may have their centres outside the extents, where nothing is allowed
+            # to end: of these the nearest pose inside is scored.
+            turns = shorten(turns, plan.rotation_extent_rad)
+            shifts = shorten(shifts, plan.shift_radius_px)
         scores = _score_level(
             projector, image, disc, plan, level, turns, turn_valid, shifts, shift_valid
         )
         evaluated += jnp.sum(turn_valid) * jnp.sum(shift_valid)
-        if number == len(plan.levels) - 1:
+        if number == last:
             break
         allowance = within_cell_allowance(projector, image, disc, level, plan.kappa)
         threshold = jnp.max(scores) - plan.kappa**2 / 2 - allowance

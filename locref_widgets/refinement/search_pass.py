@@ -15,6 +15,7 @@ from locref_widgets.engine.slicing import Accumulator, Projector
 from locref_widgets.refinement.batches import Batch
 from locref_widgets.refinement.consensus import given_poses, new_accumulator
 from locref_widgets.refinement.halves import HALVES, for_each_batch
+from locref_widgets.refinement.memory import FewerAtOnce, particles_at_once
 from locref_widgets.refinement.problem import Problem
 from locref_widgets.refinement.settings import RefinementSettings
 from locref_widgets.refinement.step import (
@@ -99,7 +100,7 @@ def search_and_reconstruct(
         power={half: np.zeros(problem.disc.radius_px + 1) for half in HALVES},
         count=dict.fromkeys(HALVES, 0),
     )
-    at_once = 1 if jax.default_backend() == "cpu" else batch_size
+    within_memory = FewerAtOnce(particles_at_once(plan, batch_size))
     inverse = {
         half: jnp.asarray(inverse_variance(references[half].sigma2, problem.disc))
         for half in HALVES
@@ -108,14 +109,11 @@ def search_and_reconstruct(
     def work(half: int, batch: Batch) -> None:
         reference = references[half]
         images = load_images(problem, reference.outside, batch)
-        outcome = search_poses(
-            images,
-            given_poses(batch),
-            reference.region,
-            jnp.asarray(reference.sigma2, jnp.float32),
-            radius_px,
-            plan,
-            at_once,
+        poses, sigma2 = given_poses(batch), jnp.asarray(reference.sigma2, jnp.float32)
+        outcome = within_memory(
+            lambda at_once: search_poses(
+                images, poses, reference.region, sigma2, radius_px, plan, at_once
+            )
         )
         add_batch(problem, result, half, batch, images, outcome, reference, inverse[half])
 

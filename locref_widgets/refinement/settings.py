@@ -104,10 +104,11 @@ class RefinementSettings(BaseModel):
         12.0, "Å", "The dynamic mask falls to 0 at this distance from the density", gt=0
     )
     batch_size: int | None = _setting(
-        None, "particles", "Particles worked on at once (unset: from the free memory)", ge=1
+        None, "particles", "Particles worked on at once (unset: 32)", ge=1
     )
 
-    def __init__(self, **values: Any) -> None:
+    # Positional only, so that a setting misnamed `self` is told like any other.
+    def __init__(self, /, **values: Any) -> None:
         try:
             super().__init__(**values)
         except ValidationError as error:

@@ -190,7 +190,7 @@ def test_a_map_of_another_box_is_refused(inputs, settings):
 
 def test_a_map_of_another_voxel_size_is_refused(inputs, settings):
     wrong = Map(inputs.volume.data, 4.0)
-    with pytest.raises(InputError, match="voxels of 4.0000 Å"):
+    with pytest.raises(InputError, match=r"voxels of 4\.0000 Å"):
         pose_problem(replace(inputs, volume=wrong), settings)
 
 
