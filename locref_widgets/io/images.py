@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -13,6 +14,8 @@ from locref_widgets.io.mrc import ImageStack
 
 _MOST_NAMED = 3
 _IMAGES_AT_ONCE = 64
+_MOST_DIGITS = 18
+"""Of an image's number; more may not fit into 64 bits."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +36,8 @@ class ImageNames:
         Raises
         ------
         InputError
-            If the part before ``@`` is not a number from 1, or there is nothing after it.
+            If the part before ``@`` is not a number from 1 of at most 18 digits, or there is
+            nothing after it.
         """
         names: dict[str, int] = {}
         which = np.empty(len(tokens), np.int64)
@@ -42,13 +46,14 @@ class ImageNames:
             before, at, name = token.partition("@")
             if not at:
                 before, name = "1", token
-            if not (before.isdecimal() and int(before) > 0 and name):
+            digits = before.lstrip("0")
+            if not (digits.isdecimal() and len(digits) <= _MOST_DIGITS and name):
                 raise InputError(
                     f"{star}: row {row + 1} has rlnImageName = {token!r}, expected a number from "
                     "1, @ and the stack, like 000001@stack.mrcs. Mend the name."
                 )
             which[row] = names.setdefault(name, len(names))
-            number[row] = int(before) - 1
+            number[row] = int(digits) - 1
         return cls(list(names), which, number)
 
 
@@ -64,10 +69,22 @@ def search_folders(star: Path, root: Path | None = None) -> list[Path]:
 
 
 def find_file(name: str, folders: list[Path]) -> Path | None:
-    """Find the first ``folder/name`` that is a file; None when there is none."""
+    """Find the first ``folder/name`` that is a file; None when there is none.
+
+    Raises
+    ------
+    InputError
+        If there is none, but not every place could be looked at.
+    """
+    refused = ""
     for folder in folders:
-        if (folder / name).is_file():
-            return folder / name
+        try:
+            if (folder / name).is_file():
+                return folder / name
+        except OSError as error:
+            refused = refused or f"{folder / name}: cannot be looked at ({error.strerror or error})"
+    if refused:
+        raise InputError(f"{refused}. Mend the permissions of its folder, or mend the name.")
     return None
 
 
@@ -116,8 +133,8 @@ def open_images(names: ImageNames, star: Path, root: Path | None = None) -> Part
     Raises
     ------
     InputError
-        If stacks are missing, not MRC, not square, of different boxes or shorter than the table
-        says.
+        If stacks are missing, out of reach, not MRC, not square, of different boxes or shorter
+        than the table says.
     """
     folders = search_folders(star, root)
     paths = [find_file(name, folders) for name in names.names]
@@ -166,9 +183,11 @@ def name_from(folder: Path, name: str, stack: Path) -> str:
 
     It stays as it is when it leads to the same file from there; else it is relative to the folder.
     """
-    found = find_file(name, [folder, *folder.parents])
-    if found is not None and found.samefile(stack):
-        return name
+    # A place that cannot be looked at does not lead to the stack.
+    with suppress(InputError, OSError):
+        found = find_file(name, [folder, *folder.parents])
+        if found is not None and found.samefile(stack):
+            return name
     return os.path.relpath(stack.resolve(), folder)
 
 

@@ -197,7 +197,7 @@ class ImageStack:
         Raises
         ------
         InputError
-            If an index is outside the stack or the file ends early.
+            If an index is outside the stack, or the file ends early, went away or cannot be read.
         """
         wanted = np.asarray(indices, dtype=np.int64)
         if wanted.size and (wanted.min() < 0 or wanted.max() >= len(self)):
@@ -207,8 +207,19 @@ class ImageStack:
             )
         ny, nx = self.box
         images = np.empty((wanted.size, ny, nx), np.float32)
-        if not wanted.size:
-            return images
+        if wanted.size:
+            try:
+                self._read_into(images, wanted)
+            except OSError as error:
+                raise InputError(
+                    f"{self.path}: cannot be read any more ({error.strerror or error}). Put the "
+                    "stack back, or mend its permissions or its disc; a run under way is safe up "
+                    "to its last iteration and goes on with: locref refine --resume --out DIR"
+                ) from error
+        return images
+
+    def _read_into(self, images: Float[np.ndarray, "n y x"], wanted: Int[np.ndarray, " n"]) -> None:
+        ny, nx = self.box
         image_bytes = ny * nx * self._header.dtype.itemsize
         order = np.argsort(wanted, kind="stable")
         breaks = np.flatnonzero(np.diff(wanted[order]) != 1) + 1
@@ -220,7 +231,6 @@ class ImageStack:
                     handle.seek(self._header.data_offset + int(wanted[piece[0]]) * image_bytes)
                     self._fill(handle, buffer)
                     images[piece] = buffer
-        return images
 
     def _fill(self, handle, buffer: np.ndarray) -> None:
         view = buffer.view(np.uint8).reshape(-1).data

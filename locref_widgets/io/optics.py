@@ -175,8 +175,8 @@ def read_ctf(optics: Optics) -> CTFParameters:
     Raises
     ------
     InputError
-        If defocus, voltage, spherical aberration or amplitude contrast are absent or no
-        numbers, or the images were already multiplied by their CTF.
+        If defocus, voltage, spherical aberration or amplitude contrast are absent, no numbers
+        or out of range, or the images were already multiplied by their CTF.
     """
     if "rlnCtfDataAreCtfPremultiplied" in optics:
         done = optics.floats("rlnCtfDataAreCtfPremultiplied") != 0
@@ -188,6 +188,8 @@ def read_ctf(optics: Optics) -> CTFParameters:
         _refuse(optics, done, "rlnCtfDataArePhaseFlipped", "the phases of the images were flipped")
     voltage = optics.floats("rlnVoltage")
     _check_positive(optics, voltage, "rlnVoltage")
+    amplitude_contrast = optics.floats("rlnAmplitudeContrast")
+    _check_amplitude_contrast(optics, amplitude_contrast)
     defocus_u = optics.floats("rlnDefocusU")
     defocus_v = optics.floats("rlnDefocusV") if "rlnDefocusV" in optics else defocus_u
     round_beam = np.array_equal(defocus_u, defocus_v)
@@ -202,7 +204,7 @@ def read_ctf(optics: Optics) -> CTFParameters:
         n,
         voltage_kv=voltage,
         spherical_aberration_mm=optics.floats("rlnSphericalAberration"),
-        amplitude_contrast=optics.floats("rlnAmplitudeContrast"),
+        amplitude_contrast=amplitude_contrast,
         defocus_u_angstrom=defocus_u,
         defocus_v_angstrom=defocus_v,
         # Without astigmatism the angle has no meaning, so that files may leave it out.
@@ -223,6 +225,16 @@ def _refuse(optics: Optics, done: Bool[np.ndarray, " n"], name: str, what: str) 
         raise InputError(
             f"{optics.particles.path}: {name} is set (row {rows[0] + 1}, optics group "
             f"{optics.group[rows[0]]}): {what}. Extract the particles again without that."
+        )
+
+
+def _check_amplitude_contrast(optics: Optics, values: Float[np.ndarray, " n"]) -> None:
+    bad = np.flatnonzero((values < 0) | (values >= 1))
+    if bad.size:
+        raise InputError(
+            f"{optics.particles.path}: row {bad[0] + 1} (optics group {optics.group[bad[0]]}) has "
+            f"rlnAmplitudeContrast = {values[bad[0]]:g}, expected a fraction, at least 0 and below "
+            "1: 10 % is 0.1, not 10. Mend the value."
         )
 
 

@@ -3,6 +3,8 @@
 Faults of maps are in test_mrc.py, of the STAR format itself in test_star.py.
 """
 
+import errno
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -112,6 +114,14 @@ CASES: dict[str, tuple[Change, str]] = {
         rows(rlnImageName=["1@stack.mrcs"] * 3 + ["@stack.mrcs"] * 3),
         "row 4 has rlnImageName = '@stack.mrcs'",
     ),
+    "image number beyond 64 bits": (
+        rows(rlnImageName=["1@stack.mrcs"] * 5 + ["99999999999999999999@stack.mrcs"]),
+        "row 6 has rlnImageName = '99999999999999999999@stack.mrcs', expected a number from 1",
+    ),
+    "image number beyond what int() reads": (
+        rows(rlnImageName=["9" * 5000 + "@stack.mrcs"] * 6),
+        "row 1 has rlnImageName = '999",
+    ),
     "images not square": (
         images(np.zeros((6, 16, 12), np.float32)),
         "the images are not square: 12 x 16 (x, y)",
@@ -148,6 +158,18 @@ CASES: dict[str, tuple[Change, str]] = {
     "no defocus": (without("rlnDefocusU", "rlnDefocusV"), "no column rlnDefocusU"),
     "astigmatism without angle": (without("rlnDefocusAngle"), "no column rlnDefocusAngle"),
     "voltage 0": (groups(rlnVoltage=["0"]), "has rlnVoltage = 0, expected a positive number"),
+    "amplitude contrast in per cent": (
+        groups(rlnAmplitudeContrast=["10"]),
+        "has rlnAmplitudeContrast = 10, expected a fraction, at least 0 and below 1: 10 % is 0.1,",
+    ),
+    "amplitude contrast 1": (
+        rows(rlnAmplitudeContrast=["0", "0.1", "1", "0.1", "0.1", "0.1"]),
+        "row 3 (optics group 1) has rlnAmplitudeContrast = 1, expected a fraction",
+    ),
+    "amplitude contrast negative": (
+        groups(rlnAmplitudeContrast=["-0.1"]),
+        "has rlnAmplitudeContrast = -0.1, expected a fraction",
+    ),
     "Zernike list spoiled": (
         groups(rlnOddZernike=["[1,x]"]),
         "has rlnOddZernike = [1,x], expected a list of numbers like [0.1,0.2,0.3]",
@@ -211,6 +233,68 @@ def test_stack_cut_short_while_it_is_read(recipe) -> None:
     stack.write_bytes(stack.read_bytes()[:-700])
     with pytest.raises(InputError, match=r"stack.mrcs: ended early"):
         particles.images(np.arange(6))
+
+
+def test_a_number_of_many_zeros_is_a_number(recipe) -> None:
+    recipe.particles["rlnImageName"] = [f"{i + 1:030d}@stack.mrcs" for i in range(6)]
+    np.testing.assert_array_equal(
+        read_particles(recipe.write()).images(np.array([5])), recipe.images[5:]
+    )
+
+
+def test_no_amplitude_contrast_is_allowed(recipe) -> None:
+    recipe.optics["rlnAmplitudeContrast"] = ["0"]
+    assert not np.any(read_particles(recipe.write()).ctf.amplitude_contrast)
+
+
+def refuse(monkeypatch: pytest.MonkeyPatch, method: str, refused: Callable[[Path], bool]) -> None:
+    """Let a method of Path fail as it does in a folder without permission (tests may be root)."""
+    real = getattr(Path, method)
+
+    def guarded(self: Path, *arguments, **keywords):
+        if refused(self):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(self))
+        return real(self, *arguments, **keywords)
+
+    monkeypatch.setattr(Path, method, guarded)
+
+
+def test_stack_in_a_folder_that_may_not_be_entered(recipe, monkeypatch) -> None:
+    path = recipe.write()
+    refuse(monkeypatch, "is_file", lambda file: file.name == "stack.mrcs")
+    with pytest.raises(InputError, match=r"stack\.mrcs: cannot be looked at \(Permission denied\)"):
+        read_particles(path)
+
+
+def test_a_closed_folder_on_the_way_does_not_hide_the_stack(recipe, monkeypatch) -> None:
+    folder = recipe.folder / "job"
+    folder.mkdir()
+    path = recipe.write().rename(folder / "particles.star")
+    refuse(monkeypatch, "is_file", lambda file: file.parent == folder)
+    particles = read_particles(path)
+    np.testing.assert_array_equal(particles.images(np.arange(6)), recipe.images)
+    # Nor does it keep the table from being written there.
+    particles.write_star(folder / "out.star")
+    assert "@stack.mrcs" in (folder / "out.star").read_text()
+
+
+@pytest.mark.parametrize("error", [errno.ENOENT, errno.EACCES, errno.EIO])
+def test_stack_gone_while_it_is_read(recipe, monkeypatch, error: int) -> None:
+    particles = read_particles(recipe.write())
+    if error == errno.ENOENT:
+        (recipe.folder / "stack.mrcs").unlink()
+    else:
+
+        def fail(self: Path, *arguments, **keywords):
+            raise OSError(error, os.strerror(error), str(self))
+
+        monkeypatch.setattr(Path, "open", fail)
+    with pytest.raises(InputError) as caught:
+        particles.images(np.arange(6))
+    said = str(caught.value)
+    assert said.startswith(str(recipe.folder / "stack.mrcs"))
+    assert os.strerror(error) in said
+    assert "locref refine --resume" in said
 
 
 def test_cryosparc_files_come_later(tmp_path: Path) -> None:
