@@ -29,6 +29,9 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write_map(folder / "empty_mask.mrc", np.zeros_like(ball), VOXEL_ANGSTROM)
     write_map(folder / "negative_mask.mrc", ball - np.float32(0.5), VOXEL_ANGSTROM)
     write_map(folder / "other_voxel.mrc", ball, 5.0)
+    write_map(folder / "empty_map.mrc", np.zeros_like(ball), VOXEL_ANGSTROM)
+    write_map(folder / "flat_map.mrc", np.full_like(ball, 2.5), VOXEL_ANGSTROM)
+    write_job(folder / "small", 14)
     write_map(folder / "other_box.mrc", soft_ball(20, (0, 0, 0), 4.0, 3.0), VOXEL_ANGSTROM)
     whole = (folder / "map.mrc").read_bytes()
     (folder / "truncated.mrc").write_bytes(whole[:-100])
@@ -79,6 +82,12 @@ FILE_FAULTS = [
     ({"map": "particles.mrcs"}, "not cubic"),
     ({"map": "other_box.mrc"}, "box"),
     ({"map": "other_voxel.mrc"}, "5.0000 Å"),
+    ({"map": "empty_map.mrc"}, "every voxel of the map is 0"),
+    ({"map": "flat_map.mrc"}, "every voxel of the map is 2.5"),
+    (
+        {"particles": "small/particles.star", "map": "small/map.mrc", "mask": "small/mask.mrc"},
+        "the box is 14 px, expected at least 16",
+    ),
     ({"mask": "other_voxel.mrc"}, "5.0000 Å"),
     ({"mask": "other_box.mrc"}, "20 voxels"),
     ({"mask": "empty_mask.mrc"}, "the mask is empty"),
@@ -104,6 +113,8 @@ SETTING_FAULTS = [
     (["--rotation-extent", "3.2"], "rotation_extent is 3.2"),
     (["--shift-extent", "0"], "shift_extent is 0"),
     (["--shift-extent", "100"], "wider than the box"),
+    (["--initial-lowpass", "48.1"], "coarser than a third of the box (48 Å)"),
+    (["--half-maps", "{files}/map.mrc", "{files}/empty_map.mrc"], "every voxel of the map is 0"),
     (["--iterations", "0"], "iterations is 0"),
     (["--subset", "1"], "subset is 1"),
     (["--settings", "{files}/bad.yaml"], "did you mean rotation_extent"),
@@ -212,6 +223,19 @@ def test_a_fulcrum_far_from_the_mask_is_a_warning(files, run_path, capsys, fake_
     words = ["--iterations", "1", "--fulcrum", "0,0,0"]
     assert locref(*refine_words(files, run_path), *words) == 0
     assert "far beyond the mask's radius" in capsys.readouterr().err
+
+
+def test_unequal_half_sets_are_a_warning(files, run_path, tmp_path, capsys, fake_refinement):
+    from locref_widgets.io.particles import read_particles
+
+    particles = read_particles(files / "particles.star")
+    unequal = tmp_path / "unequal.star"
+    first_half = np.flatnonzero(particles.half_sets == 1)
+    particles.take(np.append(first_half, [1])).write_star(unequal)
+    words = refine_words(files, run_path, particles=str(unequal))
+    assert locref(*words, "--iterations", "1") == 0
+    warning = f"warning: {unequal}: the half-sets are unequal: 20 particles in half 1, 1 in half 2"
+    assert warning in capsys.readouterr().err
 
 
 def test_a_fault_of_the_disc_ends_with_1_and_one_message(files, run_path, capsys, monkeypatch):

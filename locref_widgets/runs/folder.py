@@ -1,6 +1,9 @@
 """The run folder: what is in it, reading it from anywhere, writing it from one process."""
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +20,8 @@ SCHEMA = 1
 STATUSES = ("running", "paused", "stopped", "finished", "failed", "lost")
 _LIVE = ("running", "paused")
 # What a process killed while it created the folder may have left there.
-_BEGUN = frozenset({"lock.json", "inputs", "control", "iterations", "log.txt", ".run.json"})
+UNFINISHED_RECORD = ".run.json.*.part"
+_BEGUN = ("lock.json", "inputs", "control", "iterations", "log.txt", UNFINISHED_RECORD)
 
 
 class RunFolder:
@@ -117,18 +121,33 @@ class RunFolder:
 
 def is_run(path: Path) -> bool:
     """Tell whether there is a run in this folder, readable or not."""
-    return (path / "run.json").exists()
+    with _looking_at(path):
+        return (path / "run.json").exists()
 
 
 def check_can_create(path: Path) -> None:
     """Raise `InputError` unless a run can be begun at ``path``: absent, empty, or hardly begun."""
-    if not path.exists():
-        return
-    if not path.is_dir():
-        raise InputError(f"{path}: is a file; give a folder for the run (--out).")
-    present = {entry.name for entry in path.iterdir()}
-    if present and not ("lock.json" in present and present <= _BEGUN):
+    with _looking_at(path):
+        if not path.exists():
+            return
+        if not path.is_dir():
+            raise InputError(f"{path}: is a file; give a folder for the run (--out).")
+        present = {entry.name for entry in path.iterdir()}
+    begun = all(any(fnmatch(name, pattern) for pattern in _BEGUN) for name in present)
+    if present and not ("lock.json" in present and begun):
         raise InputError(
             f"{path}: is not empty and holds no run ({', '.join(sorted(present)[:3])} …). Nothing "
             "was touched; give another folder for the run (--out)."
         )
+
+
+@contextmanager
+def _looking_at(path: Path) -> Iterator[None]:
+    """Say in words that a folder cannot be looked at."""
+    try:
+        yield
+    except OSError as error:
+        raise InputError(
+            f"{path}: cannot be looked at ({error.strerror or error}). Mend the permissions of the "
+            "folder, or give another one (--out)."
+        ) from None

@@ -10,6 +10,7 @@ import numpy as np
 from locref_widgets.errors import InputError
 from locref_widgets.io.mrc import Map, check_same_grid, read_map, write_map
 from locref_widgets.io.particles import Particles, check_particles_match_map, read_particles
+from locref_widgets.io.poses import check_half_set_balance
 from locref_widgets.masks.checks import check_mask
 from locref_widgets.masks.dynamic import centre_of_mass_angstrom, radius_angstrom
 from locref_widgets.refinement.settings import RefinementSettings
@@ -19,16 +20,30 @@ if TYPE_CHECKING:
     from locref_widgets.refinement.problem import RefinementInput
 
 
+_SMALLEST_BOX_PX = 16
+"""Below this a region, its soft mask and a few shells of resolution have no room."""
+
+_FEWEST_SHELLS = 3
+"""The starting map must keep at least so many shells, or there is nothing to search with."""
+
+
 def check_inputs(inputs: "RefinementInput", settings: RefinementSettings) -> list[str]:
     """Check that particles, maps, mask and settings belong together.
 
     Returns warnings, each a sentence. Raises `InputError` for what cannot be refined.
     """
     volume, mask = inputs.volume, inputs.mask
-    check_particles_match_map(inputs.particles, volume)
+    particles = inputs.particles
+    check_particles_match_map(particles, volume)
     for half_map in inputs.half_maps or ():
         check_same_grid(volume, half_map, "the half-map")
+    for some_map in (volume, *(inputs.half_maps or ())):
+        _check_has_signal(some_map)
+    _check_room(volume, settings)
     warnings = check_mask(mask, volume)
+    if particles.half_sets is not None:
+        unequal = check_half_set_balance(particles.half_sets)
+        warnings += [f"{particles.path}: {warning}" for warning in unequal]
     voxel_size_angstrom = volume.voxel_size_angstrom
     centre = centre_of_mass_angstrom(mask.data, voxel_size_angstrom)
     radius = radius_angstrom(mask.data, voxel_size_angstrom, centre)
@@ -44,12 +59,37 @@ def check_inputs(inputs: "RefinementInput", settings: RefinementSettings) -> lis
             f"initial_lowpass is {settings.initial_lowpass:g} Å, finer than the images resolve "
             f"({2 * voxel_size_angstrom:g} Å): the starting map is not filtered at all."
         )
-    n_particles = len(inputs.particles)
+    n_particles = len(particles)
     if settings.subset is not None and settings.subset > n_particles:
         warnings.append(
             f"subset is {settings.subset}, but there are {n_particles} particles: all are refined."
         )
     return warnings
+
+
+def _check_has_signal(volume: Map) -> None:
+    lowest, highest = float(volume.data.min()), float(volume.data.max())
+    if lowest == highest:
+        raise InputError(
+            f"{volume.path or 'the map given'}: every voxel of the map is {lowest:g}, so there is "
+            "nothing to align to. Give the map of the consensus refinement."
+        )
+
+
+def _check_room(volume: Map, settings: RefinementSettings) -> None:
+    """Refuse a box, or a filter of the starting map, that leaves nothing to search with."""
+    if volume.box_px < _SMALLEST_BOX_PX:
+        raise InputError(
+            f"{volume.path or 'the map given'}: the box is {volume.box_px} px, expected at least "
+            f"{_SMALLEST_BOX_PX}. Extract the particles again in a larger box, or binned less."
+        )
+    coarsest_angstrom = volume.box_px * volume.voxel_size_angstrom / _FEWEST_SHELLS
+    if settings.initial_lowpass > coarsest_angstrom:
+        raise InputError(
+            f"initial_lowpass is {settings.initial_lowpass:g} Å, coarser than a third of the box "
+            f"({coarsest_angstrom:g} Å): nothing of the starting map would be left to search with. "
+            "Give a smaller one; 12 Å is usual."
+        )
 
 
 def record_inputs(inputs: "RefinementInput", own_folder: Path) -> dict[str, Any]:

@@ -1,7 +1,5 @@
 """One iteration as files: enough to show it, and to go on from it exactly."""
 
-import json
-import math
 from pathlib import Path
 from typing import Any
 
@@ -71,15 +69,6 @@ def read_iteration_files(folder: Path) -> IterationResult:
 def refined_particles(particles: Particles, result: IterationResult) -> Particles:
     """Return the particles that took part, with their new poses and every input column."""
     return particles.take(result.indices).with_poses(result.rotations, result.origins_angstrom)
-
-
-def read_resolution_angstrom(folder: Path) -> float:
-    """Read an iteration's quoted resolution without its maps; NaN when it is not there."""
-    try:
-        with np.load(folder / "info.npz", allow_pickle=False) as stored:
-            return float(stored["resolution_angstrom"])
-    except (OSError, ValueError, KeyError, json.JSONDecodeError):
-        return math.nan
 
 
 def _volumes(result: IterationResult) -> dict[str, np.ndarray]:

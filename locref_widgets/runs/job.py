@@ -12,7 +12,12 @@ from locref_widgets.runs.events import EventLog, read_events
 from locref_widgets.runs.finish import write_final, write_report_of
 from locref_widgets.runs.folder import RunFolder
 from locref_widgets.runs.observer import Listener, RunObserver
-from locref_widgets.runs.provenance import describe_device, describe_host, versions
+from locref_widgets.runs.provenance import (
+    describe_device,
+    describe_host,
+    slow_device_warning,
+    versions,
+)
 from locref_widgets.runs.signals import StopOnSignal
 
 if TYPE_CHECKING:
@@ -73,10 +78,10 @@ def _refine(
     warnings: list[str],
     refine_loop: RefineLoop | None,
 ) -> None:
-    folder.set_values(
-        host=describe_host(), device=describe_device(), versions=versions(), message=None
-    )
-    for message in warnings:
+    device, found = describe_device(), versions()
+    folder.set_values(host=describe_host(), device=device, versions=found, message=None)
+    slow_device = slow_device_warning(device, found)
+    for message in [*warnings, *filter(None, [slow_device])]:
         observer.say("warning", message=message)
     done = folder.iterations()
     result = folder.read_iteration(done[-1]) if done else None

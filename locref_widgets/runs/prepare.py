@@ -9,7 +9,12 @@ from locref_widgets.io.particles import Particles
 from locref_widgets.refinement.settings import RefinementSettings
 from locref_widgets.runs.control import clear_requests
 from locref_widgets.runs.durable import disc_errors
-from locref_widgets.runs.folder import RunFolder, check_can_create, is_run
+from locref_widgets.runs.folder import (
+    UNFINISHED_RECORD,
+    RunFolder,
+    check_can_create,
+    is_run,
+)
 from locref_widgets.runs.inputs import check_inputs, find_differences, record_inputs
 from locref_widgets.runs.job import job_record
 from locref_widgets.runs.lock import WriterLock
@@ -72,6 +77,8 @@ def begin(
             with disc_errors(out):
                 for name in ("control", "iterations"):
                     (out / name).mkdir(exist_ok=True)
+                for left_by_a_kill in out.glob(UNFINISHED_RECORD):
+                    left_by_a_kill.unlink()
             record = job_record(record_inputs(inputs, out / "inputs"), settings, command_line())
             return RunFolder.create(out, record), lock
         clear_requests(out)

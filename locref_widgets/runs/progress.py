@@ -6,7 +6,6 @@ from typing import Any
 
 PHASES = {
     "noise": "measuring the noise",
-    "subtraction": "subtracting the signal outside the mask",
     "reconstruction": "reconstructing",
     "search": "searching poses",
     "fsc": "measuring the resolution",

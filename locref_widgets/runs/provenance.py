@@ -4,7 +4,7 @@ import hashlib
 import os
 import platform
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,9 @@ _ENDS_BYTES = 2**20
 
 _MOST_HASHED_STACKS = 32
 """Of a table with a stack per micrograph the first ones are hashed, the others only measured."""
+
+_SLOW_SCATTER_JAXLIB = ("0.10.2", "0.11.0")
+"""These compile float32 scatter-add for GPUs into a compare-and-swap loop (openxla/xla#46225)."""
 
 _PACKAGES = ("jax", "jaxlib", "equinox", "numpy", "scipy", "pydantic")
 
@@ -93,6 +96,21 @@ def describe_device() -> dict[str, Any]:
         "kind": devices[0].device_kind,
         "count": len(devices),
     }
+
+
+def slow_device_warning(device: Mapping[str, Any], versions: Mapping[str, str]) -> str | None:
+    """Warn of a jaxlib that makes back-projection hundreds of times slower on this device.
+
+    ``device`` and ``versions`` are what `describe_device` and `versions` return.
+    """
+    jaxlib = versions.get("jaxlib")
+    if device["platform"] not in ("gpu", "cuda") or jaxlib not in _SLOW_SCATTER_JAXLIB:
+        return None
+    return (
+        f"jaxlib {jaxlib} adds into arrays hundreds of times slower than it should on a GPU "
+        f"({device['kind']}), so reconstruction will take very long. Stop the run, install jax and "
+        "jaxlib 0.10.1, or 0.11.1 or later, and resume it."
+    )
 
 
 def command_line() -> list[str]:

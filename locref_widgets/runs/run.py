@@ -73,7 +73,7 @@ class Run:
         return follow_events(self.folder.events_path, ended=lambda: self.status in _ENDED)
 
     def pause(self) -> None:
-        """Ask it to pause, within about a second."""
+        """Ask it to pause after the batch under way."""
         self._ask("pause")
 
     def continue_(self) -> None:
@@ -161,7 +161,7 @@ def refine(
 ) -> Run:
     """Refine in this process, with a progress bar; return when it is finished or stopped.
 
-    Ctrl-C stops it within about a second, leaves a run that can be resumed, and raises
+    Ctrl-C stops it after the batch under way, leaves a run that can be resumed, and raises
     KeyboardInterrupt. ``resume`` goes on with the run in ``out``, if there is one.
     ``refine_loop`` stands in for the real one in tests.
 

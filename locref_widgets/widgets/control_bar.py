@@ -14,7 +14,7 @@ from locref_widgets.widgets.dashboard_state import DashboardState
 from locref_widgets.widgets.words import progress_words, status_html
 
 _BUTTONS = {
-    "pause": ("Pause", "pause", "Pause after the batch under way (a second or so)"),
+    "pause": ("Pause", "pause", "Pause after the batch under way"),
     "continue": ("Continue", "play", "Go on with a paused run"),
     "stop": ("Stop", "stop", "End the run after the batch under way; it can be resumed later"),
 }

@@ -11,7 +11,6 @@ from typing import Any
 
 PHASE_WORDS = {
     "noise": "measuring the noise",
-    "subtraction": "subtracting the signal outside the mask",
     "reconstruction": "reconstructing the half-maps",
     "search": "searching each particle's pose",
     "fsc": "measuring the resolution",

@@ -75,6 +75,7 @@ def test_overrides_replace_the_file_and_a_fulcrum_replaces_the_other_unit(tmp_pa
         ("seed: [1", "not valid YAML"),
         ("- 1\n- 2", "name: value"),
         ("sed: 1", "did you mean seed"),
+        ("self: 1", "no setting 'self'"),
         ("!!python/object/apply:os.getcwd []", "not valid YAML"),
     ],
 )

@@ -127,7 +127,8 @@ def _next(inputs, settings, before: IterationResult | None) -> IterationResult:
 
 
 def kill_at(instant: str) -> None:
-    """Make this process kill itself, as by ``kill -9``, at a delicate instant of iteration 2."""
+    """Make this process kill itself, as by ``kill -9``, at a delicate instant (of iteration 2)."""
+    from locref_widgets.io import atomic
     from locref_widgets.runs import durable, events, finish, iteration_files
     from locref_widgets.runs.observer import RunObserver
 
@@ -157,6 +158,8 @@ def kill_at(instant: str) -> None:
         RunObserver.tell_iteration = lambda self, result: (
             die() if result.iteration == 2 else tell(self, result)
         )
+    elif instant == BEFORE_THE_RECORD:
+        atomic.os.replace = lambda src, dst, **_: die()
     elif instant == "while an event is written":
         events.os.write = torn
     elif instant == "while the results are written":
@@ -164,6 +167,9 @@ def kill_at(instant: str) -> None:
     else:
         raise ValueError(instant)
 
+
+BEFORE_THE_RECORD = "while the first run.json is written"
+"""Apart from the others, since there is no run yet that could be opened."""
 
 INSTANTS = [
     "while an iteration is written",

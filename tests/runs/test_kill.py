@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from locref_widgets.errors import InputError
 from locref_widgets.refinement.settings import RefinementSettings
 from locref_widgets.runs.run import Run, open_run, refine
-from tests.runs.fake_job import INSTANTS, make_loop, read_job
+from tests.runs.fake_job import BEFORE_THE_RECORD, INSTANTS, make_loop, read_job
 from tests.runs.test_run import assert_same_results
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -51,6 +52,17 @@ def test_killed_at_a_delicate_instant(job_folder, run_path, uninterrupted, insta
     assert complete(job_folder, run_path).status == "finished"
     told = [e["iteration"] for e in run.events() if e["kind"] == "iteration_finished"]
     assert told == [0, 1, 2, 3]
+    assert_same_results(run_path, uninterrupted)
+
+
+def test_killed_before_there_is_a_run(job_folder, run_path, uninterrupted):
+    process = start(job_folder, run_path, 0.0, KILL_AT=BEFORE_THE_RECORD)
+    assert process.wait(120) == -9
+    assert list(run_path.glob(".run.json.*.part"))
+    with pytest.raises(InputError, match="is not a run folder"):
+        open_run(run_path)
+    assert complete(job_folder, run_path).status == "finished"
+    assert not list(run_path.glob(".run.json.*.part"))
     assert_same_results(run_path, uninterrupted)
 
 

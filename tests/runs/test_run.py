@@ -1,5 +1,6 @@
 """A whole run in this process: folder, events, requests, interruption, resuming, failure."""
 
+import errno
 import json
 import os
 import signal
@@ -13,6 +14,7 @@ import pytest
 from locref_widgets.errors import InputError, OutputError
 from locref_widgets.refinement.settings import RefinementSettings
 from locref_widgets.runs import iteration_files
+from locref_widgets.runs import job as job_module
 from locref_widgets.runs.lock import WriterLock, read_owner
 from locref_widgets.runs.run import Run, open_run, refine
 from tests.runs.fake_job import Job, make_loop
@@ -242,6 +244,32 @@ def test_a_folder_with_other_things_is_not_touched(job, run_path):
     with pytest.raises(InputError, match=r"not empty and holds no run \(thesis.tex"):
         run_fake(job, run_path)
     assert [p.name for p in run_path.iterdir()] == ["thesis.tex"]
+
+
+@pytest.mark.parametrize("method", ["exists", "iterdir"])
+def test_a_folder_that_may_not_be_read_says_so(job, run_path, monkeypatch, method):
+    run_path.mkdir()
+    real = getattr(Path, method)
+
+    def closed(self, *arguments, **keywords):
+        # Only this folder, and as the system does it: tests may be run by root.
+        if self in (run_path, run_path / "run.json"):
+            raise PermissionError(errno.EACCES, "Permission denied", str(self))
+        return real(self, *arguments, **keywords)
+
+    monkeypatch.setattr(Path, method, closed)
+    with pytest.raises(InputError, match=r"cannot be looked at \(Permission denied\)") as caught:
+        run_fake(job, run_path)
+    assert str(caught.value).startswith(str(run_path))
+
+
+def test_a_jaxlib_that_is_slow_on_the_device_is_a_warning(job, run_path, monkeypatch):
+    gpu = {"platform": "gpu", "kind": "NVIDIA A100", "count": 1}
+    monkeypatch.setattr(job_module, "describe_device", lambda: gpu)
+    monkeypatch.setattr(job_module, "versions", lambda: {"jaxlib": "0.10.2"})
+    run = run_fake(job, run_path)
+    warnings = [e["message"] for e in run.events() if e["kind"] == "warning"]
+    assert any("jaxlib 0.10.2" in message for message in warnings)
 
 
 def test_what_is_only_in_memory_is_kept_with_the_run(job, run_path):
