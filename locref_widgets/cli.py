@@ -60,7 +60,11 @@ def refine(
     mask: Annotated[Path | None, typer.Option(help="Soft mask of the region (.mrc).")] = None,
     half_maps: Annotated[
         tuple[Path, Path] | None,
-        typer.Option(metavar="A B", help="Half-maps to start from, in place of the map."),
+        typer.Option(
+            metavar="A B",
+            help="Half-maps of half-sets 1 and 2, beside --map: each half starts from its own, "
+            "which is also what is subtracted from it.",
+        ),
     ] = None,
     out: Annotated[Path | None, typer.Option(help="Folder for the run, new or empty.")] = None,
     settings: Annotated[
