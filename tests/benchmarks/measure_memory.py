@@ -30,7 +30,8 @@ def make_larger(small: Path, large: Path) -> None:
     write_star(large / "consensus.star", blocks)
     with mrcfile.mmap(small / "particles.mrcs") as source:
         shape = (n * TIMES, *source.data.shape[1:])
-        with mrcfile.new_mmap(large / "particles.mrcs", shape, source.mode, overwrite=True) as out:
+        mode = int(source.header.mode)
+        with mrcfile.new_mmap(large / "particles.mrcs", shape, mode, overwrite=True) as out:
             for k in range(TIMES):
                 out.data[k * n : (k + 1) * n] = source.data
             out.set_image_stack()
