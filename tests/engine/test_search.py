@@ -1,5 +1,7 @@
 """Scores and search against brute force in float64, with the templates in closed form."""
 
+from dataclasses import replace
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -14,6 +16,7 @@ from locref_widgets.engine.search import search_particles
 from locref_widgets.engine.search_plan import plan_search
 from locref_widgets.engine.slicing import make_projector, slice_radius
 from tests.engine.objects import compact_blobs, random_rotation
+from tests.engine.oracle import Oracle
 
 BOX, RADIUS = 32, 15
 EXTENT_RAD, SHIFT_EXTENT_PX = 0.3, 6.0
@@ -36,7 +39,7 @@ def _truth(blobs, rotation, lever, turn, shift, coordinates):
 class _Case:
     """A noisy image of a region that moved about a fulcrum, and its exact log-likelihood."""
 
-    def __init__(self, rng, noise_sd, with_ctf=True):
+    def __init__(self, rng, noise_sd, with_ctf=True, turn=None, shift=None):
         self.disc = make_disc(BOX, RADIUS)
         self.coordinates = np.asarray(self.disc.coordinates, np.float64)
         self.blobs = compact_blobs(rng, BOX, radius=0.2)
@@ -47,6 +50,8 @@ class _Case:
         angle = rng.uniform(0, 2 * np.pi)
         length = rng.uniform(0, 0.45 * SHIFT_EXTENT_PX)
         self.shift = length * np.array([np.cos(angle), np.sin(angle)])
+        self.turn = self.turn if turn is None else turn
+        self.shift = self.shift if shift is None else shift
         self.ctf = _ctf(self.disc, 0.02) if with_ctf else np.ones(len(self.coordinates))
         clean = self.ctf * self.template(self.turn, self.shift)
         shells = np.asarray(self.disc.shells)
@@ -80,27 +85,89 @@ class _Case:
             jnp.asarray(self.lever, jnp.float32),
         )
 
+    def oracle(self):
+        return Oracle(
+            self.projector(),
+            BOX,
+            self.coordinates,
+            self.rotation,
+            self.lever,
+            self.image,
+            self.ctf,
+            self.sigma2,
+            np.asarray(self.disc.shells) >= 1,
+        )
+
     def projector(self):
         padded = 2 * BOX
         radius = min(slice_radius(RADIUS, BOX, padded), padded // 2 - 1)
         return make_projector(jnp.asarray(self.blobs.volume(BOX, 1.0)), radius)
 
 
-def test_scores_equal_the_log_likelihood(rng):
-    case = _Case(rng, noise_sd=1.0)
-    turns = rng.uniform(-0.2, 0.2, (5, 3))
-    shifts = rng.uniform(-2, 2, (4, 2))
-    found = score_candidates(
-        case.projector(),
-        case.weighted(),
-        jnp.asarray(turns, jnp.float32),
-        jnp.asarray(shifts, jnp.float32),
-        case.disc,
-        case.disc.shells.size,
+def _score_all(case, turns, shifts):
+    return np.asarray(
+        score_candidates(
+            case.projector(),
+            case.weighted(),
+            jnp.asarray(turns, jnp.float32),
+            jnp.asarray(shifts, jnp.float32),
+            case.disc,
+            case.disc.shells.size,
+        )
     )
+
+
+@pytest.mark.parametrize("with_ctf", [True, False])
+@pytest.mark.parametrize("noise_sd", [0.5, 5.0])
+def test_scores_equal_the_log_likelihood_of_the_same_interpolant(noise_sd, with_ctf, rng):
+    case = _Case(rng, noise_sd, with_ctf)
+    oracle = case.oracle()
+    turns, shifts = rng.uniform(-0.2, 0.2, (6, 3)), rng.uniform(-2, 2, (5, 2))
+    found = _score_all(case, turns, shifts)
+    expected = np.array([[oracle.log_likelihood(u, t) for t in shifts] for u in turns])
+    np.testing.assert_allclose(oracle.scores(turns, shifts), expected, rtol=1e-9, atol=1e-9)
+    # Float32: points reach |q| = 31 and are rounded to 2e-6 of a cell, phases to 1e-6 rad, and
+    # the terms to 1e-7; measured 1e-6 of the largest score.
+    np.testing.assert_allclose(found, expected, atol=1e-5 * np.abs(expected).max(), rtol=0)
+
+
+def test_scores_equal_the_log_likelihood_in_closed_form(rng):
+    case = _Case(rng, noise_sd=1.0)
+    turns, shifts = rng.uniform(-0.2, 0.2, (5, 3)), rng.uniform(-2, 2, (4, 2))
     expected = np.array([[case.log_likelihood(u, t) for t in shifts] for u in turns])
     # The interpolation errs by 1-2 % in the template; scores are of the order of its power.
-    np.testing.assert_allclose(found, expected, atol=0.02 * np.abs(expected).max())
+    np.testing.assert_allclose(
+        _score_all(case, turns, shifts), expected, atol=0.02 * np.abs(expected).max()
+    )
+
+
+def test_jacobian_is_that_of_the_interpolant(rng):
+    case = _Case(rng, noise_sd=1.0)
+    oracle = case.oracle()
+    pose = np.concatenate([case.turn, case.shift])
+    values, jacobian = template_and_jacobian(
+        case.projector(), case.weighted(), case.disc, jnp.asarray(pose, jnp.float32)
+    )
+    pixels = len(case.coordinates)
+    values = np.asarray(values[:pixels] + 1j * values[pixels:])
+    jacobian = np.asarray(jacobian[:, :pixels] + 1j * jacobian[:, pixels:])
+    # The interpolant has a kink at a cell's face. The differences below move points by 3e-5 cells
+    # and float32 places them to 1e-5: pixels nearer than that to a face are left out.
+    points = oracle.points(case.turn)
+    inner = np.all(np.abs(points - np.rint(points)) > 1e-4, axis=1)
+    assert inner.sum() > 0.95 * pixels
+
+    def moved(change):
+        turn = Rotation.from_rotvec(change[:3]) * Rotation.from_rotvec(case.turn)
+        return oracle.template(turn.as_rotvec(), case.shift + change[3:])[inner]
+
+    expected = moved(np.zeros(5))
+    # Both to float32's rounding of points and phases: measured 1e-6.
+    assert np.linalg.norm(values[inner] - expected) < 1e-5 * np.linalg.norm(expected)
+    for i in range(5):
+        step = 1e-6 * np.eye(5)[i]
+        slope = (moved(step) - moved(-step)) / 2e-6
+        assert np.linalg.norm(jacobian[i][inner] - slope) < 1e-4 * np.linalg.norm(slope)
 
 
 def test_jacobian_against_finite_differences_of_the_closed_form(rng):
@@ -120,55 +187,87 @@ def test_jacobian_against_finite_differences_of_the_closed_form(rng):
     for i in range(5):
         step = 1e-5 * np.eye(5)[i]
         slope = (closed_form(step) - closed_form(-step)) / 2e-5
-        # The trilinear interpolant's slope is one-sided within a cell: measured 5-8 %.
-        assert np.linalg.norm(jacobian[i] - slope) < 0.12 * np.linalg.norm(slope)
+        # The trilinear interpolant's slope is one-sided within a cell: measured 5-15 %. That it is
+        # the interpolant's own slope is held to rounding above.
+        assert np.linalg.norm(jacobian[i] - slope) < 0.25 * np.linalg.norm(slope)
 
 
-def _brute_force(case, plan):
-    """Best candidate on the grid of the plan's finest cells, float64."""
-    spacing = [plan.levels[-1].turn_spacing_rad, plan.levels[-1].shift_spacing_px]
-    best, where = -np.inf, None
-    turns = _finest(plan.root_turns_rad(), plan.levels, 3, plan.rotation_extent_rad)
-    shifts = _finest(plan.root_shifts_px(), plan.levels, 2, plan.shift_radius_px)
-    k = case.coordinates
-    used = np.asarray(case.disc.shells) >= 1
-    waves = np.exp(-2j * np.pi * (shifts @ k.T) / BOX)
-    weighted = np.where(used, 2 * case.ctf * case.image / case.sigma2, 0)
-    power = np.where(used, case.ctf**2 / case.sigma2, 0)
-    for turn in turns:
-        template = case.template(turn, np.zeros(2))
-        scores = (waves @ (np.conj(template) * weighted)).real - np.abs(template) ** 2 @ power
-        i = int(np.argmax(scores))
-        if scores[i] > best:
-            best, where = scores[i], (turn, shifts[i])
-    return best, where, spacing
-
-
-def _finest(points, levels, dimensions, reach):
-    spacings = [
-        level.turn_spacing_rad if dimensions == 3 else level.shift_spacing_px for level in levels
-    ]
+def _finest(points, spacings, reach):
+    """Centres, within the extent, of all cells of the last level that the roots contain."""
     points = np.asarray(points, np.float64)
+    dimensions = points.shape[1]
     for spacing in spacings[:-1]:
         offsets = child_offsets(spacing, dimensions)
         points = (points[:, None] + offsets).reshape(-1, dimensions)
     return points[np.linalg.norm(points, axis=1) <= reach]
 
 
+def _brute_force(case, plan):
+    """Best log-likelihood (float64) of all of the finest level's cells."""
+    turns = _finest(
+        plan.root_turns_rad(),
+        [level.turn_spacing_rad for level in plan.levels],
+        plan.rotation_extent_rad,
+    )
+    shifts = _finest(
+        plan.root_shifts_px(),
+        [level.shift_spacing_px for level in plan.levels],
+        plan.shift_radius_px,
+    )
+    return float(case.oracle().scores(turns, shifts).max())
+
+
+def _shortfall(case, plan):
+    """How far the optimum found lies below brute force, in float64, and whether it is certified."""
+    batch = jax.tree.map(lambda a: a[None], case.weighted())
+    found = search_particles(case.projector(), batch, case.disc, plan, 1)
+    turn = np.asarray(found.turn_rad[0], np.float64)
+    shift = np.asarray(found.shift_px[0], np.float64)
+    assert np.linalg.norm(turn) <= EXTENT_RAD * (1 + 1e-5)
+    assert np.linalg.norm(shift) <= SHIFT_EXTENT_PX / 2 * (1 + 1e-5)
+    oracle = case.oracle()
+    # Rounding may hide this much from the search: a score's terms are off by a few float32
+    # roundings (6e-8), here 16 of them, all to the same side.
+    allowance = 1e-6 * oracle.sum_of_sizes(turn)
+    missing = _brute_force(case, plan) - oracle.log_likelihood(turn, shift) - allowance
+    return missing, bool(found.certified[0])
+
+
+@pytest.mark.parametrize("with_ctf", [True, False])
 @pytest.mark.parametrize("noise_sd", [0.5, 2.0, 5.0])
-def test_search_is_at_least_as_good_as_brute_force_on_its_finest_grid(noise_sd, rng):
-    """The polished optimum must not lie below the best of all finest cells (float64)."""
+def test_certified_search_is_at_least_as_good_as_brute_force(noise_sd, with_ctf, rng):
+    """With lists that lose nothing only the bound leaves cells out: never that of the optimum."""
     plan = plan_search(BOX, RADIUS, 9.0, EXTENT_RAD, SHIFT_EXTENT_PX)
-    cases = [_Case(rng, noise_sd) for _ in range(4)]
-    for case in cases:
-        batch = jax.tree.map(lambda a: a[None], case.weighted())
-        found = search_particles(case.projector(), batch, case.disc, plan, 1)
-        turn = np.asarray(found.turn_rad[0], np.float64)
-        shift = np.asarray(found.shift_px[0], np.float64)
-        ours = case.log_likelihood(turn, shift)
-        best, _, _ = _brute_force(case, plan)
-        # 2 % for the interpolation, as in the scores' own test.
-        assert ours > best - 0.02 * abs(best) - 0.1
+    levels = tuple(replace(a, keep_turns=10**5, keep_shifts=10**5) for a in plan.levels)
+    plan = replace(plan, levels=levels)
+    for _ in range(2):
+        missing, certified = _shortfall(_Case(rng, noise_sd, with_ctf), plan)
+        assert certified
+        assert missing <= 0
+
+
+@pytest.mark.parametrize("with_ctf", [True, False])
+def test_search_with_its_own_lists_is_at_least_as_good_as_brute_force(with_ctf, rng):
+    """Where the image says something of the pose, the lists' capacity costs nothing either.
+
+    (Where it says nothing, a cell that the lists lost may win by noise: of 120 such particles one
+    lost 0.04 in log-likelihood by it, and it was reported as not certified.)
+    """
+    plan = plan_search(BOX, RADIUS, 9.0, EXTENT_RAD, SHIFT_EXTENT_PX)
+    for _ in range(6):
+        missing, _ = _shortfall(_Case(rng, 0.5, with_ctf), plan)
+        assert missing <= 0
+
+
+def test_search_ends_inside_the_extents_where_the_truth_lies_beyond_them(rng):
+    """Cells at the rim whose centres lie outside must not win by what is not allowed."""
+    plan = plan_search(BOX, RADIUS, 9.0, EXTENT_RAD, SHIFT_EXTENT_PX)
+    for _ in range(4):
+        turn = rng.normal(size=3)
+        turn *= 1.15 * EXTENT_RAD / np.linalg.norm(turn)
+        case = _Case(rng, 0.5, with_ctf=False, turn=turn, shift=np.array([2.9, 1.2]))
+        missing, _ = _shortfall(case, plan)
+        assert missing <= 0
 
 
 def test_errors_are_those_of_the_noise(rng):
