@@ -56,7 +56,7 @@ class Oracle:
         return value * self._wave((moved - self.lever_px)[:2])
 
     def template(self, turn: np.ndarray, shift: np.ndarray) -> np.ndarray:
-        """The same with the origin of the image changed by ``shift``: the region moves by -shift."""
+        """The same with the image's origin changed by ``shift``: the region moves by -shift."""
         return self.unshifted_template(turn) * self._wave(-np.asarray(shift))
 
     def log_likelihood(self, turn: np.ndarray, shift: np.ndarray) -> float:
@@ -70,10 +70,10 @@ class Oracle:
         weighted = (2 * np.conj(self.transfer) * self.image / self.sigma2)[self.used]
         power = (np.abs(self.transfer) ** 2 / self.sigma2)[self.used]
         out = np.empty((len(turns), len(shifts)))
-        for row, turn in zip(out, turns, strict=True):
+        for row, turn in enumerate(turns):
             template = self.unshifted_template(turn)[self.used]
-            row[:] = (waves @ (weighted * np.conj(template))).real
-            row -= np.abs(template) ** 2 @ power
+            products = (waves @ (weighted * np.conj(template))).real
+            out[row] = products - np.abs(template) ** 2 @ power
         return out
 
     def sum_of_sizes(self, turn: np.ndarray) -> float:

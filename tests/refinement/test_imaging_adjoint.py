@@ -184,7 +184,7 @@ def test_the_conjugate_transfer_is_the_adjoint_on_real_images(box_px, rng):
 
 
 def test_weighing_an_image_applies_the_adjoint_and_the_half_planes_weights(rng):
-    """``<T, Y>`` is ``2 <C T, X> / sigma^2`` over the half plane, ``<|T|^2, Q>`` twice the power."""
+    """``<T, Y>`` is ``2 <C T, X> / sigma^2``, ``<|T|^2, Q>`` twice the power, over half a plane."""
     disc = make_disc(24)
     transfer = transfer_function(_optics(rng)[0], disc, jnp.asarray(PIXEL_SIZE_ANGSTROM))
     template, image = _random_complex(rng, (2, disc.shells.size))
