@@ -181,11 +181,6 @@ def evaluate_antisymmetric_phase(
     return jnp.asarray(tilt_phase) + _zernike_sum(params.odd_zernike, x, y, first_order=1)
 
 
-def has_antisymmetric(params: CTFParameters) -> bool:
-    """Tell whether any particle has beam tilt or an odd Zernike term (not under ``jax.jit``)."""
-    return bool(np.any(np.asarray(params.beam_tilt_mrad)) or np.any(np.asarray(params.odd_zernike)))
-
-
 def _zernike_sum(
     coefficients: Float[RealArray, " terms"],
     x: Float[Array, " p"],

@@ -142,16 +142,6 @@ def _resample_axis(
     return jnp.roll(jnp.moveaxis(lines, -1, axis), new_px // 2, axis)
 
 
-@jax.jit
-def apply_bfactor(
-    volume: Float[AnyArray, "z y x"], voxel_size_angstrom: Scalar, bfactor_angstrom2: Scalar
-) -> Float[Array, "z y x"]:
-    """Multiply the spectrum by ``exp(-B s^2 / 4)``: B > 0 blurs, B < 0 sharpens."""
-    box_px = volume.shape[-1]
-    s_squared = (radius_fourier_px(box_px) / (box_px * voxel_size_angstrom)) ** 2
-    return _multiply_spectrum(volume, jnp.exp(-0.25 * bfactor_angstrom2 * s_squared))
-
-
 def fsc_weights(fsc_curve: FSCCurve, threshold: float = 0.143) -> Float[np.ndarray, " shells"]:
     """Amplitude weight of each shell of the average of two half-maps, ``sqrt(2 FSC / (1 + FSC))``.
 

@@ -273,17 +273,3 @@ def insert_points(
     flat = flat.at[index.reshape(-1)].add(spread.reshape(-1, 3), mode="promise_in_bounds")
     sums = flat.reshape(accumulator.sums.shape)
     return Accumulator(sums, accumulator.padded_px, radius)
-
-
-def insert_slice(
-    accumulator: Accumulator,
-    rotation: Float[Array, "3 3"],
-    disc: Disc,
-    values: Complex[Array, " p"],
-    weights: Float[Array, " p"],
-) -> Accumulator:
-    """Add one image's coefficients and weights on its slice: the adjoint of `slice_volume`."""
-    points = slice_points(
-        rotation, jnp.asarray(disc.coordinates), accumulator.padded_px, disc.box_px
-    )
-    return insert_points(accumulator, points, jnp.real(values), jnp.imag(values), weights)

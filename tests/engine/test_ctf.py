@@ -17,7 +17,6 @@ from locref_widgets.engine.ctf import (
     CTFParameters,
     evaluate_antisymmetric_phase,
     evaluate_ctf,
-    has_antisymmetric,
     magnified_coordinates,
     make_ctf_parameters,
     wavelength_angstrom,
@@ -449,11 +448,3 @@ def test_batches_and_selection() -> None:
     np.testing.assert_array_equal(
         params[np.array([2, 0])].defocus_u_angstrom, defocus[[2, 0]].astype(np.float32)
     )
-
-
-def test_has_antisymmetric() -> None:
-    assert not has_antisymmetric(make_ctf_parameters(2, **PLAIN))
-    assert not has_antisymmetric(make_ctf_parameters(2, **PLAIN, odd_zernike=np.zeros(6)))
-    assert not has_antisymmetric(make_ctf_parameters(2, **PLAIN, even_zernike=EVEN))
-    assert has_antisymmetric(make_ctf_parameters(2, **PLAIN, odd_zernike=ODD))
-    assert has_antisymmetric(make_ctf_parameters(2, **PLAIN, beam_tilt_mrad=[[0, 0], [0, 0.1]]))
