@@ -127,7 +127,7 @@ def test_scores_equal_the_log_likelihood_of_the_same_interpolant(noise_sd, with_
     expected = np.array([[oracle.log_likelihood(u, t) for t in shifts] for u in turns])
     np.testing.assert_allclose(oracle.scores(turns, shifts), expected, rtol=1e-9, atol=1e-9)
     # Float32: points reach |q| = 31 and are rounded to 2e-6 of a cell, phases to 1e-6 rad, and
-    # the terms to 1e-7; measured 1e-6 of the largest score.
+    # the terms to 1e-7.
     np.testing.assert_allclose(found, expected, atol=1e-5 * np.abs(expected).max(), rtol=0)
 
 
@@ -162,7 +162,7 @@ def test_jacobian_is_that_of_the_interpolant(rng):
         return oracle.template(turn.as_rotvec(), case.shift + change[3:])[inner]
 
     expected = moved(np.zeros(5))
-    # Both to float32's rounding of points and phases: measured 1e-6.
+    # Both to float32's rounding of points and phases.
     assert np.linalg.norm(values[inner] - expected) < 1e-5 * np.linalg.norm(expected)
     for i in range(5):
         step = 1e-6 * np.eye(5)[i]
@@ -187,7 +187,7 @@ def test_jacobian_against_finite_differences_of_the_closed_form(rng):
     for i in range(5):
         step = 1e-5 * np.eye(5)[i]
         slope = (closed_form(step) - closed_form(-step)) / 2e-5
-        # The trilinear interpolant's slope is one-sided within a cell: measured 5-15 %. That it is
+        # The trilinear interpolant's slope is constant within a cell: up to 15 % off. That it is
         # the interpolant's own slope is held to rounding above.
         assert np.linalg.norm(jacobian[i] - slope) < 0.25 * np.linalg.norm(slope)
 
