@@ -19,6 +19,7 @@ from locref_widgets.engine.slicing import (
     grid_shape,
     insert_points,
     interpolation_envelope,
+    slice_points,
 )
 
 _WEIGHT_FLOOR = 1e-3
@@ -45,11 +46,11 @@ def add_images(
     values, weights
         ``C* X / sigma^2``, centred on the map's centre, and ``|C|^2 / sigma^2``.
     """
-    scale = accumulator.padded_px / box_px
+    padded = accumulator.padded_px
 
     def add_one(sums: Accumulator, image: tuple) -> tuple[Accumulator, None]:
         rotation, plane, value, weight = image
-        points = scale * (plane[:, :1] * rotation[0] + plane[:, 1:] * rotation[1])
+        points = slice_points(rotation, plane, padded, box_px)
         return insert_points(sums, points, jnp.real(value), jnp.imag(value), weight), None
 
     # The volume is the carry of a scan: one volume per image would cost 100 times as much.

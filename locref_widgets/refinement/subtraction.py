@@ -17,7 +17,7 @@ from locref_widgets.engine.ctf import (
 )
 from locref_widgets.engine.grids import Disc, image_to_disc
 from locref_widgets.engine.likelihood import phase_ramp
-from locref_widgets.engine.slicing import Projector, interpolate
+from locref_widgets.engine.slicing import Projector, interpolate, slice_points
 
 
 class DiscImages(eqx.Module):
@@ -74,11 +74,10 @@ def project_images(
 ) -> Complex[Array, "b p"]:
     """What a map contributes to each image: its projection at the pose, times the transfer."""
     plain = jnp.asarray(disc.coordinates)
-    scale = projector.padded_px / disc.box_px
 
     def project(inputs: tuple) -> Complex[Array, " p"]:
         coordinates, transfer, rotation, origin = inputs
-        points = scale * (coordinates[:, :1] * rotation[0] + coordinates[:, 1:] * rotation[1])
+        points = slice_points(rotation, coordinates, projector.padded_px, disc.box_px)
         coefficients = jax.lax.complex(*interpolate(projector, points))
         # A map point r is seen at (R r)_xy - o.
         return coefficients * transfer * phase_ramp(plain, -origin, disc.box_px)
