@@ -19,9 +19,8 @@ _RANGE_TOLERANCE = 1e-3
 _EDGE_RESOLUTIONS = 5.0
 """A soft edge should be this many times the resolution wide (cryoSPARC's guide says the same)."""
 
-_EDGE_TOLERANCE = 0.4
-"""Share of that width from which nothing is said: two resolution elements do little harm yet, and
-many masks in use have no more."""
+_EDGE_TOLERANCE = 0.8
+"""The width is measured from voxels on a slope, to about a tenth."""
 
 _DENSITY_LEVEL = 0.2
 """Fraction of the map's maximum that counts as density."""

@@ -57,16 +57,14 @@ def test_binary_mask(reference):
 
 
 def test_edge_that_is_too_hard(reference):
-    narrow = soft_ball(radius_px=8.0, edge_angstrom=6.0)
-    text = only_warning(narrow, reference, resolution_angstrom=4.0)
+    text = only_warning(soft_ball(radius_px=8.0, edge_angstrom=6.0), reference)
     assert "the soft edge is about 6 Å wide" in text
 
 
 def test_needed_edge_follows_the_resolution(reference):
-    # An edge of 15 Å: nothing is said from two resolution elements on.
-    text = only_warning(soft_ball(), reference, resolution_angstrom=8.0)
-    assert "40 Å (27 voxels)" in text
-    assert checks.check_mask(as_mask(soft_ball()), reference, resolution_angstrom=7.0) == []
+    text = only_warning(soft_ball(), reference, resolution_angstrom=6.0)
+    assert "30 Å (20 voxels)" in text
+    assert checks.check_mask(as_mask(soft_ball()), reference, resolution_angstrom=3.0) == []
 
 
 @pytest.mark.parametrize("edge_angstrom", [6.0, 12.0, 20.0])
