@@ -98,10 +98,10 @@ class _Case:
             np.asarray(self.disc.shells) >= 1,
         )
 
-    def projector(self):
-        padded = 2 * BOX
+    def projector(self, padding=2):
+        padded = padding * BOX
         radius = min(slice_radius(RADIUS, BOX, padded), padded // 2 - 1)
-        return make_projector(jnp.asarray(self.blobs.volume(BOX, 1.0)), radius)
+        return make_projector(jnp.asarray(self.blobs.volume(BOX, 1.0)), radius, padding)
 
 
 def _score_all(case, turns, shifts):
@@ -174,7 +174,7 @@ def test_jacobian_against_finite_differences_of_the_closed_form(rng):
     case = _Case(rng, noise_sd=1.0)
     pose = np.concatenate([case.turn, case.shift])
     values, jacobian = template_and_jacobian(
-        case.projector(), case.weighted(), case.disc, jnp.asarray(pose, jnp.float32)
+        case.projector(padding=4), case.weighted(), case.disc, jnp.asarray(pose, jnp.float32)
     )
 
     def closed_form(change):
@@ -187,9 +187,10 @@ def test_jacobian_against_finite_differences_of_the_closed_form(rng):
     for i in range(5):
         step = 1e-5 * np.eye(5)[i]
         slope = (closed_form(step) - closed_form(-step)) / 2e-5
-        # The trilinear interpolant's slope is constant within a cell: up to 15 % off. That it is
-        # the interpolant's own slope is held to rounding above.
-        assert np.linalg.norm(jacobian[i] - slope) < 0.25 * np.linalg.norm(slope)
+        # The trilinear interpolant's slope is constant within a cell: on the usual doubled grid it
+        # is off by up to 15 %, on this finer one by half of that. That it is the interpolant's own
+        # slope is held to rounding above.
+        assert np.linalg.norm(jacobian[i] - slope) < 0.12 * np.linalg.norm(slope)
 
 
 def _finest(points, spacings, reach):
