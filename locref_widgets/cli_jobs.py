@@ -94,9 +94,16 @@ def describe_status(run: "Run") -> str:
         lines.append(
             f"  median change {pose}° and {_text(shift)} px; {at_bound:.1f} % at the bound"
         )
+        lines += [f"  {line}" for line in _about_fulcrum(summary.get("fulcrum_estimate"))]
     if hint := _HINTS[values["status"]].format(values["folder"]):
         lines.append(f"  {hint}")
     return "\n".join(lines)
+
+
+def _about_fulcrum(estimate: dict[str, Any] | None) -> tuple[str, ...]:
+    from locref_widgets.runs.fulcrum_estimate import describe_estimate
+
+    return describe_estimate(estimate) if estimate and estimate["is_offered"] else ()
 
 
 def describe_result(run: "Run") -> str:

@@ -7,6 +7,7 @@ from typing import Any
 from locref_widgets.figures.histograms import share_at_limit
 from locref_widgets.figures.page import number_card, value_with_unit
 from locref_widgets.figures.run_data import RunData, as_array, number
+from locref_widgets.runs.fulcrum_estimate import describe_estimate
 
 # Shares of particles at the bound: below the first nothing need be done, above the second much.
 FEW_AT_BOUND, MANY_AT_BOUND = 0.02, 0.10
@@ -111,6 +112,9 @@ def findings(run: RunData) -> list[Advice]:
     bound = _about_bound(run)
     if bound is not None:
         found.append(bound)
+    fulcrum = run.fulcrum_estimate
+    if fulcrum is not None and fulcrum["is_offered"] and not fulcrum["agrees"]:
+        found.append(Advice("note", *describe_estimate(fulcrum)))
     if run.status == "finished" and not run.last.get("converged"):
         text = "Resolution or poses were still changing; more iterations may sharpen the map."
         found.append(Advice("note", "Stopped at the largest number of iterations.", text))

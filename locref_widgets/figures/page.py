@@ -28,6 +28,14 @@ def figure_card(title: str, explanation: str, svg: str, span: int) -> str:
     )
 
 
+def text_card(title: str, text: str, caption: str, span: int) -> str:
+    """Build a card with a title, a sentence or two, and in smaller print what they rest on."""
+    return (
+        f'<section class="card span-{span}"><h3>{escape(title)}</h3>'
+        f'<p class="text">{escape(text)}</p><p class="caption">{escape(caption)}</p></section>'
+    )
+
+
 def number_card(label: str, value: str, caption: str, *, main: bool = False) -> str:
     """Build a card with one large figure; ``value`` is HTML, the others are text."""
     kind = "card span-3 main" if main else "card span-3"

@@ -5,9 +5,10 @@ import numpy as np
 from locref_widgets.figures.headline import fixed
 from locref_widgets.figures.heatmaps import plot_pose_heatmap, plot_shift_heatmap
 from locref_widgets.figures.histograms import plot_pose_histogram, plot_shift_histogram
-from locref_widgets.figures.page import figure_card
+from locref_widgets.figures.page import figure_card, text_card
 from locref_widgets.figures.run_data import RunData, as_array, number
 from locref_widgets.figures.theme import to_svg
+from locref_widgets.runs.fulcrum_estimate import describe_estimate
 
 
 def pose_cards(run: RunData) -> str:
@@ -63,7 +64,24 @@ def pose_cards(run: RunData) -> str:
         cards.append(
             figure_card("How far they shifted", text, to_svg(figure, "shift-hist", alt), 6)
         )
-    return "".join(cards)
+    return "".join(cards) + _fulcrum_card(run)
+
+
+def _fulcrum_card(run: RunData) -> str:
+    """Tell which fulcrum the changes of pose speak for, beside the one used."""
+    estimate = run.fulcrum_estimate
+    if estimate is None:
+        return ""
+    basis = ""
+    if estimate["is_offered"]:
+        basis = (
+            f"Least squares over {estimate['n_used']:,} of {estimate['n_particles']:,} particles "
+            f"with a median turn of {fixed(number(estimate['turn_median_deg']))}°. It explains "
+            f"{100 * estimate['explained_fraction']:.0f} % of the variance of the region's shifts; "
+            f"{fixed(number(estimate['residual_angstrom']))} Å along each image axis are left. "
+            "After ± stand standard errors."
+        )
+    return text_card("The fulcrum", " ".join(describe_estimate(estimate)), basis, 12)
 
 
 def _heatmap_alt(what: str, mean: np.ndarray, unit: str) -> str:

@@ -77,6 +77,11 @@ class RunData:
         """Settings by name, as the run used them."""
         return self.started.get("settings") or self.record.get("settings") or {}
 
+    @property
+    def fulcrum_estimate(self) -> dict[str, Any] | None:
+        """What the changes of pose say of the fulcrum; None until the run's end."""
+        return (self.record.get("summary") or {}).get("fulcrum_estimate")
+
     def maps(self) -> RunMaps | None:
         """Read the maps of the first and the last iteration there is; None without any."""
         run = RunFolder(self.folder)

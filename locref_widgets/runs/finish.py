@@ -10,12 +10,15 @@ from locref_widgets.errors import InputError
 from locref_widgets.io.fsc_files import write_fsc_star, write_fsc_xml
 from locref_widgets.io.mrc import write_map
 from locref_widgets.io.particles import Particles
+from locref_widgets.refinement.settings import RefinementSettings
 from locref_widgets.refinement.state import CORRECTED_CURVE, IterationResult
 from locref_widgets.runs.durable import disc_errors, whole_folder
 from locref_widgets.runs.folder import RunFolder
+from locref_widgets.runs.fulcrum_estimate import estimate_fulcrum
 from locref_widgets.runs.iteration_files import refined_particles
 
 if TYPE_CHECKING:
+    from locref_widgets.refinement.problem import RefinementInput
     from locref_widgets.runs.observer import RunObserver
 
 _GUINIER_REACH_ANGSTROM = 7.0
@@ -68,6 +71,32 @@ def sharpened_map(
     return np.asarray(sharpen(result.map, curve, bfactor), dtype=np.float32), bfactor
 
 
+def tell_fulcrum(
+    folder: RunFolder,
+    result: IterationResult,
+    inputs: "RefinementInput",
+    settings: RefinementSettings,
+    observer: "RunObserver",
+) -> None:
+    """Fit the fulcrum to the changes of pose and note it in the summary and the events.
+
+    A fit that fails is a warning, for the results are there.
+    """
+    try:
+        estimate = estimate_fulcrum(result, inputs, settings)
+    except Exception as error:
+        _log_traceback(folder)
+        observer.say(
+            "warning",
+            message="the fulcrum could not be fitted to the changes of pose "
+            f"({type(error).__name__}: {error}). The results are complete.",
+        )
+        return
+    if estimate is not None:
+        observer.say("fulcrum_estimate", **estimate)
+        folder.set_values(summary=folder.summary | {"fulcrum_estimate": estimate})
+
+
 def write_report_of(folder: RunFolder, observer: "RunObserver") -> None:
     """Write ``final/report.html``; a report that fails is a warning, for the results are there."""
     from locref_widgets.figures.report import write_report
@@ -75,10 +104,14 @@ def write_report_of(folder: RunFolder, observer: "RunObserver") -> None:
     try:
         write_report(folder.path)
     except Exception as error:
-        with (folder.path / "log.txt").open("a") as log:
-            traceback.print_exc(file=log)
+        _log_traceback(folder)
         observer.say(
             "warning",
             message=f"the report could not be written ({type(error).__name__}: {error}). The "
             f"results are complete; try again with: locref report {folder.path}",
         )
+
+
+def _log_traceback(folder: RunFolder) -> None:
+    with (folder.path / "log.txt").open("a") as log:
+        traceback.print_exc(file=log)

@@ -9,7 +9,7 @@ from locref_widgets.errors import InputError, OutputError
 from locref_widgets.refinement.settings import RefinementSettings
 from locref_widgets.refinement.state import IterationResult, StopRequested
 from locref_widgets.runs.events import EventLog, read_events
-from locref_widgets.runs.finish import write_final, write_report_of
+from locref_widgets.runs.finish import tell_fulcrum, write_final, write_report_of
 from locref_widgets.runs.folder import RunFolder
 from locref_widgets.runs.observer import Listener, RunObserver
 from locref_widgets.runs.provenance import (
@@ -92,6 +92,7 @@ def _refine(
         result = loop(inputs, settings, observer, resume=result)
     bfactor_angstrom2 = write_final(folder, result, inputs.particles)
     folder.set_values(summary=folder.summary | {"bfactor_angstrom2": round(bfactor_angstrom2, 1)})
+    tell_fulcrum(folder, result, inputs, settings, observer)
     write_report_of(folder, observer)
     observer.say(
         "run_finished",

@@ -25,7 +25,12 @@ RESOLUTIONS = (21.4, 14.6, 11.3, 10.2, 9.94)
 
 
 def write_demo_run(
-    folder: Path, *, iterations: int = 4, status: str = "finished", at_bound: float = 0.04
+    folder: Path,
+    *,
+    iterations: int = 4,
+    status: str = "finished",
+    at_bound: float = 0.04,
+    summary: dict[str, Any] | None = None,
 ) -> Path:
     """Write run.json, events.jsonl and the maps of a run that got to iteration ``iterations``."""
     rng = np.random.default_rng(7)
@@ -92,11 +97,11 @@ def write_demo_run(
         events.append({"kind": "run_finished", "iterations": iterations})
         (folder / "final").mkdir()
     (folder / "events.jsonl").write_text("".join(json.dumps(event) + "\n" for event in events))
-    (folder / "run.json").write_text(json.dumps(_record(status, settings)))
+    (folder / "run.json").write_text(json.dumps(_record(status, settings, summary or {})))
     return folder
 
 
-def _record(status: str, settings: RefinementSettings) -> dict[str, Any]:
+def _record(status: str, settings: RefinementSettings, summary: dict[str, Any]) -> dict[str, Any]:
     def file(name: str, n_bytes: int) -> dict[str, Any]:
         return {"path": f"/data/ribosome/{name}", "bytes": n_bytes, "sha256": "3f5a9c07" * 8}
 
@@ -107,7 +112,7 @@ def _record(status: str, settings: RefinementSettings) -> dict[str, Any]:
         "status": status,
         "created": "2026-01-12T09:30:11.120Z",
         "updated": "2026-01-12T09:32:02.871Z",
-        "summary": {},
+        "summary": summary,
         "settings": settings.model_dump(mode="json"),
         "command": ["locref", "refine", "particles.star", "--map", "map.mrc", "--out", "head"],
         "inputs": {

@@ -5,6 +5,7 @@ import re
 import xml.etree.ElementTree as ET
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -127,6 +128,70 @@ def test_few_particles_at_the_bound_need_nothing(tmp_path: Path) -> None:
     text = told_by(write_demo_run(tmp_path / "run", at_bound=0.005))
     assert "The search was wide enough" in text
     assert "run again" not in text.lower()
+
+
+def fulcrum_estimate(**changes: Any) -> dict[str, Any]:
+    """What run.json holds of a fulcrum 6 Å from the one the demo used."""
+    return {
+        "is_offered": True,
+        "reason": "it is known to 1.6 Å or better along every axis",
+        "point_angstrom": [-2.0, 21.0, 10.7],
+        "point_voxels": [23.5, 29.25, 26.68],
+        "standard_error_angstrom": [1.2, 1.4, 1.6],
+        "worst_error_angstrom": 1.6,
+        "worst_axis": [0.0, 0.0, 1.0],
+        "n_used": 2380,
+        "n_particles": N_PARTICLES,
+        "residual_angstrom": 2.46,
+        "explained_fraction": 0.62,
+        "systematic_error_angstrom": 0.8,
+        "drift_angstrom": [0.1, 0.0, -0.1],
+        "turn_median_deg": 7.2,
+        "reliability": 0.93,
+        "used_angstrom": [0.0, 18.0, 6.0],
+        "used_voxels": [24.0, 28.5, 25.5],
+        "distance_angstrom": 5.93,
+        "agrees": False,
+    } | changes
+
+
+def reported(folder: Path, estimate: dict[str, Any]) -> tuple[str, str]:
+    """Text of the whole report, and of its findings."""
+    run = write_demo_run(folder, summary={"fulcrum_estimate": estimate})
+    return " ".join(read(write_report(run)).text), told_by(run)
+
+
+def test_a_fulcrum_off_the_one_used_is_told_in_both_units_with_its_setting(tmp_path: Path) -> None:
+    text, findings_text = reported(tmp_path / "run", fulcrum_estimate())
+    fitted = "(-2.0, 21.0, 10.7) Å = (23.5, 29.2, 26.7) voxels, ± (1.2, 1.4, 1.6) Å"
+    used = "(0.0, 18.0, 6.0) Å = (24.0, 28.5, 25.5) voxels, 5.9 Å away"
+    for told in (text, findings_text):
+        assert fitted in told
+        assert used in told
+        assert "--fulcrum-angstrom=-2.0,21.0,10.7" in told
+        assert "may have displaced it" not in told
+    assert "2,380 of 2,500 particles" in text
+    assert "62 %" in text
+
+
+def test_a_fulcrum_that_explains_little_is_told_with_caution(tmp_path: Path) -> None:
+    little = fulcrum_estimate(explained_fraction=0.29, systematic_error_angstrom=9.2)
+    _, findings_text = reported(tmp_path / "run", little)
+    assert "may have displaced it by some 9 Å" in findings_text
+
+
+def test_a_fulcrum_that_agrees_needs_nothing(tmp_path: Path) -> None:
+    text, findings_text = reported(tmp_path / "run", fulcrum_estimate(agrees=True))
+    assert "It agrees with the one that the run used" in text
+    assert "--fulcrum-angstrom" not in text
+    assert "Fulcrum fitted" not in findings_text
+
+
+def test_a_fulcrum_that_is_unknown_is_told_with_the_reason(tmp_path: Path) -> None:
+    reason = "the particles hardly turned against one another (median turn 0.4°)"
+    text, findings_text = reported(tmp_path / "run", {"is_offered": False, "reason": reason})
+    assert "No fulcrum is offered from the pose changes. The particles hardly turned" in text
+    assert "fulcrum is offered" not in findings_text
 
 
 @pytest.mark.parametrize(("iterations", "status"), [(0, "stopped"), (2, "failed")])
