@@ -122,25 +122,37 @@ def disc_to_image(
     return jnp.fft.fftshift(jnp.fft.irfft2(spectrum, s=(n, n)), axes=(-2, -1))
 
 
-def shell_means(values: Float[Array, "*batch p"], disc: Disc) -> Float[Array, "*batch shells"]:
-    """Mean of a list of values over each shell ``0 .. radius_px`` of the disc.
+def shell_sums(values: Float[Array, "*batch p"], disc: Disc) -> Float[Array, "*batch shells"]:
+    """Sum of a list of values over each shell ``0 .. radius_px`` of the disc.
 
     The list is ordered by shell, so the sums are differences of a cumulative sum: no contended
     scatter, and the same order of summation on every device. The cumulative sum is taken on values
     centred by their mean, which keeps its rounding error at that of one shell.
     """
     edges = jnp.searchsorted(jnp.asarray(disc.shells), jnp.arange(disc.radius_px + 2))
-    counts = jnp.diff(edges)
     centre = jnp.mean(values, axis=-1, keepdims=True)
     sums = jnp.cumsum(values - centre, axis=-1)
     sums = jnp.concatenate([jnp.zeros_like(sums[..., :1]), sums], axis=-1)
-    return (sums[..., edges[1:]] - sums[..., edges[:-1]]) / counts + centre
+    return sums[..., edges[1:]] - sums[..., edges[:-1]] + centre * jnp.diff(edges)
 
 
-def quantise_radius(radius_px: int, box_px: int, step: int = 8) -> int:
-    """The radius rounded up to a multiple of ``step`` (and cut at the largest shell of the box).
+def shell_means(values: Float[Array, "*batch p"], disc: Disc) -> Float[Array, "*batch shells"]:
+    """Mean of a list of values over each shell ``0 .. radius_px`` of the disc."""
+    edges = jnp.searchsorted(jnp.asarray(disc.shells), jnp.arange(disc.radius_px + 2))
+    return shell_sums(values, disc) / jnp.diff(edges)
 
-    Array shapes follow the quantised radius, so that a refinement whose resolution creeps up does
-    not compile its search anew at every iteration; the shells beyond the true radius get weight 0.
+
+def convenient_box(least_px: float) -> int:
+    """The smallest even box of at least so many pixels whose transforms are fast.
+
+    Its edge has no prime factor beyond 5; the smallest is 16.
     """
-    return min(-(-int(radius_px) // step) * step, box_px // 2 - 1)
+    box = max(16, 2 * int(np.ceil(least_px / 2)))
+    while True:
+        rest = box
+        for prime in (2, 3, 5):
+            while rest % prime == 0:
+                rest //= prime
+        if rest == 1:
+            return box
+        box += 2

@@ -1,65 +1,89 @@
 """The likelihood of an image at candidate poses, as matrix products.
 
-For an image ``X`` with noise variance ``sigma^2(k) = E|n(k)|^2`` and the template ``T`` of a
-candidate, the log-likelihood up to a constant is
+For an image with the transfer function ``C``, noise variance ``sigma^2(k) = E|n(k)|^2`` and the
+template ``T`` of a candidate, the log-likelihood up to a constant is
 
-    sum_k ( 2 Re <T, C* X> - |C T|^2 ) / sigma^2  =  Re <T, Y> - 1/2 <|T|^2, Q>,
+    sum_k w ( Re <T, Z> - 1/2 |C|^2 |T|^2 ),    w = 2 / sigma^2,
 
-summed over the half plane, with ``C`` the CTF (its antisymmetric phase included),
-``Y = 2 C* X / sigma^2`` and ``Q = 2 |C|^2 / sigma^2``. Candidates that differ by a shift only share
-their template: their scores are one product ``templates x pixels @ pixels x shifts``.
+summed over the half plane, with ``Z = C* X`` (see `locref_widgets.engine.region_images`). A
+candidate is a tilt, an in-plane turn and a shift. Templates are sliced once for each tilt; the
+image is turned and shifted instead, its ``|C|^2`` turned with it. All candidates of a level are
+then one product ``tilts x pixels @ pixels x (turns x shifts)``.
 """
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Complex, Float
 
+from locref_widgets.engine.array_types import AnyArray
 from locref_widgets.engine.grids import Disc
-from locref_widgets.engine.rotations import exp_rotation
+from locref_widgets.engine.region_images import (
+    RegionImages,
+    ctf_power,
+    look_up_turned,
+    unmagnified,
+)
 from locref_widgets.engine.slicing import Projector, slice_many
+from locref_widgets.engine.tilts_turns import in_plane, rotation_angle, tilt_matrices
 
 
-class WeightedImage(eqx.Module):
-    """A particle, or a batch of them, as the likelihood sees it: centred on the refined region.
+class Prior(eqx.Module):
+    """Gaussian priors on the local motion, as inverse variances; zero means none.
 
     Attributes
     ----------
-    real, imaginary
-        Parts of ``Y``, the image times ``2 C* / sigma^2``, shifted so that the region's centre, at
-        the given pose, lies at the phase origin.
-    power_weights
-        ``Q``, the weight ``2 |C|^2 / sigma^2`` of a template's power.
-    coordinates
-        Fourier coordinates of the pixels, with anisotropic magnification applied.
-    rotation
-        The given rotation.
-    lever_px
-        Vector from the fulcrum to the region's centre in the image frame of the given pose.
+    rotation_precision
+        Of each component of the rotation vector, 1/rad^2.
+    shift_precision
+        Of each component of the shift, 1/px^2.
     """
 
-    real: Float[Array, "*b p"]
-    imaginary: Float[Array, "*b p"]
-    power_weights: Float[Array, "*b p"]
-    coordinates: Float[Array, "*b p 2"]
-    rotation: Float[Array, "*b 3 3"]
-    lever_px: Float[Array, "*b 3"]
+    rotation_precision: Float[Array, ""]
+    shift_precision: Float[Array, ""]
 
 
-def weigh_image(
-    coefficients: Complex[Array, " p"],
-    transfer: Complex[Array, " p"],
-    sigma2: Float[Array, " p"],
-    disc: Disc,
-    radius_px: Float[Array, ""],
-) -> tuple[Complex[Array, " p"], Float[Array, " p"]]:
-    """``Y`` and ``Q`` of an image; the origin and shells beyond ``radius_px`` get no weight.
+def make_prior(rotation_sigma_rad: float | None, shift_sigma_px: float | None) -> Prior:
+    """Priors of given standard deviations; None for a flat one."""
+    return Prior(
+        jnp.asarray(0.0 if rotation_sigma_rad is None else rotation_sigma_rad**-2, jnp.float32),
+        jnp.asarray(0.0 if shift_sigma_px is None else shift_sigma_px**-2, jnp.float32),
+    )
+
+
+class LevelScores(eqx.Module):
+    """Scores of one particle's candidates at one level, and what the bounds need.
+
+    Attributes
+    ----------
+    scores
+        Log-likelihood plus log-prior of each tilt, turn and shift.
+    templates
+        Real and imaginary parts, one after the other, of each tilt's template.
+    images
+        The turned images ``w Z``, likewise, not shifted.
+    power_weights
+        ``w |C|^2`` as turned.
+    """
+
+    scores: Float[Array, "t n s"]
+    templates: Float[Array, "t q"]
+    images: Float[Array, "n q"]
+    power_weights: Float[Array, "n p"]
+
+
+def pixel_weights(
+    sigma2: Float[AnyArray, " shells"], radius_px: Float[Array, ""], disc: Disc
+) -> Float[Array, " p"]:
+    """``2 / sigma^2`` of each pixel; the origin and shells beyond ``radius_px`` get no weight.
 
     ``radius_px`` is a run-time value: the disc's own radius only sets the shape of the arrays.
     """
-    used = (jnp.asarray(disc.shells) >= 1) & (jnp.asarray(disc.shells) <= radius_px)
-    weight = jnp.where(used, 2.0 * jnp.asarray(disc.weights) / sigma2, 0.0)
-    return weight * jnp.conj(transfer) * coefficients, weight * jnp.abs(transfer) ** 2
+    shells = jnp.asarray(disc.shells)
+    used = (shells >= 1) & (shells <= radius_px)
+    variance = jnp.where(used, jnp.asarray(sigma2)[shells], 1.0)
+    return jnp.where(used, 2.0 * jnp.asarray(disc.weights) / variance, 0.0)
 
 
 def phase_ramp(
@@ -70,68 +94,105 @@ def phase_ramp(
     return jax.lax.complex(jnp.cos(angle), jnp.sin(angle))
 
 
-def templates(
-    projector: Projector,
-    image: WeightedImage,
-    turns_rad: Float[Array, "r 3"],
-    pixels: int,
-    box_px: int,
-) -> Float[Array, "r q"]:
-    """Templates of the region after turns about the fulcrum, on the first ``pixels`` of the disc.
-
-    Parameters
-    ----------
-    projector
-        The region, centred on its own centre.
-    turns_rad
-        Rotation vectors of the turns in the image frame.
-
-    Returns
-    -------
-    Real and imaginary parts one after the other (``q = 2 pixels``), the swing of the region's
-    centre about the fulcrum included.
-    """
-    coordinates = image.coordinates[:pixels]
-    turns = exp_rotation(turns_rad)
-    real, imaginary = slice_many(projector, turns @ image.rotation, coordinates, box_px)
-    swing = (turns @ image.lever_px - image.lever_px)[:, :2]
-    return rotate_phases(real, imaginary, (-1.0 / box_px) * (swing @ coordinates.T))
-
-
 def rotate_phases(
     real: Float[Array, "*#b p"], imaginary: Float[Array, "*#b p"], cycles: Float[Array, "*#b p"]
 ) -> Float[Array, "*b q"]:
     """Coefficients times ``exp(2 pi i cycles)``, real and imaginary parts one after the other."""
-    cosine, sine = jnp.cos(2.0 * jnp.pi * cycles), jnp.sin(2.0 * jnp.pi * cycles)
+    # The barrier keeps a compiler from computing the same sines anew for everything they multiply.
+    cosine, sine = jax.lax.optimization_barrier(
+        (jnp.cos(2.0 * jnp.pi * cycles), jnp.sin(2.0 * jnp.pi * cycles))
+    )
     return jnp.concatenate(
         [real * cosine - imaginary * sine, real * sine + imaginary * cosine], axis=-1
     )
 
 
-def shifted_images(
-    image: WeightedImage, shifts_px: Float[Array, "s 2"], plain: Float[Array, "p 2"], box_px: int
-) -> Float[Array, "s q"]:
-    """``Y exp(-2 pi i k t / N)`` for each shift, real and imaginary parts one after the other.
-
-    ``plain`` are the pixels' own coordinates; its length says how many pixels are used.
-    """
-    pixels = plain.shape[0]
-    cycles = (-1.0 / box_px) * (shifts_px @ plain.T)
-    return rotate_phases(image.real[None, :pixels], image.imaginary[None, :pixels], cycles)
-
-
-def score_candidates(
+def tilted_templates(
     projector: Projector,
-    image: WeightedImage,
-    turns_rad: Float[Array, "r 3"],
+    image: RegionImages,
+    tilts_rad: Float[Array, "t 2"],
+    coordinates: Float[AnyArray, "p 2"],
+    box_px: int,
+) -> Float[Array, "t q"]:
+    """Templates after tilts about the fulcrum, the swing of the region's centre included."""
+    plane = jnp.asarray(coordinates)
+    tilts = tilt_matrices(tilts_rad)
+    real, imaginary = slice_many(projector, tilts @ image.rotation, plane, box_px)
+    swing = (tilts @ image.lever_px - image.lever_px)[:, :2]
+    return rotate_phases(real, imaginary, (-1.0 / box_px) * (swing @ plane.T))
+
+
+def turned_images(
+    image: RegionImages,
+    turns_rad: Float[Array, " n"],
+    weights: Float[Array, " p"],
+    coordinates: Float[AnyArray, "p 2"],
+    box_px: int,
+    pixel_size_angstrom: Float[Array, ""],
+) -> tuple[Float[Array, "n q"], Float[Array, "n p"]]:
+    """The image ``w Z`` and its ``w |C|^2``, turned back by each in-plane turn.
+
+    A template at pixel ``k`` after ``Z T`` is the slice of ``T`` at ``Z^T k``: so the image is
+    looked up at ``k = Z k'`` for the pixels ``k'`` of the slice. Its phase is brought to where the
+    lever's end would be after the turn alone.
+    """
+    plane = jnp.asarray(coordinates)
+    lever, box_angstrom = image.lever_px[:2], box_px * pixel_size_angstrom
+
+    def turn(matrix: Float[Array, "2 2"]) -> tuple[Array, Array]:
+        object_points = plane @ matrix.T
+        points = unmagnified(image.ctf, object_points)
+        real, imaginary = look_up_turned(image.turnable, points)
+        cycles = (plane @ lever - object_points @ lever - points @ image.offset_px) / box_px
+        values = rotate_phases(real * weights, imaginary * weights, cycles)
+        return values, weights * ctf_power(image.ctf, points, box_angstrom)
+
+    return jax.vmap(turn)(in_plane(turns_rad))
+
+
+def log_prior(
+    prior: Prior,
+    tilts_rad: Float[Array, "t 2"],
+    turns_rad: Float[Array, " n"],
     shifts_px: Float[Array, "s 2"],
-    disc: Disc,
-    pixels: int,
-) -> Float[Array, "r s"]:
-    """Log-likelihoods of all pairs of a turn and a shift, over the first ``pixels`` of the disc."""
-    plain = jnp.asarray(disc.coordinates[:pixels])
-    predicted = templates(projector, image, turns_rad, pixels, disc.box_px)
-    power = predicted**2 @ jnp.tile(image.power_weights[:pixels], 2)
-    columns = shifted_images(image, shifts_px, plain, disc.box_px)
-    products = jnp.matmul(predicted, columns.T, precision=jax.lax.Precision.HIGHEST)
-    return products - 0.5 * power[:, None]
+) -> Float[Array, "t n s"]:
+    """Log of the priors, up to a constant, of all combinations."""
+    angle = rotation_angle(tilts_rad[:, None, :], turns_rad[None, :])
+    rotations = -0.5 * prior.rotation_precision * angle**2
+    shifts = -0.5 * prior.shift_precision * jnp.sum(shifts_px**2, axis=-1)
+    return rotations[:, :, None] + shifts
+
+
+def score_level(
+    projector: Projector,
+    image: RegionImages,
+    prior: Prior,
+    tilts_rad: Float[Array, "t 2"],
+    turns_rad: Float[Array, " n"],
+    shifts_px: Float[Array, "s 2"],
+    weights: Float[Array, " p"],
+    coordinates: Float[np.ndarray, "p 2"],
+    box_px: int,
+    pixel_size_angstrom: Float[Array, ""],
+) -> LevelScores:
+    """Scores of all combinations over the pixels of ``coordinates`` (a prefix of a disc).
+
+    Shifts are those of the turned image: the shift of the image as it stands is ``Z`` times it.
+    """
+    pixels = coordinates.shape[0]
+    templates = tilted_templates(projector, image, tilts_rad, coordinates, box_px)
+    images, power_weights = turned_images(
+        image, turns_rad, weights, coordinates, box_px, pixel_size_angstrom
+    )
+    # Each is used more than once: it must be computed once.
+    templates, images, power_weights = jax.lax.optimization_barrier(
+        (templates, images, power_weights)
+    )
+    power = (templates[:, :pixels] ** 2 + templates[:, pixels:] ** 2) @ power_weights.T
+    cycles = (-1.0 / box_px) * (shifts_px @ jnp.asarray(coordinates).T)
+    columns = rotate_phases(images[:, None, :pixels], images[:, None, pixels:], cycles[None])
+    columns = columns.reshape(-1, 2 * pixels)
+    products = jnp.matmul(templates, columns.T, precision=jax.lax.Precision.HIGHEST)
+    scores = products.reshape(len(tilts_rad), len(turns_rad), len(shifts_px))
+    scores = scores - 0.5 * power[:, :, None] + log_prior(prior, tilts_rad, turns_rad, shifts_px)
+    return LevelScores(scores, templates, images, power_weights)

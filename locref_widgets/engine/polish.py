@@ -1,86 +1,193 @@
 """Continuous refinement of a pose: Levenberg-Marquardt on the log-likelihood.
 
-The unknowns are the turn about the fulcrum (3) and the shift (2). With the template's derivatives
-``J`` and the weights ``Q``, the Fisher information is ``J' Q J`` and the gradient ``J' (Y - Q T)``.
-The inverse of the Fisher information at the optimum is the covariance of the pose (Cramér-Rao).
+The unknowns are the rotation about the fulcrum (3) and the shift (2). With the template's
+derivatives ``J`` and the weights ``Q = w |C|^2``, the Fisher information is ``J' Q J`` and the
+gradient ``J' (w Z - Q T)``; a Gaussian prior adds its precision to the one and its pull to the
+other. The inverse of the information at the optimum is the covariance of the pose (Cramér-Rao).
+
+Pixels are worked on in blocks whose number is a run-time value: one compiled program serves
+references of every resolution.
 """
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Array, Bool, Float, Int
 
-from locref_widgets.engine.grids import Disc
-from locref_widgets.engine.likelihood import WeightedImage, rotate_phases
+from locref_widgets.engine.grids import Disc, pixels_within
+from locref_widgets.engine.likelihood import Prior
+from locref_widgets.engine.region_images import RegionImages
 from locref_widgets.engine.rotations import exp_rotation, log_rotation
 from locref_widgets.engine.search_plan import SearchPlan
 from locref_widgets.engine.slicing import Projector, interpolate_with_gradient, slice_points
 
-_LEVI_CIVITA = np.zeros((3, 3, 3), np.float32)
-for _a, _b, _c in ((0, 1, 2), (1, 2, 0), (2, 0, 1)):
-    _LEVI_CIVITA[_a, _b, _c], _LEVI_CIVITA[_a, _c, _b] = 1.0, -1.0
-_BLOCK = 512
+BLOCK = 256
 """Pixels whose template and derivatives are computed together."""
-_STEPS = 5
-_FIRST_DAMPING = 1e-2
+_FIRST_DAMPING, _MORE_DAMPING = 0.1, 10.0
+"""At first, and the factor after a step that did not serve; one that did serve divides by 10."""
+_ON_RIM = 1.0 - 1e-5
+_RIM_STEPS = 10
+"""Steps taken where the optimum lies on the rim of the extents: the model is less good there."""
 
 
-class PolishedPose(eqx.Module):
-    """A pose refined continuously, its score and its standard errors."""
+class LocalModel(eqx.Module):
+    """The log-posterior about a pose to second order.
 
-    turn_rad: Float[Array, " 3"]
-    shift_px: Float[Array, " 2"]
+    ``gradient`` and ``information`` are for small rotations *after* the pose's own about the
+    image's x, y and z axes through the fulcrum (in units of 1 px of arc at the region's edge) and
+    shifts (pixels).
+    """
+
     score: Float[Array, ""]
-    turn_error_rad: Float[Array, ""]
-    shift_error_px: Float[Array, ""]
+    gradient: Float[Array, " 5"]
+    information: Float[Array, "5 5"]
+
+
+class BlockedImage(eqx.Module):
+    """One particle's pixels in blocks, weighted; padding has no weight."""
+
+    real: Float[Array, "*b blocks k"]
+    imaginary: Float[Array, "*b blocks k"]
+    power_weights: Float[Array, "*b blocks k"]
+    coordinates: Float[Array, "*b blocks k 2"]
+    rotation: Float[Array, "*b 3 3"]
+    lever_px: Float[Array, "*b 3"]
+    offset_px: Float[Array, "*b 2"]
+
+
+def block_count(pixels: int) -> int:
+    """Number of blocks that hold so many pixels."""
+    return -(-pixels // BLOCK)
+
+
+def blocks_within(disc: Disc, radius_px: Float[Array, ""]) -> Int[Array, ""]:
+    """Number of blocks that hold the shells up to a run-time radius."""
+    counts = [block_count(pixels_within(disc, r)) for r in range(disc.radius_px + 1)]
+    return jnp.asarray(counts)[jnp.clip(radius_px.astype(jnp.int32), 0, disc.radius_px)]
+
+
+def into_blocks(values: Float[Array, "p ..."]) -> Float[Array, "blocks k ..."]:
+    """Cut a list of pixels into blocks, the last one filled up with zeros."""
+    blocks = block_count(values.shape[0])
+    margins = [(0, blocks * BLOCK - values.shape[0])] + [(0, 0)] * (values.ndim - 1)
+    return jnp.pad(values, margins).reshape(blocks, BLOCK, *values.shape[1:])
+
+
+def block_image(image: RegionImages, weights: Float[Array, " p"]) -> BlockedImage:
+    """Weigh one particle and cut its pixels into blocks."""
+    return BlockedImage(
+        real=into_blocks(jnp.real(image.values) * weights),
+        imaginary=into_blocks(jnp.imag(image.values) * weights),
+        power_weights=into_blocks(image.power * weights),
+        coordinates=into_blocks(image.coordinates),
+        rotation=image.rotation,
+        lever_px=image.lever_px,
+        offset_px=image.offset_px,
+    )
+
+
+class _Tangent(eqx.Module):
+    """A template and its derivatives at some pixels, before the phases of its displacement."""
+
+    real: Float[Array, "6 k"]
+    imaginary: Float[Array, "6 k"]
+    cosine: Float[Array, " k"]
+    sine: Float[Array, " k"]
+
+
+def _tangent(
+    projector: Projector,
+    image: BlockedImage,
+    coordinates: Float[Array, "k 2"],
+    plain: Float[Array, "k 2"],
+    pose: Float[Array, " 5"],
+    box_px: int,
+) -> _Tangent:
+    turn = exp_rotation(pose[:3])
+    rotation, lever = turn @ image.rotation, turn @ image.lever_px
+    points = slice_points(rotation, coordinates, projector.padded_px, box_px)
+    value, gradient = interpolate_with_gradient(projector, points)
+    # The gradient along the image's axes, in cycles per image box.
+    scale = projector.padded_px / box_px
+    along = [scale * sum(rotation[i, j] * gradient[:, j] for j in range(3)) for i in range(3)]
+    kx, ky, per_px = coordinates[:, 0], coordinates[:, 1], 2.0 * jnp.pi / box_px
+    # A small rotation w carries the slice's point k to k - w x k: only its components count.
+    slopes = [-ky * along[2], kx * along[2], ky * along[0] - kx * along[1]]
+    # And it moves the lever's end by w x lever.
+    moves = [(0.0, -lever[2]), (lever[2], 0.0), (-lever[1], lever[0])]
+    rates = [-per_px * (kx * x + ky * y) for x, y in moves]
+    rates += [per_px * plain[:, 0], per_px * plain[:, 1]]
+    slopes += [0.0, 0.0]
+    real = [value[0]]
+    imaginary = [value[1]]
+    for slope, rate in zip(slopes, rates, strict=True):
+        a, b = (slope[0], slope[1]) if isinstance(slope, Array) else (0.0, 0.0)
+        real.append(a - rate * value[1])
+        imaginary.append(b + rate * value[0])
+    swing, moved = (lever - image.lever_px)[:2], pose[3:] + image.offset_px
+    angle = per_px * (plain @ moved - coordinates @ swing)
+    return _Tangent(jnp.stack(real), jnp.stack(imaginary), jnp.cos(angle), jnp.sin(angle))
 
 
 def template_and_jacobian(
-    projector: Projector, image: WeightedImage, disc: Disc, pose: Float[Array, " 5"]
+    projector: Projector,
+    image: BlockedImage,
+    coordinates: Float[Array, "k 2"],
+    plain: Float[Array, "k 2"],
+    pose: Float[Array, " 5"],
+    box_px: int,
 ) -> tuple[Float[Array, " q"], Float[Array, "5 q"]]:
-    """Template at a pose (turn, shift) and its derivatives, real and imaginary parts stacked.
+    """Template at a pose (rotation vector, shift) and its derivatives, for some pixels.
 
-    The first three derivatives are for small turns *after* the pose's own, about the image's x, y
-    and z axes through the fulcrum (radians); the last two are for shifts (pixels).
+    Real and imaginary parts one after the other. The first three derivatives are per radian of a
+    small rotation after the pose's own about the image's axes; the last two per pixel of shift.
     """
-    turn = exp_rotation(pose[:3])
-    rotation = turn @ image.rotation
-    lever = turn @ image.lever_px
-    plain, box_px = jnp.asarray(disc.coordinates), disc.box_px
-    generators = -jnp.asarray(_LEVI_CIVITA)
-    swings = jnp.einsum("aij,j->ai", generators, lever)[:, :2]
-
-    def block(inputs: tuple) -> tuple[Array, Array]:
-        coordinates, own = inputs
-        points = slice_points(rotation, coordinates, projector.padded_px, box_px)
-        value, gradient = interpolate_with_gradient(projector, points)
-        along = jax.vmap(
-            lambda g: slice_points(g @ rotation, coordinates, projector.padded_px, box_px)
-        )(generators)
-        slopes = jnp.einsum("pci,api->apc", gradient, along)
-        # The phase of the swing and of the shift, and its derivatives.
-        swing = (lever - image.lever_px)[:2]
-        cycles = (-1.0 / box_px) * (coordinates @ swing) + (1.0 / box_px) * (own @ pose[3:])
-        rates = jnp.concatenate([-(swings @ coordinates.T), own.T]) * (2.0 * jnp.pi / box_px)
-        slopes = jnp.concatenate([slopes, jnp.zeros((2, *value.shape))])
-        quarter = jnp.stack([-value[:, 1], value[:, 0]], axis=-1)
-        slopes = slopes + rates[:, :, None] * quarter
-        values = rotate_phases(value[:, 0], value[:, 1], cycles)
-        return values, rotate_phases(slopes[..., 0], slopes[..., 1], cycles[None])
-
-    # In blocks, for the reason given at `slicing.slice_many`.
-    pixels = plain.shape[0]
-    blocks = -(-pixels // _BLOCK)
-    missing = blocks * _BLOCK - pixels
-    pairs = jax.tree.map(
-        lambda a: jnp.pad(a, ((0, missing), (0, 0))).reshape(blocks, _BLOCK, 2),
-        (image.coordinates, plain),
+    t = _tangent(projector, image, coordinates, plain, pose, box_px)
+    rows = jnp.concatenate(
+        [
+            t.real * t.cosine - t.imaginary * t.sine,
+            t.real * t.sine + t.imaginary * t.cosine,
+        ],
+        axis=-1,
     )
-    values, slopes = jax.lax.map(block, pairs)
-    values = values.reshape(blocks, 2, _BLOCK).swapaxes(0, 1).reshape(2, -1)[:, :pixels]
-    slopes = slopes.reshape(blocks, 5, 2, _BLOCK).transpose(1, 2, 0, 3)
-    return values.reshape(-1), slopes.reshape(5, 2, -1)[:, :, :pixels].reshape(5, -1)
+    return rows[0], rows[1:]
+
+
+def local_model(
+    projector: Projector,
+    image: BlockedImage,
+    plain: Float[Array, "blocks k 2"],
+    blocks: Int[Array, ""],
+    prior: Prior,
+    units: Float[Array, " 5"],
+    pose: Float[Array, " 5"],
+    box_px: int,
+) -> LocalModel:
+    """Score, gradient and information at a pose over the first ``blocks`` blocks of pixels."""
+
+    def add(number: Int[Array, ""], sums: Float[Array, "6 7"]) -> Float[Array, "6 7"]:
+        t = _tangent(projector, image, image.coordinates[number], plain[number], pose, box_px)
+        # The displacement's phases turn the image back instead of seven rows forward.
+        a, b = image.real[number], image.imaginary[number]
+        data = jnp.concatenate([a * t.cosine + b * t.sine, b * t.cosine - a * t.sine])
+        rows = jnp.concatenate([t.real, t.imaginary], axis=-1)
+        weighted = rows * jnp.tile(image.power_weights[number], 2)
+        columns = jnp.concatenate([weighted, data[None]])
+        return sums + jnp.matmul(rows, columns.T, precision=jax.lax.Precision.HIGHEST)
+
+    sums = jax.lax.fori_loop(0, blocks, add, jnp.zeros((6, 7)))
+    scale = jnp.concatenate([jnp.ones(1), units])
+    gram, products = sums[:, :6] * scale[:, None] * scale, sums[:, 6] * scale
+    precision = jnp.concatenate(
+        [jnp.full(3, prior.rotation_precision), jnp.full(2, prior.shift_precision)]
+    )
+    # The rotation vector is an eigenvector of the exponential map's derivative, eigenvalue 1: the
+    # gradient of its squared length along a further small rotation is twice itself.
+    return LocalModel(
+        score=products[0] - 0.5 * gram[0, 0] - 0.5 * jnp.sum(precision * pose**2),
+        gradient=products[1:] - gram[0, 1:] - precision * pose * units,
+        information=gram[1:, 1:] + jnp.diag(precision * units**2),
+    )
 
 
 def shorten(vectors: Float[Array, "*b d"], radius: float) -> Float[Array, "*b d"]:
@@ -92,61 +199,93 @@ def shorten(vectors: Float[Array, "*b d"], radius: float) -> Float[Array, "*b d"
 
 
 def clamp_pose(pose: Float[Array, " 5"], plan: SearchPlan) -> Float[Array, " 5"]:
-    """The nearest pose within the ball of turns and the disc of shifts."""
-    turn = shorten(pose[:3], plan.rotation_extent_rad)
-    return jnp.concatenate([turn, shorten(pose[3:], plan.shift_radius_px)])
+    """The nearest pose within the ball of rotations and the disc of shifts."""
+    rotation = shorten(pose[:3], plan.rotation_extent_rad)
+    return jnp.concatenate([rotation, shorten(pose[3:], plan.shift_radius_px)])
+
+
+def pose_units(plan: SearchPlan) -> Float[Array, " 5"]:
+    """Rotations count by the arc at the region's edge, so that damping treats all five alike."""
+    return jnp.asarray([1.0 / plan.region_radius_px] * 3 + [1.0, 1.0])
+
+
+def along_rim(
+    model: LocalModel, pose: Float[Array, " 5"], units: Float[Array, " 5"], plan: SearchPlan
+) -> tuple[Float[Array, "5 5"], Float[Array, " 5"]]:
+    """Information and gradient of steps that keep to the extents.
+
+    Where a pose lies on the rim of the ball of rotations or the disc of shifts and the gradient
+    points out of it, a step may only slide along the rim; bending with it costs the outward part of
+    the gradient over the radius. Shortened steps alone come to rest where the rim is met.
+    """
+    place, slide, bend = pose / units, jnp.eye(5), jnp.zeros(5)
+    extents = ((slice(0, 3), plan.rotation_extent_rad), (slice(3, 5), plan.shift_radius_px))
+    for part, extent in extents:
+        outward = jnp.sum(place[part] * model.gradient[part])
+        held = (jnp.sum(pose[part] ** 2) >= (_ON_RIM * extent) ** 2) & (outward > 0)
+        squared = jnp.where(held, jnp.sum(place[part] ** 2), 1.0)
+        normal = jnp.where(held, place[part], 0.0)
+        slide = slide.at[part, part].add(-normal[:, None] * normal / squared)
+        bend = bend.at[part].set(jnp.where(held, outward / squared, 0.0))
+    information = slide @ (model.information + jnp.diag(bend)) @ slide
+    # Without a step there, but not singular.
+    information = information + jnp.trace(model.information) * (jnp.eye(5) - slide)
+    return information, slide @ model.gradient
 
 
 def polish(
     projector: Projector,
-    image: WeightedImage,
+    image: BlockedImage,
     disc: Disc,
     plan: SearchPlan,
-    turn_rad: Float[Array, " 3"],
-    shift_px: Float[Array, " 2"],
-) -> PolishedPose:
-    """Refine a pose within the extents; the score never falls."""
-    data = jnp.concatenate([image.real, image.imaginary])
-    weights = jnp.concatenate([image.power_weights, image.power_weights])
-    # Turns count by the arc at the region's edge, so that damping treats all five alike.
-    units = jnp.asarray([1.0 / plan.region_radius_px] * 3 + [1.0, 1.0])
+    prior: Prior,
+    start: Float[Array, " 5"],
+    blocks: Int[Array, ""],
+    steps: int,
+) -> tuple[Float[Array, " 5"], LocalModel]:
+    """Refine a pose within the extents over the first ``blocks`` of pixels; the score never falls.
 
-    def evaluate(pose: Float[Array, " 5"]) -> tuple:
-        predicted, jacobian = template_and_jacobian(projector, image, disc, pose)
-        jacobian = jacobian * units[:, None]
-        score = predicted @ data - 0.5 * (predicted**2) @ weights
-        gradient = jacobian @ (data - weights * predicted)
-        information = (jacobian * weights) @ jacobian.T
-        return score, gradient, information
+    Returns the pose (rotation vector, shift) and the model there.
+    """
+    plain = into_blocks(jnp.asarray(disc.coordinates))
+    units = pose_units(plan)
+
+    def evaluate(pose: Float[Array, " 5"]) -> LocalModel:
+        return local_model(projector, image, plain, blocks, prior, units, pose, plan.box_px)
 
     def moved(pose: Float[Array, " 5"], change: Float[Array, " 5"]) -> Float[Array, " 5"]:
-        turn = log_rotation(exp_rotation(change[:3]) @ exp_rotation(pose[:3]))
-        return clamp_pose(jnp.concatenate([turn, pose[3:] + change[3:]]), plan)
+        rotation = log_rotation(exp_rotation(change[:3]) @ exp_rotation(pose[:3]))
+        return clamp_pose(jnp.concatenate([rotation, pose[3:] + change[3:]]), plan)
 
-    def step(state: tuple, _: None) -> tuple[tuple, None]:
-        pose, damping, (score, gradient, information) = state
+    def unfinished(state: tuple) -> Bool[Array, ""]:
+        number, pose, *_ = state
+        at_rim = (jnp.linalg.norm(pose[:3]) >= _ON_RIM * plan.rotation_extent_rad) | (
+            jnp.linalg.norm(pose[3:]) >= _ON_RIM * plan.shift_radius_px
+        )
+        return number <= jnp.where(at_rim, _RIM_STEPS, steps)
+
+    def step(state: tuple) -> tuple:
+        number, pose, damping, model, proposal = state
+        tried = evaluate(proposal)
+        better = (tried.score >= model.score) | (number == 0)
+        model = jax.tree.map(lambda a, b: jnp.where(better, a, b), tried, model)
+        pose = jnp.where(better, proposal, pose)
+        damping = jnp.where(better, damping / 10.0, damping * _MORE_DAMPING)
+        information, gradient = along_rim(model, pose, units, plan)
         damped = information + jnp.diag(damping * jnp.diag(information) + 1e-12)
         move = jnp.linalg.solve(damped, gradient)
-        proposal = moved(pose, units * move)
-        tried = evaluate(proposal)
-        better = tried[0] > score
-        kept = jax.tree.map(lambda a, b: jnp.where(better, a, b), tried, state[2])
-        pose = jnp.where(better, proposal, pose)
-        damping = jnp.where(better, damping / 10.0, damping * 10.0)
-        return (pose, damping, kept), None
+        return number + 1, pose, damping, model, moved(pose, units * move)
 
-    pose = clamp_pose(jnp.concatenate([turn_rad, shift_px]), plan)
-    state = (pose, jnp.asarray(_FIRST_DAMPING), evaluate(pose))
-    (pose, _, (score, _, information)), _ = jax.lax.scan(step, state, None, length=_STEPS)
-    # A template without power (an empty mask's) carries no information: infinite errors.
-    informed = jnp.trace(information) > 0
-    safe = jnp.where(informed, information, jnp.eye(5))
-    variance = jnp.diag(jnp.linalg.inv(safe)) * units**2
-    error = jnp.where(informed, jnp.sqrt(jnp.abs(variance)), jnp.inf)
-    return PolishedPose(
-        turn_rad=pose[:3],
-        shift_px=pose[3:],
-        score=score,
-        turn_error_rad=jnp.linalg.norm(error[:3]),
-        shift_error_px=jnp.linalg.norm(error[3:]),
-    )
+    pose = clamp_pose(start, plan)
+    nothing = LocalModel(jnp.asarray(-jnp.inf), jnp.zeros(5), jnp.eye(5))
+    state = (jnp.asarray(0), pose, jnp.asarray(10.0 * _FIRST_DAMPING), nothing, pose)
+    _, pose, _, model, _ = jax.lax.while_loop(unfinished, step, state)
+    return pose, model
+
+
+def covariance(model: LocalModel, units: Float[Array, " 5"]) -> Float[Array, "5 5"]:
+    """Covariance of a pose in rad and px; infinite where the template carries no information."""
+    informed = jnp.trace(model.information) > 0
+    safe = jnp.where(informed, model.information, jnp.eye(5))
+    inverse = jnp.linalg.inv(safe) * units[:, None] * units[None, :]
+    return jnp.where(informed, inverse, jnp.inf)

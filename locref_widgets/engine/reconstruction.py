@@ -63,6 +63,12 @@ def add_accumulators(first: Accumulator, second: Accumulator) -> Accumulator:
     return Accumulator(first.sums + second.sums, first.padded_px, first.radius)
 
 
+@eqx.filter_jit
+def subtract_accumulator(total: Accumulator, part: Accumulator) -> Accumulator:
+    """A sum without one of its parts."""
+    return Accumulator(total.sums - part.sums, total.padded_px, total.radius)
+
+
 def _complete_plane(sums: Float[Array, "z y x 3"]) -> Float[Array, "z y x 3"]:
     """Give the plane qx = 0 the part that fell on its mirror image."""
     mirrored = sums[::-1, ::-1, 0] * jnp.asarray([1.0, -1.0, 1.0], sums.dtype)

@@ -1,31 +1,56 @@
-"""Local search of each particle's turn about the fulcrum and shift by branch and bound.
+"""Local search of each particle's rotation about the fulcrum and shift by branch and bound.
 
-The ball of turns and the disc of shifts are divided into cells. Each level scores the centres of
-its cells with all pixels up to the level's shell, drops the cells that cannot hold the true pose,
-and halves those that remain for the next, finer level. The survivor is then refined continuously.
+The ball of rotations and the disc of shifts are divided into cells (see
+`locref_widgets.engine.tilts_turns`). Each level scores the centres of its cells with all pixels up
+to the level's shell, drops the cells that cannot hold the true pose
+(`locref_widgets.engine.bounds`), and halves those that remain for the next, finer level. The best
+of the last level's cells are then refined continuously, at last with all the reference's shells.
 
-Bound. With a template that explains the image up to noise, the score of the true pose, over any
-set of pixels, falls short of that of any other pose by more than ``kappa^2 / 2`` only in the case
-of a Gaussian deviation beyond ``kappa`` standard deviations. Within a cell of half-width ``rho``
-the score at the true pose exceeds that at the centre by at most
-``1/2 rho' I rho + kappa sqrt(rho' I rho)``, with ``I`` the Fisher information of the pixels used.
-A cell is dropped when its score lies below the best by more than the sum of the two.
-
-The lists have a fixed capacity, so shapes are static. Where more cells survive than a list holds,
-the best are kept and the particle is reported as not certified.
+Which cells survive is known for each joint cell of tilt, turn and shift; they are stored as lists
+of tilts, turns and shifts, whose products hold them. The lists have a fixed capacity, so shapes are
+static. Where more cells survive than the lists hold, the best are kept and the particle is
+reported as not certified.
 """
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
-from locref_widgets.engine.grids import Disc
-from locref_widgets.engine.likelihood import WeightedImage, score_candidates, templates
-from locref_widgets.engine.polish import PolishedPose, polish, shorten
+from locref_widgets.engine.bounds import over_dispersion, within_cell_allowance
+from locref_widgets.engine.grids import Disc, make_disc
+from locref_widgets.engine.likelihood import (
+    LevelScores,
+    Prior,
+    pixel_weights,
+    rotate_phases,
+    score_level,
+)
+from locref_widgets.engine.polish import (
+    BlockedImage,
+    LocalModel,
+    block_count,
+    block_image,
+    blocks_within,
+    covariance,
+    into_blocks,
+    local_model,
+    polish,
+    pose_units,
+)
+from locref_widgets.engine.region_images import RegionImages
 from locref_widgets.engine.rotations import child_offsets
 from locref_widgets.engine.search_plan import SearchLevel, SearchPlan
 from locref_widgets.engine.slicing import Projector
+from locref_widgets.engine.tilts_turns import in_plane, rotation_angle, rotation_vector
+
+MODES = 2
+"""Candidates of the last level, not neighbours, that are refined continuously."""
+_COARSE_STEPS, _FINE_STEPS = 1, 3
+"""Steps of the refinement with the shells of the last level, and with all shells."""
+_SAME_MODE = 3.0
+"""Two refined candidates nearer than so many standard errors are one mode."""
 
 
 class SearchOutcome(eqx.Module):
@@ -36,13 +61,26 @@ class SearchOutcome(eqx.Module):
     turn_rad, shift_px
         The optimum: rotation vector about the fulcrum in the image frame, and change of origin.
     log_likelihood
-        Score at the optimum less the score at the given pose.
+        Score at the optimum, priors included, less that of an empty template.
+    covariance
+        Of the pose (rotation in rad, shift in px), from the Fisher information.
     turn_error_rad, shift_error_px
-        Standard errors from the Fisher information (root of the summed variances).
+        Standard errors: roots of the summed variances.
+    probability
+        Posterior weight of the optimum's mode among the candidates refined.
+    effective_cells
+        Effective number of the last level's cells in the posterior, ``1 / sum p^2``.
     cells_evaluated
-        Pairs of a turn and a shift that were scored.
+        Cells that were scored.
+    work
+        Cells times pixels that were scored.
+    dispersion
+        Residual power over that of the noise at the best cell of the last level, at least 1.
     certified
         Whether no list overflowed.
+    overflowed
+        Which list lost the best cell that the bound would have kept: 0 none, 1 the tilts, 2 the
+        in-plane turns, 3 the shifts.
     margin
         Smallest distance, over the levels, by which the cells lost to a list's capacity lay below
         the bound; negative where the particle is not certified.
@@ -51,144 +89,253 @@ class SearchOutcome(eqx.Module):
     turn_rad: Float[Array, "*b 3"]
     shift_px: Float[Array, "*b 2"]
     log_likelihood: Float[Array, "*b"]
+    covariance: Float[Array, "*b 5 5"]
     turn_error_rad: Float[Array, "*b"]
     shift_error_px: Float[Array, "*b"]
+    probability: Float[Array, "*b"]
+    effective_cells: Float[Array, "*b"]
     cells_evaluated: Int[Array, "*b"]
+    work: Float[Array, "*b"]
+    dispersion: Float[Array, "*b"]
     certified: Bool[Array, "*b"]
+    overflowed: Int[Array, "*b"]
     margin: Float[Array, "*b"]
 
 
-def within_cell_allowance(
-    projector: Projector, image: WeightedImage, disc: Disc, level: SearchLevel, kappa: float
-) -> Float[Array, ""]:
-    """How much the score may rise between a cell's centre and its corner (see the module)."""
-    half_turn, half_shift = level.turn_spacing_rad / 2, level.shift_spacing_px / 2
-    turns = jnp.concatenate([jnp.zeros((1, 3)), half_turn * jnp.eye(3)])
-    pixels = level.pixels
-    predicted = templates(projector, image, turns, pixels, disc.box_px)
-    weights = jnp.tile(image.power_weights[:pixels], 2)
-    change = jnp.sum((predicted[1:] - predicted[0]) ** 2 @ weights)
-    phase = (2 * jnp.pi * half_shift / disc.box_px) * jnp.asarray(disc.coordinates[:pixels])
-    moved = predicted[0] ** 2 * jnp.tile(jnp.sum(phase**2, axis=-1), 2)
-    information = change + moved @ weights
-    return 0.5 * information + kappa * jnp.sqrt(information)
+class _Cells(eqx.Module):
+    """Cells of a level: the lists and which of their combinations are still in question."""
+
+    tilts: Float[Array, "t 2"]
+    turns: Float[Array, " n"]
+    shifts: Float[Array, "s 2"]
+    valid: Bool[Array, "t n s"]
 
 
-def _score_level(
-    projector: Projector,
-    image: WeightedImage,
-    disc: Disc,
-    plan: SearchPlan,
-    level: SearchLevel,
-    turns: Float[Array, "r 3"],
-    turn_valid: Bool[Array, " r"],
-    shifts: Float[Array, "s 2"],
-    shift_valid: Bool[Array, " s"],
-) -> Float[Array, "r s"]:
-    """Scores of a level's cells, minus infinity for cells outside the ball or the disc."""
-    scores = score_candidates(projector, image, turns, shifts, disc, level.pixels)
-    # The centre of a cell that meets the ball lies at most half a diagonal outside it.
-    turn_reach = plan.rotation_extent_rad + level.turn_spacing_rad * 3**0.5 / 2
+def _root(plan: SearchPlan) -> _Cells:
+    tilts, turns = plan.root_tilts_rad(), plan.root_turns_rad()
+    shifts = plan.root_shifts_px()
+    valid = np.ones((len(tilts), len(turns), len(shifts)), bool)
+    return _Cells(*map(jnp.asarray, (tilts, turns, shifts, valid)))
+
+
+def _within_extents(plan: SearchPlan, level: SearchLevel, cells: _Cells) -> Bool[Array, "t n s"]:
+    """Cells that are in question and meet the extents: a centre may lie half a diagonal outside."""
+    reach = plan.rotation_extent_rad + level.rotation_spacing_rad * 3**0.5 / 2
+    angle = rotation_angle(cells.tilts[:, None, :], cells.turns[None, :])
     shift_reach = plan.shift_radius_px + level.shift_spacing_px * 2**0.5 / 2
-    turn_ok = turn_valid & (jnp.linalg.norm(turns, axis=-1) <= turn_reach)
-    shift_ok = shift_valid & (jnp.linalg.norm(shifts, axis=-1) <= shift_reach)
-    return jnp.where(turn_ok[:, None] & shift_ok[None, :], scores, -jnp.inf)
+    shift_ok = jnp.linalg.norm(cells.shifts, axis=-1) <= shift_reach
+    return cells.valid & (angle <= reach)[:, :, None] & shift_ok
 
 
-def _survivors(
-    best: Float[Array, " n"], threshold: Float[Array, ""], capacity: int
-) -> tuple[Int[Array, " k"], Bool[Array, " k"], Float[Array, ""]]:
-    """The best candidates above a threshold: indices, validity, and the best score left out."""
+def _kept(
+    scores: Float[Array, "t n s"], axis: int, capacity: int
+) -> tuple[Int[Array, " k"], Float[Array, ""]]:
+    """The best entries along an axis, and the best score of a cell they leave out."""
+    best = jnp.max(scores, axis=tuple(a for a in range(3) if a != axis))
     capacity = min(capacity, best.shape[0])
     values, indices = jax.lax.top_k(best, min(capacity + 1, best.shape[0]))
     left_out = values[capacity] if best.shape[0] > capacity else jnp.asarray(-jnp.inf)
-    return indices[:capacity], values[:capacity] >= threshold, left_out
+    return indices[:capacity], left_out
 
 
-def _children(
-    centres: Float[Array, "n d"], valid: Bool[Array, " n"], spacing: float
-) -> tuple[Float[Array, "m d"], Bool[Array, " m"]]:
-    """Halves of cells."""
+def _halves(centres: Float[Array, "n d"], spacing: float) -> Float[Array, "m d"]:
     offsets = jnp.asarray(child_offsets(spacing, centres.shape[-1]))
-    children = (centres[:, None] + offsets).reshape(-1, centres.shape[-1])
-    return children, jnp.repeat(valid, offsets.shape[0])
+    return (centres[:, None] + offsets).reshape(-1, centres.shape[-1])
+
+
+def _subdivide(
+    cells: _Cells, scores: Float[Array, "t n s"], survives: Bool[Array, "t n s"], level: SearchLevel
+) -> tuple[_Cells, Float[Array, " 3"]]:
+    """Halves of the surviving cells, as many as the lists hold; and the best score each lost."""
+    tilts, lost_tilt = _kept(scores, 0, level.keep_tilts)
+    turns, lost_turn = _kept(scores, 1, level.keep_turns)
+    shifts, lost_shift = _kept(scores, 2, level.keep_shifts)
+    valid = survives[tilts][:, turns][:, :, shifts]
+    for axis, number in ((0, 4), (1, 2), (2, 4)):
+        valid = jnp.repeat(valid, number, axis=axis)
+    children = _Cells(
+        _halves(cells.tilts[tilts], level.rotation_spacing_rad),
+        _halves(cells.turns[turns, None], level.rotation_spacing_rad)[:, 0],
+        _halves(cells.shifts[shifts], level.shift_spacing_px),
+        valid,
+    )
+    return children, jnp.stack([lost_tilt, lost_turn, lost_shift])
+
+
+def _pose_of(cells: _Cells, index: Int[Array, ""]) -> tuple[Float[Array, " 5"], tuple]:
+    """Pose of a cell's centre, and its place in the lists."""
+    _, n, s = cells.valid.shape
+    tilt, turn, shift = index // (n * s), index // s % n, index % s
+    rotation = rotation_vector(cells.tilts[tilt], cells.turns[turn])
+    moved = in_plane(cells.turns[turn]) @ cells.shifts[shift]
+    return jnp.concatenate([rotation, moved]), (tilt, turn, shift)
+
+
+def _dispersion_at(
+    found: LevelScores,
+    cells: _Cells,
+    place: tuple,
+    weights: Float[Array, " p"],
+    coordinates: Float[np.ndarray, "p 2"],
+    box_px: int,
+) -> Float[Array, ""]:
+    tilt, turn, shift = place
+    pixels = weights.shape[0]
+    values = found.images[turn]
+    cycles = (-1.0 / box_px) * (jnp.asarray(coordinates) @ cells.shifts[shift])
+    values = rotate_phases(values[:pixels], values[pixels:], cycles)
+    return over_dispersion(found.templates[tilt], values, found.power_weights[turn], weights)
+
+
+def _distinct_poses(
+    cells: _Cells, scores: Float[Array, "t n s"], level: SearchLevel, count: int
+) -> Float[Array, "m 5"]:
+    """Poses of the best cells no two of which are neighbours."""
+    poses = []
+    for _ in range(count):
+        index = jnp.argmax(scores)
+        pose, (tilt, turn, shift) = _pose_of(cells, index)
+        poses.append(pose)
+        near_tilt = jnp.max(jnp.abs(cells.tilts - cells.tilts[tilt]), axis=-1)
+        near_turn = jnp.abs(cells.turns - cells.turns[turn])
+        near_shift = jnp.max(jnp.abs(cells.shifts - cells.shifts[shift]), axis=-1)
+        reach = 1.5
+        near = (
+            (near_tilt <= reach * level.rotation_spacing_rad)[:, None, None]
+            & (near_turn <= reach * level.rotation_spacing_rad)[None, :, None]
+            & (near_shift <= reach * level.shift_spacing_px)
+        )
+        scores = jnp.where(near, -jnp.inf, scores)
+    return jnp.stack(poses)
 
 
 def search_particle(
-    projector: Projector, image: WeightedImage, disc: Disc, plan: SearchPlan
+    projector: Projector,
+    image: RegionImages,
+    weights: Float[Array, " p"],
+    prior: Prior,
+    disc: Disc,
+    plan: SearchPlan,
+    radius_px: Float[Array, ""],
+    pixel_size_angstrom: Float[Array, ""],
 ) -> SearchOutcome:
-    """Find one particle's turn and shift. See the module for the method."""
-    turns = jnp.asarray(plan.root_turns_rad())
-    shifts = jnp.asarray(plan.root_shifts_px())
-    turn_valid = jnp.ones(turns.shape[0], bool)
-    shift_valid = jnp.ones(shifts.shape[0], bool)
+    """Find one particle's rotation and shift. See the module for the method."""
+    cells = _root(plan)
+    blocked = block_image(image, weights)
+    plain, units = into_blocks(jnp.asarray(disc.coordinates)), pose_units(plan)
     margin = jnp.asarray(jnp.inf)
-    evaluated = jnp.asarray(0, jnp.int32)
-    scores = jnp.zeros((turns.shape[0], shifts.shape[0]))
+    overflowed = jnp.asarray(0, jnp.int32)
+    evaluated, work = jnp.asarray(0, jnp.int32), jnp.asarray(0.0)
     last = len(plan.levels) - 1
     for number, level in enumerate(plan.levels):
-        if number == last:
-            # Cells at the rim may have their centres outside the extents, where nothing is allowed
-            # to end: of these the nearest pose inside is scored.
-            turns = shorten(turns, plan.rotation_extent_rad)
-            shifts = shorten(shifts, plan.shift_radius_px)
-        scores = _score_level(
-            projector, image, disc, plan, level, turns, turn_valid, shifts, shift_valid
+        pixels = level.pixels
+        coordinates = disc.coordinates[:pixels]
+        found = score_level(
+            projector,
+            image,
+            prior,
+            cells.tilts,
+            cells.turns,
+            cells.shifts,
+            weights[:pixels],
+            coordinates,
+            plan.box_px,
+            pixel_size_angstrom,
         )
-        evaluated += jnp.sum(turn_valid) * jnp.sum(shift_valid)
+        inside = _within_extents(plan, level, cells)
+        scores = jnp.where(inside, found.scores, -jnp.inf)
+        evaluated += jnp.sum(inside)
+        work += jnp.sum(inside) * pixels
+        best = jnp.argmax(scores)
+        pose, place = _pose_of(cells, best)
+        dispersion = _dispersion_at(found, cells, place, weights[:pixels], coordinates, plan.box_px)
         if number == last:
             break
-        allowance = within_cell_allowance(projector, image, disc, level, plan.kappa)
-        threshold = jnp.max(scores) - plan.kappa**2 / 2 - allowance
-        kept, turn_valid, lost = _survivors(jnp.max(scores, 1), threshold, level.keep_turns)
-        turns, turn_valid = _children(turns[kept], turn_valid, level.turn_spacing_rad)
-        margin = jnp.minimum(margin, threshold - lost)
-        kept, shift_valid, lost = _survivors(jnp.max(scores, 0), threshold, level.keep_shifts)
-        shifts, shift_valid = _children(shifts[kept], shift_valid, level.shift_spacing_px)
-        margin = jnp.minimum(margin, threshold - lost)
-    best = jnp.argmax(scores)
-    turn = turns[best // scores.shape[1]]
-    shift = shifts[best % scores.shape[1]]
-    polished = polish(projector, image, disc, plan, turn, shift)
-    return _outcome(projector, image, disc, polished, evaluated, margin)
-
-
-def _outcome(
-    projector: Projector,
-    image: WeightedImage,
-    disc: Disc,
-    pose: PolishedPose,
-    evaluated: Int[Array, ""],
-    margin: Float[Array, ""],
-) -> SearchOutcome:
-    start = score_candidates(
-        projector, image, jnp.zeros((1, 3)), jnp.zeros((1, 2)), disc, disc.shells.shape[0]
-    )[0, 0]
+        blocks = jnp.asarray(block_count(pixels))
+        model = local_model(projector, blocked, plain, blocks, prior, units, pose, plan.box_px)
+        half = jnp.asarray([level.rotation_spacing_rad] * 3 + [level.shift_spacing_px] * 2) / 2
+        allowance = within_cell_allowance(model.information, half / units, dispersion, plan.kappa)
+        threshold = jnp.max(scores) - dispersion * plan.kappa**2 / 2 - allowance
+        cells, lost = _subdivide(cells, scores, scores >= threshold, level)
+        spare = threshold - jnp.max(lost)
+        worst = jnp.where(spare < 0, 1 + jnp.argmax(lost).astype(jnp.int32), 0)
+        overflowed = jnp.where(spare < margin, worst, overflowed)
+        margin = jnp.minimum(margin, spare)
+    starts = _distinct_poses(cells, scores, plan.levels[-1], MODES)
+    posterior = jax.nn.softmax(scores.reshape(-1))
+    pose, model, probability = _refined(projector, blocked, prior, disc, plan, radius_px, starts)
+    spread = covariance(model, units)
+    variance = jnp.abs(jnp.diag(spread))
     return SearchOutcome(
-        turn_rad=pose.turn_rad,
-        shift_px=pose.shift_px,
-        log_likelihood=pose.score - start,
-        turn_error_rad=pose.turn_error_rad,
-        shift_error_px=pose.shift_error_px,
+        turn_rad=pose[:3],
+        shift_px=pose[3:],
+        log_likelihood=model.score,
+        covariance=spread,
+        turn_error_rad=jnp.sqrt(jnp.sum(variance[:3])),
+        shift_error_px=jnp.sqrt(jnp.sum(variance[3:])),
+        probability=probability,
+        effective_cells=1.0 / jnp.sum(posterior**2),
         cells_evaluated=evaluated,
+        work=work,
+        dispersion=dispersion,
         certified=margin >= 0,
+        overflowed=overflowed,
         margin=margin,
     )
+
+
+def _refined(
+    projector: Projector,
+    image: BlockedImage,
+    prior: Prior,
+    disc: Disc,
+    plan: SearchPlan,
+    radius_px: Float[Array, ""],
+    starts: Float[Array, "m 5"],
+) -> tuple[Float[Array, " 5"], LocalModel, Float[Array, ""]]:
+    """Refine the starts with the last level's shells, and the best of them with all shells.
+
+    Returns the pose, the model there and the posterior weight of its mode among the starts.
+    """
+    coarse = jnp.asarray(block_count(plan.levels[-1].pixels))
+
+    def climb(start: Float[Array, " 5"]) -> tuple[Float[Array, " 5"], LocalModel]:
+        return polish(projector, image, disc, plan, prior, start, coarse, _COARSE_STEPS)
+
+    poses, models = jax.lax.map(climb, starts)
+    best = jnp.argmax(models.score)
+    apart = (poses - poses[best]) / pose_units(plan)
+    squared = jnp.sum((apart @ models.information[best]) * apart, axis=-1)
+    # Starts that climbed to the same summit are one mode.
+    weights = jnp.exp(models.score - models.score[best])
+    others = jnp.sum(jnp.where(squared > _SAME_MODE**2, weights, 0.0))
+    fine = blocks_within(disc, radius_px)
+    pose, model = polish(projector, image, disc, plan, prior, poses[best], fine, _FINE_STEPS)
+    return pose, model, 1.0 / (1.0 + others)
 
 
 @eqx.filter_jit
 def search_particles(
     projector: Projector,
-    images: WeightedImage,
-    disc: Disc,
+    images: RegionImages,
+    sigma2: Float[Array, " shells"],
+    radius_px: Float[Array, ""],
+    prior: Prior,
     plan: SearchPlan,
+    pixel_size_angstrom: Float[Array, ""],
     at_once: int,
 ) -> SearchOutcome:
     """Search a batch of particles; ``images`` has a leading batch axis in every field.
 
-    ``at_once`` particles are worked on together: 1 on a CPU, where a particle's candidates fill the
-    caches, and many on a GPU.
+    ``at_once`` particles are worked on together: few on a CPU, where their candidates are to stay
+    in the caches, and many on a GPU.
     """
-    return jax.lax.map(
-        lambda image: search_particle(projector, image, disc, plan), images, batch_size=at_once
-    )
+    disc = make_disc(plan.box_px, plan.radius_px)
+    weights = pixel_weights(sigma2, radius_px, disc)
+
+    def one(image: RegionImages) -> SearchOutcome:
+        return search_particle(
+            projector, image, weights, prior, disc, plan, radius_px, pixel_size_angstrom
+        )
+
+    return jax.lax.map(one, images, batch_size=at_once)

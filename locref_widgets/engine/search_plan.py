@@ -1,10 +1,11 @@
 """How the local search is laid out: the levels of cells, their resolution and their number.
 
-At a level whose templates reach shell ``L``, a turn by ``d`` moves the edge of a region of radius
-``r`` by ``r d``, and the phase of the finest Fourier component there by ``2 pi L r d / N``. The
-spacing of each level is chosen so that half a cell changes that phase by one radian:
-``d = N / (pi L r)``, and likewise ``s = N / (pi L)`` for shifts. Halving the cells therefore
-doubles the shell radius.
+At a level whose templates reach shell ``L``, a rotation by ``d`` moves the edge of a region of
+radius ``r`` by ``r d``, and the phase of the finest Fourier component there by ``2 pi L r d / m``
+(box ``m``). The spacing of each level is chosen so that half a cell changes that phase by one
+radian: ``d = m / (pi L r)``, and likewise ``s = m / (pi L)`` for shifts. Halving the cells
+therefore doubles the shell radius. The last level need not reach the resolution of the reference:
+from its cells the continuous refinement finds the optimum at all shells.
 """
 
 import math
@@ -15,14 +16,16 @@ from jaxtyping import Float
 
 from locref_widgets.engine.grids import make_disc, pixels_within
 from locref_widgets.engine.rotations import ball_grid
+from locref_widgets.engine.tilts_turns import root_tilts, root_turns
 
 _COARSEST_SHELL = 12
-"""The first level reaches at most this shell: below it nothing tells candidates apart."""
-_KEEP_TURNS = (24, 10, 8)
-_KEEP_SHIFTS = (8, 5, 4)
-"""Most cells kept after the first, the second and each further level: where a level's templates
-reach further, fewer of its cells are still in question. Overflow is reported per particle. (On 96
-particles at signal/noise 0.017 lists twice and half as long gave the same errors to 2 %.)"""
+"""Shell of the first level: below it nothing tells candidates apart."""
+_LAST_LEVEL_SHARE = 0.45
+"""Share of the reference's shells that the last level must reach at least."""
+_FEWEST_LEVELS = 2
+KEPT = ((6, 3, 4), (6, 3, 4))
+"""Most tilts, turns and shifts kept after the first and after each further level. Overflow is
+reported per particle."""
 
 
 @dataclass(frozen=True)
@@ -31,8 +34,9 @@ class SearchLevel:
 
     radius_px: int
     pixels: int
-    turn_spacing_rad: float
+    rotation_spacing_rad: float
     shift_spacing_px: float
+    keep_tilts: int
     keep_turns: int
     keep_shifts: int
 
@@ -44,9 +48,9 @@ class SearchPlan:
     Attributes
     ----------
     box_px, radius_px
-        Of the disc whose prefixes the levels use.
+        Of the region's box and the disc whose prefixes the levels use.
     rotation_extent_rad
-        Radius of the ball of turns.
+        Radius of the ball of rotations.
     shift_radius_px
         Radius of the disc of shifts: half the shift extent.
     region_radius_px
@@ -65,11 +69,20 @@ class SearchPlan:
     levels: tuple[SearchLevel, ...]
     kappa: float
 
-    def root_turns_rad(self) -> Float[np.ndarray, "n 3"]:
-        """Centres of the first level's cells of turns."""
-        return ball_grid(self.rotation_extent_rad, self.levels[0].turn_spacing_rad, 3)
+    @property
+    def turnable_radius(self) -> int:
+        """Radius, in cycles per doubled box, that turned images are looked up to."""
+        return min(2 * (self.levels[-1].radius_px + 1), self.box_px - 1)
 
-    def root_shifts_px(self) -> Float[np.ndarray, "n 2"]:
+    def root_tilts_rad(self) -> Float[np.ndarray, "t 2"]:
+        """Centres of the first level's cells of tilts."""
+        return root_tilts(self.rotation_extent_rad, self.levels[0].rotation_spacing_rad)
+
+    def root_turns_rad(self) -> Float[np.ndarray, " n"]:
+        """Centres of the first level's cells of in-plane turns."""
+        return root_turns(self.rotation_extent_rad, self.levels[0].rotation_spacing_rad)
+
+    def root_shifts_px(self) -> Float[np.ndarray, "s 2"]:
         """Centres of the first level's cells of shifts."""
         return ball_grid(self.shift_radius_px, self.levels[0].shift_spacing_px, 2)
 
@@ -81,42 +94,49 @@ def plan_search(
     rotation_extent_rad: float,
     shift_extent_px: float,
     kappa: float = 4.0,
+    reach_px: int | None = None,
 ) -> SearchPlan:
     """Lay out a search.
 
     Parameters
     ----------
     box_px
-        Edge of the images.
+        Edge of the region's box.
     radius_px
-        Shell that the finest level reaches; quantise it so that shapes repeat.
+        Largest shell of the disc: it sets the shapes of arrays.
     region_radius_px
         Radius of the refined region about its centre.
     rotation_extent_rad
-        Radius of the ball of turns, at most pi.
+        Radius of the ball of rotations, at most pi.
     shift_extent_px
         Diameter of the disc of shifts.
     kappa
         See `SearchPlan`.
+    reach_px
+        Shell that the reference reaches (unset: the whole disc): it sets the number of levels.
     """
     if rotation_extent_rad <= 0 or shift_extent_px <= 0 or region_radius_px <= 0:
         raise ValueError("extents and the region's radius must be positive")
-    halvings = max(0, math.ceil(math.log2(radius_px / _COARSEST_SHELL)))
     disc = make_disc(box_px, radius_px)
+    reach = radius_px if reach_px is None else min(reach_px, radius_px)
+    shells = [min(_COARSEST_SHELL, radius_px)]
+    while len(shells) < _FEWEST_LEVELS or shells[-1] < _LAST_LEVEL_SHARE * reach:
+        shells.append(min(2 * shells[-1], radius_px))
     levels = []
-    for halving in range(halvings, -1, -1):
-        shell = max(1, round(radius_px / 2**halving))
-        later = min(halvings - halving, len(_KEEP_TURNS) - 1)
-        step = box_px * 2**halving / (math.pi * radius_px)
+    for number, shell in enumerate(shells):
+        # Each level's cells are the halves of those before, whatever shell it reaches.
+        step = box_px / (math.pi * shells[0]) / 2**number
+        tilts, turns, shifts = KEPT[min(number, len(KEPT) - 1)]
         levels.append(
             SearchLevel(
                 radius_px=shell,
                 pixels=pixels_within(disc, shell),
                 # A ball smaller than a cell is still searched by a few cells across.
-                turn_spacing_rad=min(step / region_radius_px, rotation_extent_rad),
-                shift_spacing_px=min(step, shift_extent_px / 2),
-                keep_turns=_KEEP_TURNS[later],
-                keep_shifts=_KEEP_SHIFTS[later],
+                rotation_spacing_rad=min(step / region_radius_px, rotation_extent_rad / 2**number),
+                shift_spacing_px=min(step, shift_extent_px / 2 ** (number + 1)),
+                keep_tilts=tilts,
+                keep_turns=turns,
+                keep_shifts=shifts,
             )
         )
     return SearchPlan(

@@ -5,12 +5,13 @@ import numpy as np
 import pytest
 
 from locref_widgets.engine.grids import (
+    convenient_box,
     disc_to_image,
     image_to_disc,
     make_disc,
     pixels_within,
-    quantise_radius,
     shell_means,
+    shell_sums,
 )
 
 
@@ -66,6 +67,27 @@ def test_shell_means_against_a_count(rng):
     np.testing.assert_allclose(shell_means(jnp.asarray(values), disc), expected, rtol=2e-6)
 
 
-def test_quantised_radius_never_falls_short():
-    for radius in range(2, 63):
-        assert radius <= quantise_radius(radius, 128) <= min(radius + 7, 63)
+def test_shell_sums_against_a_count(rng):
+    """Each of a batch, to the rounding of a sum of the list's length about its mean."""
+    disc = make_disc(33, 12)
+    values = (100 + rng.normal(size=(3, disc.shells.size))).astype(np.float32)
+    expected = [
+        values[:, disc.shells == s].sum(axis=1, dtype=np.float64) for s in range(disc.radius_px + 1)
+    ]
+    found = shell_sums(jnp.asarray(values), disc)
+    np.testing.assert_allclose(found, np.transpose(expected), rtol=2e-6, atol=1e-4)
+
+
+def test_convenient_boxes_are_even_fast_and_no_smaller():
+    for least in (1, 15.2, 16, 17, 43.0, 61.5, 97, 251):
+        box = convenient_box(least)
+        assert box >= max(least, 16)
+        assert box % 2 == 0
+        rest = box
+        for prime in (2, 3, 5):
+            while rest % prime == 0:
+                rest //= prime
+        assert rest == 1
+        # 5-smooth even numbers lie close: the gap to the next is below 8 % from 32 on.
+        assert box <= max(16, 1.15 * least + 2)
+    assert [convenient_box(n) for n in (20, 21, 49, 97)] == [20, 24, 50, 100]

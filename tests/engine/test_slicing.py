@@ -24,8 +24,8 @@ from tests.engine.objects import blob_spectrum, compact_blobs, random_rotation
 
 def _random_projector(rng, radius=9, padded=40):
     shape = grid_shape(radius)
-    parts = rng.normal(size=(2, *shape)).astype(np.float32)
-    return Projector(jnp.asarray(parts[0]), jnp.asarray(parts[1]), padded, radius)
+    parts = rng.normal(size=(*shape, 2)).astype(np.float32)
+    return Projector(jnp.asarray(parts), padded, radius)
 
 
 @pytest.mark.parametrize("box", [32, 33])
@@ -81,7 +81,7 @@ def test_insertion_is_the_exact_adjoint_of_slicing(rng):
         jnp.asarray(y[1]),
         jnp.zeros(500),
     ).sums
-    backward = np.vdot(projector.real, sums[..., 0]) + np.vdot(projector.imaginary, sums[..., 1])
+    backward = np.vdot(projector.parts, sums[..., :2])
     scale = np.linalg.norm(np.concatenate([real, imaginary])) * np.linalg.norm(y)
     assert abs(forward - backward) < 1e-5 * scale
 
@@ -99,16 +99,18 @@ def test_gradient_against_finite_differences(rng):
     # Away from the cells' faces, where the interpolant has a kink.
     points = rng.integers(-5, 5, (40, 3)) + rng.uniform(0.2, 0.8, (40, 3))
     value, gradient = interpolate_with_gradient(projector, jnp.asarray(points, jnp.float32))
-    plain = jnp.stack(interpolate(projector, jnp.asarray(points, jnp.float32)), axis=-1)
+    assert value.shape == (2, 40)
+    assert gradient.shape == (2, 3, 40)
+    plain = jnp.stack(interpolate(projector, jnp.asarray(points, jnp.float32)))
     np.testing.assert_allclose(value, plain, atol=1e-5)
     step = 0.05
     for axis in range(3):
         move = step * np.eye(3)[axis]
-        ahead = jnp.stack(interpolate(projector, jnp.asarray(points + move, jnp.float32)), -1)
-        behind = jnp.stack(interpolate(projector, jnp.asarray(points - move, jnp.float32)), -1)
+        ahead = jnp.stack(interpolate(projector, jnp.asarray(points + move, jnp.float32)))
+        behind = jnp.stack(interpolate(projector, jnp.asarray(points - move, jnp.float32)))
         # The interpolant is linear along each axis: only rounding (1e-7 / step) is left.
         expected = (ahead - behind) / (2 * step)
-        np.testing.assert_allclose(gradient[:, :, axis], expected, atol=2e-4)
+        np.testing.assert_allclose(gradient[:, axis], expected, atol=2e-4)
 
 
 def test_autodiff_through_the_slice_agrees_with_the_adjoint(rng):
@@ -116,20 +118,22 @@ def test_autodiff_through_the_slice_agrees_with_the_adjoint(rng):
     points = jnp.asarray(rng.uniform(-5, 5, (60, 3)), jnp.float32)
     y = jnp.asarray(rng.normal(size=(2, 60)), jnp.float32)
 
-    def loss(real, imaginary):
-        parts = interpolate(Projector(real, imaginary, 40, 9), points)
-        return jnp.vdot(parts[0], y[0]) + jnp.vdot(parts[1], y[1])
+    def loss(parts):
+        found = interpolate(Projector(parts, 40, 9), points)
+        return jnp.vdot(found[0], y[0]) + jnp.vdot(found[1], y[1])
 
-    by_ad = jax.grad(loss, argnums=(0, 1))(projector.real, projector.imaginary)
+    by_ad = jax.grad(loss)(projector.parts)
     sums = insert_points(empty_accumulator(40, 9), points, y[0], y[1], jnp.zeros(60)).sums
-    np.testing.assert_allclose(by_ad[0], sums[..., 0], atol=1e-5)
-    np.testing.assert_allclose(by_ad[1], sums[..., 1], atol=1e-5)
+    np.testing.assert_allclose(by_ad, sums[..., :2], atol=1e-5)
 
 
 def test_points_beyond_the_radius_are_zero(rng):
     projector = _random_projector(rng)
     points = jnp.asarray([[9.1, 0, 0], [-7, 7, 0], [100.0, 0, 0]], jnp.float32)
     assert not np.any(jnp.stack(interpolate(projector, points)))
+    value, gradient = interpolate_with_gradient(projector, points)
+    assert not np.any(value)
+    assert not np.any(gradient)
 
 
 def test_a_radius_beyond_the_padded_box_is_refused():

@@ -1,0 +1,58 @@
+"""What the width of a pose's posterior does to the map: marginalised back-projection.
+
+The expected contribution of an image to the map is its back-projection averaged over the posterior
+of its pose. About the optimum the posterior is Gaussian, with the inverse of the Fisher information
+as its covariance. A point of the region then is seen at a place that scatters with a covariance
+``S`` in the image plane, and the average multiplies the image's coefficients by
+
+    A(k) = exp(-2 pi^2 k' S k / m^2).
+
+``S`` is the covariance of where the region's centre is seen, exact to first order, plus what
+rotations about that centre do to a point of the region, averaged over the region. The posterior's
+mass in other, distant modes lands elsewhere in the map; ``A`` is multiplied by this mode's share.
+
+Seen the other way, an image shows the region at its optimum with the transfer function ``A C``: the
+scatter of its pose has damped it. So the map is solved from ``sum A C* X`` over ``sum A^2 |C|^2``,
+the least squares of that model: a particle counts at each frequency by how well its pose is known,
+and what the scatter has damped on average is restored. (Dividing by ``sum |C|^2`` instead, as the
+plain expectation does, damps a second time: the references then underrate high frequencies.)
+"""
+
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+
+def image_scatter_px2(
+    covariance: Float[Array, "5 5"],
+    lever_px: Float[Array, " 3"],
+    region_spread_px2: Float[Array, ""],
+) -> Float[Array, "2 2"]:
+    """Covariance of where a point of the region is seen, averaged over the region.
+
+    Parameters
+    ----------
+    covariance
+        Of a small rotation about the fulcrum (rad, image frame) and the shift (px).
+    lever_px
+        From the fulcrum to the region's centre in the image frame at the pose.
+    region_spread_px2
+        Mean square of one coordinate of the region's points about its centre.
+    """
+    x, y, z = lever_px[0], lever_px[1], lever_px[2]
+    zero, one = jnp.zeros_like(x), jnp.ones_like(x)
+    # A small rotation w moves the centre by w x lever, a change of origin t by -t.
+    slope = jnp.stack([jnp.stack([zero, z, -y, -one, zero]), jnp.stack([-z, zero, x, zero, -one])])
+    centre = slope @ covariance @ slope.T
+    r = covariance[:3, :3]
+    about_centre = jnp.stack(
+        [jnp.stack([r[1, 1] + r[2, 2], -r[0, 1]]), jnp.stack([-r[0, 1], r[0, 0] + r[2, 2]])]
+    )
+    return centre + region_spread_px2 * about_centre
+
+
+def expected_phase(
+    scatter_px2: Float[Array, "2 2"], coordinates: Float[Array, "p 2"], box_px: int
+) -> Float[Array, " p"]:
+    """Mean of ``exp(-2 pi i k d / m)`` over displacements ``d`` of a covariance."""
+    squared = jnp.sum((coordinates @ scatter_px2) * coordinates, axis=-1)
+    return jnp.exp(-2.0 * (jnp.pi / box_px) ** 2 * squared)
