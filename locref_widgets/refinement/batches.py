@@ -8,6 +8,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from locref_widgets.engine.ctf import CTFParameters
+from locref_widgets.refinement.prepared import PreparedImages
 from locref_widgets.refinement.problem import Problem
 
 
@@ -25,19 +26,22 @@ class Batch:
     valid
         Whether the particle counts.
     images
-        Real images ``[y, x]``; zeros where they cannot be used.
+        Real images ``[y, x]``; zeros where they cannot be used. None where prepared ones are kept.
     rotations, origins_px
         The poses given.
     ctf
         Optical parameters.
+    count
+        Particles in it, copies not counted.
     """
 
     positions: Int[np.ndarray, " b"]
     valid: Bool[np.ndarray, " b"]
-    images: Float[np.ndarray, "b y x"]
+    images: Float[np.ndarray, "b y x"] | None
     rotations: Float[np.ndarray, "b 3 3"]
     origins_px: Float[np.ndarray, "b 2"]
     ctf: CTFParameters
+    count: int
 
 
 def positions_of_half(problem: Problem, half: int) -> Int[np.ndarray, " m"]:
@@ -45,17 +49,24 @@ def positions_of_half(problem: Problem, half: int) -> Int[np.ndarray, " m"]:
     return np.flatnonzero(problem.half_sets == half)
 
 
-def read_batch(problem: Problem, positions: Int[np.ndarray, " m"], size: int) -> Batch:
-    """Read the images of up to ``size`` particles."""
+def read_batch(
+    problem: Problem,
+    positions: Int[np.ndarray, " m"],
+    size: int,
+    kept: PreparedImages | None = None,
+) -> Batch:
+    """Read up to ``size`` particles; not their images where ``kept`` holds all of these."""
     filled = np.concatenate([positions, np.full(size - positions.size, positions[0])])
     rows = problem.rows[filled]
-    images = np.empty((size, problem.box_px, problem.box_px), np.float32)
-    images[: positions.size] = problem.particles.images(rows[: positions.size])
-    images[positions.size :] = images[0]
-    flat = images.reshape(size, -1)
-    usable = np.all(np.isfinite(flat), axis=-1)
-    usable = usable & (np.ptp(np.where(usable[:, None], flat, 0.0), axis=-1) > 0)
-    images[~usable] = 0.0
+    usable, images = np.ones(size, bool), None
+    if kept is None or not kept.holds(positions):
+        images = np.empty((size, problem.box_px, problem.box_px), np.float32)
+        images[: positions.size] = problem.particles.images(rows[: positions.size])
+        images[positions.size :] = images[0]
+        flat = images.reshape(size, -1)
+        usable = np.all(np.isfinite(flat), axis=-1)
+        usable = usable & (np.ptp(np.where(usable[:, None], flat, 0.0), axis=-1) > 0)
+        images[~usable] = 0.0
     return Batch(
         positions=filled,
         valid=usable & (np.arange(size) < positions.size),
@@ -65,16 +76,22 @@ def read_batch(problem: Problem, positions: Int[np.ndarray, " m"], size: int) ->
             np.float32
         ),
         ctf=problem.particles.ctf[rows],
+        count=positions.size,
     )
 
 
-def read_batches(problem: Problem, positions: Int[np.ndarray, " m"], size: int) -> Iterator[Batch]:
+def read_batches(
+    problem: Problem,
+    positions: Int[np.ndarray, " m"],
+    size: int,
+    kept: PreparedImages | None = None,
+) -> Iterator[Batch]:
     """Batches over particles, each read while the one before is worked on."""
     pieces = [positions[start : start + size] for start in range(0, positions.size, size)]
     with ThreadPoolExecutor(1, thread_name_prefix="locref-read") as reader:
         ahead = None
         for piece in pieces:
-            following = reader.submit(read_batch, problem, piece, size)
+            following = reader.submit(read_batch, problem, piece, size, kept)
             if ahead is not None:
                 yield ahead.result()
             ahead = following

@@ -88,7 +88,7 @@ def reconstruct_consensus(problem: Problem, batch_size: int, report: Report) -> 
     flat = jnp.ones(problem.disc.shells.shape[0], jnp.float32)
     pixel = jnp.asarray(problem.pixel_size_angstrom, jnp.float32)
 
-    def work(half: int, batch: Batch) -> None:
+    def work(half: int, _: int, batch: Batch) -> None:
         images = to_disc_images(jnp.asarray(batch.images), batch.ctf, problem.disc, pixel)
         sums[half] = accumulate(
             sums[half], images, given_poses(batch), jnp.asarray(batch.valid), flat, problem.disc
@@ -115,7 +115,7 @@ def measure_noise(
     count: dict[int, int] = dict.fromkeys(HALVES, 0)
     pixel = jnp.asarray(problem.pixel_size_angstrom, jnp.float32)
 
-    def work(half: int, batch: Batch) -> None:
+    def work(half: int, _: int, batch: Batch) -> None:
         images = to_disc_images(jnp.asarray(batch.images), batch.ctf, problem.disc, pixel)
         poses = given_poses(batch)
         rest = subtract_map(

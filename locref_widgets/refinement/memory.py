@@ -9,6 +9,7 @@ from locref_widgets.engine.search_plan import SearchPlan
 
 _ARRAYS = 6
 """Arrays of the size of a level's templates that are alive at the same time."""
+_ON_CPU = 4
 _SHARE = 0.5
 """Share of the free memory that the search may plan with."""
 _UNKNOWN_BYTES = 2 * 2**30
@@ -19,18 +20,21 @@ Result = TypeVar("Result")
 
 def bytes_per_particle(plan: SearchPlan) -> int:
     """Working memory of one particle's search, from the largest level."""
-    turns = plan.root_turns_rad().shape[0]
+    tilts, turns = plan.root_tilts_rad().shape[0], plan.root_turns_rad().shape[0]
+    shifts = plan.root_shifts_px().shape[0]
     largest = 0
     for level in plan.levels:
-        largest = max(largest, turns * level.pixels)
-        turns = 8 * min(turns, level.keep_turns)
+        largest = max(largest, (tilts + turns * shifts) * level.pixels)
+        tilts = 4 * min(tilts, level.keep_tilts)
+        turns = 2 * min(turns, level.keep_turns)
+        shifts = 4 * min(shifts, level.keep_shifts)
     return _ARRAYS * 2 * 4 * largest
 
 
 def particles_at_once(plan: SearchPlan, batch_size: int) -> int:
-    """Particles searched side by side: one on a CPU, whose caches one particle fills."""
+    """Particles searched side by side: a few on a CPU, whose caches they are to stay in."""
     if jax.default_backend() == "cpu":
-        return 1
+        return min(batch_size, _ON_CPU)
     stats = jax.local_devices()[0].memory_stats() or {}
     free = stats.get("bytes_limit", _UNKNOWN_BYTES) - stats.get("bytes_in_use", 0)
     return max(1, min(batch_size, int(_SHARE * free) // bytes_per_particle(plan)))

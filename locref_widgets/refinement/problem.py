@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float, Int
 
-from locref_widgets.engine.grids import Disc, make_disc
+from locref_widgets.engine.grids import Disc, convenient_box, make_disc
 from locref_widgets.errors import InputError
 from locref_widgets.io.mrc import Map, check_same_grid
 from locref_widgets.io.particles import Particles, check_particles_match_map
@@ -14,7 +14,7 @@ from locref_widgets.refinement.settings import RefinementSettings
 
 _COVERED = 0.5
 """Mask value from which a voxel counts as inside, for the region's size."""
-_MARGIN_VOXELS = 3
+_MARGIN_VOXELS = 0.5
 _SMALLEST_RADIUS_PX = 3.0
 _WHOLE_PARTICLE = 0.98
 """Share of the map's power inside the mask from which nothing is left to subtract."""
@@ -50,9 +50,12 @@ class Problem:
         Whole voxel ``(x, y, z)``, relative to the centre of the box, on which the region's
         templates are centred.
     region_box_px
-        Edge of the cube about that voxel that holds the mask.
+        Edge of the box about that voxel that holds the region whichever way it is turned; images
+        are cut to it.
     region_radius_px
         Radius about it of the mask's voxels above one half.
+    region_spread_px2
+        Mean square of one coordinate of the mask's points about that voxel.
     subtract
         Whether the signal outside the mask is subtracted from the images.
     """
@@ -65,7 +68,13 @@ class Problem:
     region_centre_voxels: Int[np.ndarray, " 3"]
     region_box_px: int
     region_radius_px: float
+    region_spread_px2: float
     subtract: bool
+
+    @property
+    def region_disc(self) -> Disc:
+        """Fourier pixels of an image cut to the region's box."""
+        return make_disc(self.region_box_px)
 
     @property
     def box_px(self) -> int:
@@ -76,6 +85,11 @@ class Problem:
     def pixel_size_angstrom(self) -> float:
         """Pixel size of the images."""
         return self.particles.pixel_size_angstrom
+
+    def region_shell(self, resolution_angstrom: float) -> int:
+        """Shell of a resolution in the region's box, at least 2 and below Nyquist."""
+        shell = int(self.region_box_px * self.pixel_size_angstrom / resolution_angstrom)
+        return int(np.clip(shell, 2, self.region_disc.radius_px))
 
     def lever_px(self) -> Float[np.ndarray, " 3"]:
         """Vector from the fulcrum to the region's centre in the map frame."""
@@ -110,6 +124,7 @@ def pose_problem(inputs: RefinementInput, settings: RefinementSettings) -> Probl
         region_centre_voxels=centre,
         region_box_px=box,
         region_radius_px=radius,
+        region_spread_px2=_spread_px2(mask, centre),
         subtract=_should_subtract(settings, volume, mask),
     )
 
@@ -137,19 +152,24 @@ def choose_rows(particles: Particles, settings: RefinementSettings) -> Int[np.nd
 
 
 def _region_size(mask: Map, centre_voxels: Int[np.ndarray, " 3"]) -> tuple[int, float]:
-    """Edge of the cube and radius of the ball about a voxel that hold the mask."""
-    z, y, x = np.nonzero(mask.data > 0)
+    """Edge of the box and radius of the ball about a voxel that hold the mask's inside."""
+    inside = mask.data >= _COVERED * mask.data.max()
+    z, y, x = np.nonzero(inside)
     points = np.stack([x, y, z], axis=-1) - mask.box_px // 2 - centre_voxels
-    box = 2 * (int(np.abs(points).max()) + _MARGIN_VOXELS)
-    inside = points[mask.data[z, y, x] >= _COVERED * mask.data.max()]
-    radius = float(np.linalg.norm(inside, axis=1).max())
+    radius = float(np.linalg.norm(points, axis=1).max())
     if radius < _SMALLEST_RADIUS_PX:
         raise InputError(
             f"{mask.path}: the region inside the mask is {2 * radius + 1:.0f} voxels across;"
             " nothing so small can be aligned. Give a mask of at least"
             f" {2 * _SMALLEST_RADIUS_PX:.0f} voxels across (a rule of thumb: 100 kDa)."
         )
-    return box, radius
+    return convenient_box(2 * (radius + _MARGIN_VOXELS)), radius
+
+
+def _spread_px2(mask: Map, centre_voxels: Int[np.ndarray, " 3"]) -> float:
+    z, y, x = np.nonzero(mask.data > 0)
+    points = np.stack([x, y, z], axis=-1) - mask.box_px // 2 - centre_voxels
+    return float(np.average(np.sum(points**2, axis=1), weights=mask.data[z, y, x]) / 3)
 
 
 def _should_subtract(settings: RefinementSettings, volume: Map, mask: Map) -> bool:

@@ -8,7 +8,6 @@ from jaxtyping import Float
 
 from locref_widgets.engine.filters import apply_shell_filter, lowpass_cosine
 from locref_widgets.engine.fsc import FSCCurve
-from locref_widgets.engine.grids import quantise_radius
 from locref_widgets.engine.slicing import Projector, make_projector, slice_radius
 from locref_widgets.refinement.problem import Problem
 from locref_widgets.refinement.step import Region
@@ -24,16 +23,25 @@ def shell_of_resolution(resolution_angstrom: float, box_px: int, pixel_size_angs
     return int(np.clip(shell, 2, box_px // 2 - 1))
 
 
-def wiener_response(curve: FSCCurve, last_shell: int) -> Float[np.ndarray, " shells"]:
-    """Filter for one half-map from the FSC of the two.
+def trusted_fsc(curve: FSCCurve, last_shell: int) -> Float[np.ndarray, " shells"]:
+    """FSC as a share of signal, 0 beyond ``last_shell``, where the curve is noise.
 
-    The signal-to-noise ratio of a half-map's shell is ``FSC / (1 - FSC)``, so its Wiener filter is
-    the FSC itself. Shells beyond ``last_shell`` are left out, for there the curve is noise.
+    It is also the Wiener filter of one half-map: the signal-to-noise ratio of its shells is
+    ``s = FSC / (1 - FSC)``, so ``s / (s + 1)`` is the FSC itself.
     """
     response = np.clip(curve.values, 0.0, 1.0)
     response[0] = 1.0
     response[last_shell + 1 :] = 0.0
     return response.astype(np.float32)
+
+
+def in_region_box(
+    response: Float[np.ndarray, " shells"], problem: Problem
+) -> Float[np.ndarray, " region_shells"]:
+    """A filter of the map's box at the same frequencies of the region's."""
+    shells = np.arange(problem.region_box_px // 2 + 1) * (problem.box_px / problem.region_box_px)
+    values = np.interp(shells, np.arange(response.size), response, right=0.0)
+    return values.astype(np.float32)
 
 
 @dataclass(frozen=True)
@@ -77,31 +85,48 @@ def scale_to(
 
 def cut_region(volume: Float[np.ndarray, "z y x"], problem: Problem) -> Float[np.ndarray, "m m m"]:
     """The cube about the region's centre, zeros where it reaches beyond the map."""
-    n, m = problem.box_px, problem.region_box_px
-    low = problem.region_centre_voxels[::-1] + n // 2 - m // 2
-    region = np.zeros((m, m, m), np.float32)
-    source = tuple(slice(max(0, a), min(n, a + m)) for a in low)
-    target = tuple(slice(s.start - a, s.stop - a) for s, a in zip(source, low, strict=True))
+    region = np.zeros((problem.region_box_px,) * 3, np.float32)
+    source, target = _overlap(problem)
     region[target] = volume[source]
     return region
 
 
-def make_region(
-    volume: Float[np.ndarray, "z y x"],
-    mask: Float[np.ndarray, "z y x"],
-    problem: Problem,
-    radius_px: int,
-) -> Region:
-    """Templates of a filtered map inside a mask, for discs up to a radius."""
-    cube = cut_region(volume * mask, problem)
+def paste_region(
+    region: Float[np.ndarray, "m m m"], problem: Problem
+) -> Float[np.ndarray, "z y x"]:
+    """The map's box with the region's cube in its place and zeros around it."""
+    volume = np.zeros((problem.box_px,) * 3, np.float32)
+    source, target = _overlap(problem)
+    volume[source] = region[target]
+    return volume
+
+
+def _overlap(problem: Problem) -> tuple[tuple[slice, ...], tuple[slice, ...]]:
+    """Where the region's cube lies in the map, and which part of the cube that is."""
+    n, m = problem.box_px, problem.region_box_px
+    low = problem.region_centre_voxels[::-1] + n // 2 - m // 2
+    source = tuple(slice(max(0, a), min(n, a + m)) for a in low)
+    target = tuple(slice(s.start - a, s.stop - a) for s, a in zip(source, low, strict=True))
+    return source, target
+
+
+def region_projector(cube: Float[np.ndarray, "m m m"], problem: Problem) -> Projector:
+    """A projector of a cube about the region's centre, for the whole disc of its box.
+
+    Its shape does not follow the resolution: nothing is compiled anew as that improves.
+    """
     padded = _PADDING * cube.shape[0]
-    # The quantised radius: the shape of the projector must not change with every shell gained.
-    reach = quantise_radius(radius_px, problem.box_px)
-    radius = min(slice_radius(reach, problem.box_px, padded), padded // 2 - 1)
+    radius = slice_radius(problem.region_disc.radius_px, problem.region_box_px, padded)
+    return make_projector(jnp.asarray(cube), min(radius, padded // 2 - 1), _PADDING)
+
+
+def make_region(cube: Float[np.ndarray, "m m m"], problem: Problem) -> Region:
+    """Templates of a filtered, masked cube about the region's centre."""
     return Region(
-        projector=make_projector(jnp.asarray(cube), radius, _PADDING),
+        projector=region_projector(cube, problem),
         centre_px=jnp.asarray(problem.region_centre_voxels, jnp.float32),
         lever_px=jnp.asarray(problem.lever_px(), jnp.float32),
+        spread_px2=jnp.asarray(problem.region_spread_px2, jnp.float32),
     )
 
 
@@ -116,4 +141,4 @@ def filter_half(
     half_map: Float[np.ndarray, "z y x"], curve: FSCCurve, last_shell: int
 ) -> Float[np.ndarray, "z y x"]:
     """A half-map filtered for use as a reference."""
-    return np.asarray(apply_shell_filter(half_map, wiener_response(curve, last_shell)))
+    return np.asarray(apply_shell_filter(half_map, trusted_fsc(curve, last_shell)))

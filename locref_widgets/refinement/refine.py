@@ -7,6 +7,7 @@ search.
 """
 
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, Protocol, runtime_checkable
 
@@ -14,41 +15,47 @@ import numpy as np
 from jaxtyping import Float
 
 from locref_widgets.engine.filters import lowpass_cosine
-from locref_widgets.engine.fsc import compute_fsc_curve, fsc_curves
+from locref_widgets.engine.fsc import fsc_curves
 from locref_widgets.engine.fulcrum import move_about_fulcrum
 from locref_widgets.errors import InputError
-from locref_widgets.io.mrc import Map
 from locref_widgets.masks.dynamic import dynamic_mask
 from locref_widgets.refinement.consensus import (
-    check_half_map_order,
+    Consensus,
     measure_noise,
     reconstruct_consensus,
-    solve_halves,
 )
 from locref_widgets.refinement.convergence import has_settled, turns_between
+from locref_widgets.refinement.final_maps import final_maps
+from locref_widgets.refinement.given_maps import starting_maps, subtraction_maps
+from locref_widgets.refinement.half_maps import (
+    FoldSums,
+    fold_regions,
+    half_sums,
+    region_half_maps,
+)
 from locref_widgets.refinement.halves import HALVES
+from locref_widgets.refinement.prepared import PreparedImages
 from locref_widgets.refinement.problem import Problem, RefinementInput, pose_problem
 from locref_widgets.refinement.references import (
-    ScaledMap,
-    filter_half,
+    cut_region,
     make_region,
     make_whole_projector,
-    scale_to,
-    shell_of_resolution,
 )
+from locref_widgets.refinement.region_sums import sums_again
 from locref_widgets.refinement.search_pass import (
     HalfReference,
-    SearchPass,
+    folds_at,
+    folds_of,
+    groups_at,
     particle_info,
     plan_for,
     search_and_reconstruct,
 )
 from locref_widgets.refinement.settings import RefinementSettings
+from locref_widgets.refinement.starts import Start, first_start, next_start
 from locref_widgets.refinement.state import CORRECTED_CURVE, IterationResult
 
 _BATCH_SIZE = 32
-_GRIDDING_ITERATIONS = 10
-"""For the final maps."""
 _SHELLS_BEYOND = 2
 """Shells past the 0.143 crossing that the next search may use, so that the resolution can grow."""
 
@@ -144,6 +151,8 @@ class _Loop:
             settings.batch_size or _BATCH_SIZE, max(1, int(np.bincount(problem.half_sets).max()))
         )
         self.user_mask = inputs.mask.data
+        self.sums: FoldSums | None = None
+        self.prior = settings.prior(problem.pixel_size_angstrom)
 
     def prepare(self) -> None:
         """Reconstruct at the given poses and set up what is subtracted."""
@@ -152,7 +161,7 @@ class _Loop:
             self.problem, self.batch_size, self._report(0, "reconstruction")
         )
         self._set_bad_images_aside()
-        maps = self._subtraction_maps()
+        maps = subtraction_maps(*self._given())
         self.outside = {
             half: make_whole_projector(maps[half] * (1.0 - self.user_mask), self.problem)
             if self.problem.subtract
@@ -162,6 +171,7 @@ class _Loop:
         self.first_sigma2 = measure_noise(
             self.problem, maps, self.batch_size, self._report(0, "noise")
         )
+        self.kept = PreparedImages(self.problem.rows.size, self.problem.region_box_px)
         self.preparation_seconds = time.monotonic() - started
 
     def start(self) -> IterationResult:
@@ -181,31 +191,77 @@ class _Loop:
         """Search all particles against the references of the last result."""
         started = time.monotonic()
         iteration = last.iteration + 1
+        if last.iteration and self.sums is None:
+            self.sums = self._sums_again(last)
         radius, references = self._references(last)
+        self.sums = None
         plan = plan_for(self.problem, self.settings, radius)
+        start = self._start(last)
         found = search_and_reconstruct(
             self.problem,
             references,
             plan,
             radius,
+            self.prior,
+            start,
+            folds_at(iteration, self.settings),
+            self.settings.marginalize,
+            None if start.recentred else self.kept,
             self.batch_size,
             self._report(iteration, "search"),
         )
         history = np.append(last.info["resolution_history_angstrom"], last.resolution_angstrom)
-        info = particle_info(found, self.settings) | {"resolution_history_angstrom": history}
-        info["turn_since_last_rad"] = turns_between(last.info.get("turn_rad"), found.turns_rad)
+        info = particle_info(self.problem, found, plan)
+        info["resolution_history_angstrom"] = history
+        info["turn_since_last_rad"] = turns_between(last.info.get("turn_rad"), info["turn_rad"])
+        info |= {f"weight_sigma2_half{half}": references[half].sigma2 for half in HALVES}
         self.observer.event("phase", iteration=iteration, name="fsc")
-
-        def result(gridding_iterations: int) -> IterationResult:
-            half_maps, both = solve_halves(found.sums, self.problem.box_px, gridding_iterations)
-            seconds = time.monotonic() - started
-            return self._result(iteration, half_maps, both, info, seconds, found)
-
-        draft = result(0)
+        self.sums = half_sums(found)
+        half_maps, both = region_half_maps(self.problem, self.sums)
+        seconds = time.monotonic() - started
+        draft = self._result(iteration, half_maps, both, info, seconds)
         if iteration < self.settings.iterations and not draft.converged:
             return draft
-        # The maps that are kept get the best weights; the iterations do without their cost.
-        return replace(result(_GRIDDING_ITERATIONS), converged=draft.converged)
+        # Room for the sums on the whole map's grid.
+        self.sums = None
+        del references, found
+        half_maps, both = final_maps(
+            self.problem,
+            self.outside,
+            {half: draft.info[f"sigma2_half{half}"] for half in HALVES},
+            draft.rotations,
+            draft.origins_angstrom,
+            self.batch_size,
+            self._report(iteration, "final maps"),
+        )
+        seconds = time.monotonic() - started
+        final = self._result(iteration, half_maps, both, info, seconds)
+        return replace(final, converged=draft.converged)
+
+    def _start(self, last: IterationResult) -> Start:
+        if not last.iteration:
+            return first_start(self.problem.rows.size)
+        settings = self.settings
+        return next_start(
+            last.info["turn_rad"],
+            last.info["shift_px"],
+            settings.recenter_rotations,
+            settings.recenter_shifts,
+        )
+
+    def _sums_again(self, last: IterationResult) -> FoldSums:
+        """The sums of an iteration that another process made, from the poses it found."""
+        return sums_again(
+            self.problem,
+            self.outside,
+            last.info,
+            plan_for(self.problem, self.settings, self.problem.region_disc.radius_px),
+            folds_of(self.problem, groups_at(last.iteration, self.settings)),
+            folds_at(last.iteration, self.settings),
+            None if np.any(last.info["start_turn_rad"]) else self.kept,
+            self.batch_size,
+            self._report(last.iteration, "reconstruction"),
+        )
 
     def _report(self, iteration: int, phase: str) -> Any:
         self.observer.event("phase", iteration=iteration, name=phase)
@@ -239,73 +295,42 @@ class _Loop:
             rows=[int(row) for row in bad],
         )
 
-    def _subtraction_maps(self) -> dict[int, np.ndarray]:
-        """What is subtracted of each half-set: the half-maps given, or its own reconstruction."""
-        if self.inputs.half_maps is None:
-            return dict(zip(HALVES, self.consensus.filtered, strict=True))
-        voxel = self.problem.pixel_size_angstrom
-        given = self.inputs.half_maps
-        check_half_map_order(given, self.consensus, voxel)
-        curve = compute_fsc_curve(given[0].data, given[1].data, voxel)
-        last = shell_of_resolution(curve.resolution_angstrom(), self.problem.box_px, voxel)
-        return {
-            half: filter_half(self._on_image_scale(half_map).data, curve, last)
-            for half, half_map in zip(HALVES, given, strict=True)
-        }
+    def _given(self) -> tuple[RefinementInput, Consensus, float, Callable[[str], None]]:
+        """What is known of the maps given, and where to remark on them."""
 
-    def _on_image_scale(self, given: Map) -> ScaledMap:
-        """A given map scaled to the images, once it is clear that it shows the same object."""
-        lowpass = self.settings.initial_lowpass
-        scaled = scale_to(
-            given.data, self.consensus.both, self.problem.pixel_size_angstrom, lowpass
-        )
-        if scaled.is_inverted:
-            raise InputError(
-                f"{given.path}: the map's contrast is inverted against the particles (correlation"
-                f" {scaled.correlation:.2f} to {lowpass:g} Å). Multiply it by -1"
-                " (relion_image_handler --multiply_constant -1)."
-            )
-        if not scaled.agrees:
-            self.observer.event(
-                "warning",
-                message=f"{given.path} and a reconstruction of the particles at their poses"
-                f" correlate only {scaled.correlation:.2f} to {lowpass:g} Å. Is this the map of"
-                " the refinement these poses come from, with the same hand?",
-            )
-        return scaled
+        def warn(message: str) -> None:
+            self.observer.event("warning", message=message)
+
+        return self.inputs, self.consensus, self.settings.initial_lowpass, warn
 
     def _references(self, last: IterationResult) -> tuple[int, dict[int, HalfReference]]:
         """Radius of the search in shells, and each half-set's reference."""
         problem = self.problem
         if last.iteration == 0:
-            radius = shell_of_resolution(
-                self.settings.initial_lowpass, problem.box_px, problem.pixel_size_angstrom
-            )
-            maps = self._starting_maps()
-            mask = self.user_mask
+            radius = problem.region_shell(self.settings.initial_lowpass)
+            mask = cut_region(self.user_mask, problem)
+            regions = {
+                half: (make_region(cut_region(volume, problem) * mask, problem),)
+                for half, volume in starting_maps(*self._given()).items()
+            }
         else:
-            crossing = shell_of_resolution(
-                last.resolution_angstrom, problem.box_px, problem.pixel_size_angstrom
-            )
-            radius = min(crossing + _SHELLS_BEYOND, problem.disc.radius_px)
+            crossing = problem.region_shell(last.resolution_angstrom)
+            radius = min(crossing + _SHELLS_BEYOND, problem.region_disc.radius_px)
+            reach = int(np.ceil(radius * problem.box_px / problem.region_box_px))
             curve = last.fsc[CORRECTED_CURVE]
-            maps = {half: filter_half(last.half_maps[half - 1], curve, radius) for half in HALVES}
-            mask = last.mask
+            assert self.sums is not None  # noqa: S101
+            sums = self.sums
+            regions = {
+                half: fold_regions(problem, sums, half, curve, reach, last.mask) for half in HALVES
+            }
         return radius, {
             half: HalfReference(
-                region=make_region(maps[half], mask, problem, radius),
+                regions=regions[half],
                 outside=self.outside[half],
                 sigma2=last.info[f"sigma2_half{half}"],
             )
             for half in HALVES
         }
-
-    def _starting_maps(self) -> dict[int, np.ndarray]:
-        """The maps given, scaled to the images and low-passed."""
-        voxel, lowpass = self.problem.pixel_size_angstrom, self.settings.initial_lowpass
-        given = self.inputs.half_maps or (self.inputs.volume,)
-        scaled = [lowpass_cosine(self._on_image_scale(m).data, voxel, lowpass) for m in given]
-        return {1: np.asarray(scaled[0]), 2: np.asarray(scaled[-1])}
 
     def _result(
         self,
@@ -314,7 +339,6 @@ class _Loop:
         both: Float[np.ndarray, "z y x"],
         info: dict[str, np.ndarray],
         seconds: float,
-        found: SearchPass | None = None,
     ) -> IterationResult:
         started = time.monotonic()
         problem = self.problem
@@ -328,12 +352,12 @@ class _Loop:
         resolution = curves[CORRECTED_CURVE].resolution_angstrom()
         rotations = problem.particles.rotations[problem.rows]
         origins = problem.particles.origins_angstrom[problem.rows]
-        if found is not None:
+        if iteration:
             rotations, origins = move_about_fulcrum(
                 rotations,
                 origins,
-                found.turns_rad,
-                found.shifts_px * problem.pixel_size_angstrom,
+                info["turn_rad"],
+                info["shift_px"] * problem.pixel_size_angstrom,
                 problem.fulcrum_angstrom,
             )
         history = [*info["resolution_history_angstrom"], resolution]

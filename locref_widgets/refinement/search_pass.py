@@ -1,33 +1,44 @@
-"""One iteration's pass over the images: search every particle, rebuild both half-maps."""
+"""One iteration's pass over the images: search every particle, rebuild both half-maps.
+
+Cross-fitting. A particle that helped to make the map it is compared with is drawn to the pose at
+which it did so: its own noise is in the map (at a resolution where a Fourier voxel is seen by ``v``
+particles, a ``1/v`` share of it). While poses are far off, each half-set is therefore divided into
+folds, and the particles of a fold are searched against the map of the other folds of their
+half-set. Later the whole half-set's map serves: what then holds the poses holds them where they
+belong, and the fuller map says more (docs/decisions.md has the figures).
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
-from locref_widgets.engine.grids import quantise_radius
+from locref_widgets.engine.likelihood import Prior
+from locref_widgets.engine.region_images import noise_in_region_box, noise_in_whole_box
 from locref_widgets.engine.search import SearchOutcome
 from locref_widgets.engine.search_plan import SearchPlan, plan_search
-from locref_widgets.engine.slicing import Accumulator, Projector
+from locref_widgets.engine.slicing import Projector
 from locref_widgets.refinement.batches import Batch
-from locref_widgets.refinement.consensus import given_poses, new_accumulator
 from locref_widgets.refinement.halves import HALVES, for_each_batch
 from locref_widgets.refinement.memory import FewerAtOnce, particles_at_once
+from locref_widgets.refinement.prepared import PreparedImages
 from locref_widgets.refinement.problem import Problem
+from locref_widgets.refinement.region_sums import cut_regions, no_sums
 from locref_widgets.refinement.settings import RefinementSettings
+from locref_widgets.refinement.starts import Start, compose
 from locref_widgets.refinement.step import (
     Region,
-    accumulate,
+    RegionSums,
+    add_to_region,
+    found_poses,
     inverse_variance,
-    moved_poses,
-    residual_power,
     search_poses,
 )
-from locref_widgets.refinement.subtraction import DiscImages, subtract_map, to_disc_images
 
+CROSS_FITTED = 4
+"""Iterations, from the first on, whose searches are cross-fitted."""
 _PER_PARTICLE = (
     "log_likelihood",
     "turn_error_rad",
@@ -35,14 +46,18 @@ _PER_PARTICLE = (
     "cells_evaluated",
     "certified",
     "margin",
+    "overflowed",
+    "dispersion",
+    "effective_cells",
+    "work",
 )
 
 
 @dataclass(frozen=True)
 class HalfReference:
-    """What the search of one half-set is told: its own region, outside and noise."""
+    """What the search of one half-set is told: a region for each fold, its outside and noise."""
 
-    region: Region
+    regions: tuple[Region, ...]
     outside: Projector | None
     sigma2: Float[np.ndarray, " shells"]
 
@@ -53,32 +68,63 @@ class SearchPass:
 
     Attributes
     ----------
+    start
+        From where it searched.
     turns_rad, shifts_px
-        Local motions found, in the image frame, relative to the poses given.
+        Local motions found, in the image frame, relative to the start.
+    covariance, probability
+        Widths and weights with which the poses entered the maps.
     found
         Further per-particle numbers by the names of `SearchOutcome`.
     sums
-        Accumulators of the half-sets.
-    power, count
-        Residual power summed over particles, and their number, for the next noise spectra.
+        Of each half-set and fold.
     """
 
+    start: Start
     turns_rad: Float[np.ndarray, "n 3"]
     shifts_px: Float[np.ndarray, "n 2"]
+    covariance: Float[np.ndarray, "n 5 5"]
+    probability: Float[np.ndarray, " n"]
     found: dict[str, np.ndarray]
-    sums: dict[int, Accumulator]
-    power: dict[int, np.ndarray] = field(default_factory=dict)
-    count: dict[int, int] = field(default_factory=dict)
+    sums: dict[tuple[int, int], RegionSums] = field(default_factory=dict)
+
+
+def folds_at(iteration: int, settings: RefinementSettings) -> int:
+    """Into how many folds the pass of an iteration adds up, for the references of the next."""
+    return settings.folds if 1 <= iteration < CROSS_FITTED else 1
+
+
+def groups_at(iteration: int, settings: RefinementSettings) -> int:
+    """Into how many groups the pass of an iteration divides each half-set.
+
+    They are the folds of its references or of its sums, whichever are more.
+    """
+    return max(folds_at(iteration - 1, settings), folds_at(iteration, settings))
+
+
+def folds_of(problem: Problem, folds: int) -> Int[np.ndarray, " n"]:
+    """Fold of each particle: neighbours in a half-set go to different ones."""
+    fold = np.zeros(problem.rows.size, int)
+    for half in HALVES:
+        members = np.flatnonzero(problem.half_sets == half)
+        fold[members] = np.arange(members.size) % folds
+    return fold
 
 
 def plan_for(problem: Problem, settings: RefinementSettings, radius_px: int) -> SearchPlan:
     """Lay out the search of an iteration whose references reach ``radius_px``."""
+    shrink = 1.0
+    if settings.shrink_extents:
+        first = problem.region_shell(settings.initial_lowpass)
+        # By halves only: every new extent is compiled anew.
+        shrink = 0.5 ** max(0, int(np.floor(np.log2(radius_px / first))))
     return plan_search(
-        problem.box_px,
-        quantise_radius(radius_px, problem.box_px),
+        problem.region_box_px,
+        problem.region_disc.radius_px,
         problem.region_radius_px,
-        settings.rotation_extent,
-        settings.shift_extent,
+        settings.rotation_extent * shrink,
+        settings.shift_extent * shrink,
+        reach_px=radius_px,
     )
 
 
@@ -87,73 +133,63 @@ def search_and_reconstruct(
     references: dict[int, HalfReference],
     plan: SearchPlan,
     radius_px: int,
+    prior: Prior,
+    start: Start,
+    folds: int,
+    marginalize: bool,
+    kept: PreparedImages | None,
     batch_size: int,
     report: Callable[[int, int], None],
 ) -> SearchPass:
-    """Search all particles against their half-set's reference and rebuild the half-maps."""
-    n = problem.rows.size
+    """Search all particles against their half-set's references and rebuild the half-maps."""
+    n, disc = problem.rows.size, problem.region_disc
+    given = len(references[1].regions)
+    groups = folds_of(problem, max(folds, given))
     result = SearchPass(
+        start=start,
         turns_rad=np.zeros((n, 3)),
         shifts_px=np.zeros((n, 2)),
+        covariance=np.zeros((n, 5, 5), np.float32),
+        probability=np.ones(n, np.float32),
         found={name: np.zeros(n) for name in _PER_PARTICLE},
-        sums={half: new_accumulator(problem) for half in HALVES},
-        power={half: np.zeros(problem.disc.radius_px + 1) for half in HALVES},
-        count=dict.fromkeys(HALVES, 0),
+        sums={
+            (half, fold): no_sums(references[half].regions[0], disc)
+            for half in HALVES
+            for fold in range(folds)
+        },
     )
     within_memory = FewerAtOnce(particles_at_once(plan, batch_size))
-    inverse = {
-        half: jnp.asarray(inverse_variance(references[half].sigma2, problem.disc))
-        for half in HALVES
+    sigma2 = {
+        half: noise_in_region_box(references[half].sigma2, problem.box_px, disc) for half in HALVES
     }
+    weights = {half: jnp.asarray(inverse_variance(sigma2[half], disc)) for half in HALVES}
+    noise = {half: jnp.asarray(sigma2[half], jnp.float32) for half in HALVES}
+    pixel = jnp.asarray(problem.pixel_size_angstrom, jnp.float32)
 
-    def work(half: int, batch: Batch) -> None:
-        reference = references[half]
-        images = load_images(problem, reference.outside, batch)
-        poses, sigma2 = given_poses(batch), jnp.asarray(reference.sigma2, jnp.float32)
+    def work(half: int, fold: int, batch: Batch) -> None:
+        region = references[half].regions[fold if given > 1 else 0]
+        images = cut_regions(problem, references[half].outside, region, start, batch, plan, kept)
         outcome = within_memory(
             lambda at_once: search_poses(
-                images, poses, reference.region, sigma2, radius_px, plan, at_once
+                images, region, noise[half], radius_px, prior, plan, pixel, at_once
             )
         )
-        add_batch(problem, result, half, batch, images, outcome, reference, inverse[half])
+        found = found_poses(outcome, marginalize)
+        valid = jnp.asarray(batch.valid)
+        place = half, fold if folds > 1 else 0
+        result.sums[place] = add_to_region(
+            result.sums[place], images, region, found, weights[half], valid, plan
+        )
+        at = batch.positions[batch.valid]
+        result.covariance[at] = np.asarray(found.covariance)[batch.valid]
+        result.probability[at] = np.asarray(found.probability)[batch.valid]
+        _note(result, batch, outcome)
 
-    for_each_batch(problem, batch_size, work, report)
+    for_each_batch(problem, batch_size, work, report, folds=groups, kept=kept)
     return result
 
 
-def load_images(problem: Problem, outside: Projector | None, batch: Batch) -> DiscImages:
-    """A batch as coefficients, the signal outside the region subtracted if there is a map of it."""
-    pixel = jnp.asarray(problem.pixel_size_angstrom, jnp.float32)
-    images = to_disc_images(jnp.asarray(batch.images), batch.ctf, problem.disc, pixel)
-    if outside is None:
-        return images
-    poses = given_poses(batch)
-    return subtract_map(outside, images, poses.rotations, poses.origins_px, problem.disc)
-
-
-def add_batch(
-    problem: Problem,
-    result: SearchPass,
-    half: int,
-    batch: Batch,
-    images: DiscImages,
-    outcome: SearchOutcome,
-    reference: HalfReference,
-    inverse_sigma2: Float[jax.Array, " p"],
-) -> None:
-    """Add the images at their new poses to the half-map and note what was found."""
-    poses = given_poses(batch)
-    fulcrum = jnp.asarray(problem.fulcrum_angstrom / problem.pixel_size_angstrom, jnp.float32)
-    valid = jnp.asarray(batch.valid)
-    moved = moved_poses(poses, outcome.turn_rad, outcome.shift_px, fulcrum)
-    result.sums[half] = accumulate(
-        result.sums[half], images, moved, valid, inverse_sigma2, problem.disc
-    )
-    power = residual_power(
-        images, poses, reference.region, outcome.turn_rad, outcome.shift_px, valid, problem.disc
-    )
-    result.power[half] += np.asarray(power, np.float64)
-    result.count[half] += int(batch.valid.sum())
+def _note(result: SearchPass, batch: Batch, outcome: SearchOutcome) -> None:
     at = batch.positions[batch.valid]
     result.turns_rad[at] = np.asarray(outcome.turn_rad)[batch.valid]
     result.shifts_px[at] = np.asarray(outcome.shift_px)[batch.valid]
@@ -161,24 +197,46 @@ def add_batch(
         result.found[name][at] = np.asarray(getattr(outcome, name))[batch.valid]
 
 
-def particle_info(found: SearchPass, settings: RefinementSettings) -> dict[str, np.ndarray]:
+def noise_of_half(problem: Problem, found: SearchPass, half: int) -> Float[np.ndarray, " shells"]:
+    """Noise spectrum of a half-set's whole images from what its templates left unexplained."""
+    sums = [total for (h, _), total in found.sums.items() if h == half]
+    residual = np.sum([np.asarray(s.residual_power, np.float64) for s in sums], axis=0)
+    power = np.sum([np.asarray(s.ctf_power, np.float64) for s in sums], axis=0)
+    spectrum = residual / np.maximum(power, 1e-30)
+    return noise_in_whole_box(spectrum, problem.region_box_px, problem.disc)
+
+
+def particle_info(problem: Problem, found: SearchPass, plan: SearchPlan) -> dict[str, np.ndarray]:
     """The per-particle arrays and the noise spectra of an `IterationResult`."""
-    pose_change = np.linalg.norm(found.turns_rad, axis=1)
-    shift_change = np.linalg.norm(found.shifts_px, axis=1)
-    extent, reach = settings.rotation_extent, settings.shift_extent / 2
+    turns, shifts = compose(found.start, found.turns_rad, found.shifts_px)
+    searched_turn = np.linalg.norm(found.turns_rad, axis=1)
+    searched_shift = np.linalg.norm(found.shifts_px, axis=1)
+    start = found.start
     return {
-        "pose_change_rad": pose_change,
-        "shift_change_px": shift_change,
-        "turn_rad": found.turns_rad,
-        "shift_px": found.shifts_px,
+        "pose_change_rad": np.linalg.norm(turns, axis=1),
+        "shift_change_px": np.linalg.norm(shifts, axis=1),
+        "turn_rad": turns,
+        "shift_px": shifts,
         "log_likelihood": found.found["log_likelihood"],
         "log_likelihood_margin": found.found["margin"],
         "rotation_error_rad": found.found["turn_error_rad"],
         "shift_error_px": found.found["shift_error_px"],
         "cells_evaluated": found.found["cells_evaluated"].astype(np.int64),
+        "effective_cells": found.found["effective_cells"],
+        "work": found.found["work"],
         "certified": found.found["certified"].astype(bool),
+        "overflowed": found.found["overflowed"].astype(np.int8),
+        "dispersion": found.found["dispersion"],
         # Within a thousandth of the extent: the polish stops on the boundary itself.
-        "at_bound": (pose_change >= 0.999 * extent) | (shift_change >= 0.999 * reach),
-        "sigma2_half1": found.power[1] / max(found.count[1], 1),
-        "sigma2_half2": found.power[2] / max(found.count[2], 1),
+        "at_bound": (searched_turn >= 0.999 * plan.rotation_extent_rad)
+        | (searched_shift >= 0.999 * plan.shift_radius_px),
+        "sigma2_half1": noise_of_half(problem, found, 1),
+        "sigma2_half2": noise_of_half(problem, found, 2),
+        # What the sums of this pass can be made from again.
+        "start_turn_rad": start.turns_rad,
+        "start_shift_px": start.shifts_px,
+        "found_turn_rad": found.turns_rad,
+        "found_shift_px": found.shifts_px,
+        "pose_covariance": found.covariance,
+        "probability": found.probability,
     }

@@ -6,7 +6,7 @@ The command line's flags, the YAML file and the settings form are generated from
 import math
 import os
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import numpy as np
 from jaxtyping import Float
@@ -34,12 +34,18 @@ from locref_widgets.refinement.settings_text import (
     to_yaml,
 )
 
+if TYPE_CHECKING:
+    from locref_widgets.engine.likelihood import Prior
+
 
 def _finite(point: tuple[float, float, float]) -> tuple[float, float, float]:
     if not all(math.isfinite(value) for value in point):
         raise ValueError("the three numbers must be finite")
     return point
 
+
+USUAL_PRIORS = {"prior_rotation": 15.0, "prior_shift": 7.0}
+"""Widths (degrees, Å) of priors that are switched on by ``true`` instead of by a number."""
 
 Point = Annotated[tuple[float, float, float], AfterValidator(_finite)]
 
@@ -77,6 +83,42 @@ class RefinementSettings(BaseModel):
     initial_lowpass: float = _setting(
         12.0, "Å", "Resolution to which the starting map is low-pass filtered", gt=0
     )
+    prior_rotation: float | None = _setting(
+        None,
+        "degrees",
+        "Standard deviation of a Gaussian prior on the rotation about the pose given (unset: none)",
+        gt=0,
+    )
+    prior_shift: float | None = _setting(
+        None,
+        "Å",
+        "Standard deviation of a Gaussian prior on the shift about the pose given (unset: none)",
+        gt=0,
+    )
+    marginalize: bool = _setting(
+        True,
+        "",
+        "Back-project each image over the posterior of its pose instead of at the best pose",
+    )
+    recenter_rotations: bool = _setting(
+        False, "", "Search about each iteration's rotations instead of the ones given"
+    )
+    recenter_shifts: bool = _setting(
+        False, "", "Search about each iteration's shifts instead of the ones given"
+    )
+    shrink_extents: bool = _setting(
+        False,
+        "",
+        "Halve the extents each time the resolution has doubled (with both re-centrings)",
+    )
+    folds: int = _setting(
+        4,
+        "",
+        "Groups into which each half-set is divided; a particle is searched against the map of the"
+        " groups it is not in, so that its own noise does not hold it where it was (1: off)",
+        ge=1,
+        le=10,
+    )
     iterations: int = _setting(
         10, "", "Largest number of iterations; fewer when it converges", ge=1
     )
@@ -107,6 +149,23 @@ class RefinementSettings(BaseModel):
         None, "particles", "Particles worked on at once (unset: 32)", ge=1
     )
 
+    @model_validator(mode="before")
+    @classmethod
+    def _fill_in_priors(cls, values: Any) -> Any:
+        """Give a prior that is only switched on its usual width, and an extent to go with it."""
+        if not isinstance(values, dict):
+            return values
+        values = dict(values)
+        for name, usual in USUAL_PRIORS.items():
+            if values.get(name) is True:
+                values[name] = usual
+            elif values.get(name) is False:
+                values[name] = None
+        width = values.get("prior_rotation")
+        if isinstance(width, int | float) and values.get("rotation_extent") is None:
+            values["rotation_extent"] = min(3.0 * math.radians(width), math.pi)
+        return values
+
     # Positional only, so that a setting misnamed `self` is told like any other.
     def __init__(self, /, **values: Any) -> None:
         try:
@@ -118,6 +177,11 @@ class RefinementSettings(BaseModel):
     def _check_pairs(self) -> "RefinementSettings":
         if self.fulcrum is not None and self.fulcrum_angstrom is not None:
             raise ValueError("fulcrum and fulcrum_angstrom are both set; give one of them")
+        if self.shrink_extents and not (self.recenter_rotations and self.recenter_shifts):
+            raise ValueError(
+                "shrink_extents needs recenter_rotations and recenter_shifts: about the poses given"
+                " a smaller extent would cut off what moved far"
+            )
         if self.dynamic_mask_far <= self.dynamic_mask_near:
             raise ValueError(
                 f"dynamic_mask_far ({self.dynamic_mask_far:g} Å) must be larger than"
@@ -173,6 +237,16 @@ class RefinementSettings(BaseModel):
             np.asarray(mask_centre_angstrom, dtype=np.float64),
             mask_radius_angstrom,
             typed_in_angstrom=self.fulcrum_angstrom is not None,
+        )
+
+    def prior(self, pixel_size_angstrom: float) -> "Prior":
+        """The priors in the engine's units."""
+        from locref_widgets.engine.likelihood import make_prior
+
+        rotation, shift = self.prior_rotation, self.prior_shift
+        return make_prior(
+            None if rotation is None else math.radians(rotation),
+            None if shift is None else shift / pixel_size_angstrom,
         )
 
     def to_yaml(self) -> str:

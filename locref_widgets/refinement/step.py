@@ -1,4 +1,8 @@
-"""What is done to one batch of a half-set: search the poses, add the images to the half-map."""
+"""What is done to one batch of a half-set: search the poses, add the images to the half-map.
+
+Everything about the region happens in a box about it (`locref_widgets.engine.region_images`); only
+the reconstructions of the whole particle use the images' own box.
+"""
 
 from functools import partial
 
@@ -8,13 +12,21 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Complex, Float
 
-from locref_widgets.engine.grids import Disc, make_disc, shell_means
-from locref_widgets.engine.likelihood import WeightedImage, phase_ramp, templates, weigh_image
+from locref_widgets.engine.ctf import CTFParameters
+from locref_widgets.engine.grids import Disc, image_to_disc, make_disc, shell_sums
+from locref_widgets.engine.likelihood import Prior, phase_ramp
+from locref_widgets.engine.posterior import expected_phase, image_scatter_px2
 from locref_widgets.engine.reconstruction import add_images
+from locref_widgets.engine.region_images import (
+    RegionImages,
+    ctf_power,
+    cut_out,
+    make_turnable,
+)
 from locref_widgets.engine.rotations import exp_rotation
 from locref_widgets.engine.search import SearchOutcome, search_particles
 from locref_widgets.engine.search_plan import SearchPlan
-from locref_widgets.engine.slicing import Accumulator, Projector
+from locref_widgets.engine.slicing import Accumulator, Projector, interpolate, slice_points
 from locref_widgets.refinement.subtraction import DiscImages
 
 
@@ -36,77 +48,204 @@ class Region(eqx.Module):
         That centre relative to the centre of the box, ``(x, y, z)``.
     lever_px
         Vector from the fulcrum to that centre in the map frame.
+    spread_px2
+        Mean square of one coordinate of the mask's points about that centre.
     """
 
     projector: Projector
     centre_px: Float[Array, " 3"]
     lever_px: Float[Array, " 3"]
+    spread_px2: Float[Array, ""]
 
 
-def _region_phase(
-    region: Region,
-    rotation: Float[Array, "3 3"],
-    origin_px: Float[Array, " 2"],
-    coordinates: Float[Array, "p 2"],
-    plain: Float[Array, "p 2"],
-    box_px: int,
-) -> Complex[Array, " p"]:
-    """Phase that carries a template about the region's centre to where the pose shows it.
+class RegionSums(eqx.Module):
+    """What a pass adds up over particles.
 
-    The centre is a point of the object, so magnification acts on its phase; the origin offset is a
-    shift of the image, so it does not.
+    Attributes
+    ----------
+    map
+        Slices of the region.
+    residual_power, ctf_power
+        Per shell of the region's box: ``sum |Z - |C|^2 T|^2`` and ``sum |C|^2``, whose ratio is the
+        noise.
     """
-    centre = (rotation @ region.centre_px)[:2]
-    return phase_ramp(coordinates, centre, box_px) * phase_ramp(plain, -origin_px, box_px)
+
+    map: Accumulator
+    residual_power: Float[Array, " shells"]
+    ctf_power: Float[Array, " shells"]
 
 
 @eqx.filter_jit
-def weighted_images(
-    images: DiscImages,
+def moved_poses(
+    poses: Poses,
+    turns_rad: Float[Array, "b 3"],
+    shifts_px: Float[Array, "b 2"],
+    fulcrum_px: Float[Array, " 3"],
+) -> Poses:
+    """Poses after local motions (float32; see `locref_widgets.engine.fulcrum`)."""
+    rotations = exp_rotation(turns_rad) @ poses.rotations
+    swing = ((rotations - poses.rotations) @ fulcrum_px)[:, :2]
+    return Poses(rotations, poses.origins_px + swing + shifts_px)
+
+
+@eqx.filter_jit
+def region_boxes(
+    images: DiscImages, poses: Poses, region: Region, disc: Disc, box_px: int
+) -> Float[Array, "b m m"]:
+    """Cut the boxes about the region, ``C* X`` centred where the poses show it, out of a batch."""
+    # Anew, so that its tables are constants of the compiled program.
+    disc = make_disc(disc.box_px, disc.radius_px)
+    plain = jnp.asarray(disc.coordinates)
+
+    def centre(inputs: tuple) -> Complex[Array, " p"]:
+        coefficients, transfer, coordinates, rotation, origin = inputs
+        # The centre is a point of the object, so magnification acts on its phase; the origin is a
+        # shift of the image, so it does not.
+        place = (rotation @ region.centre_px)[:2]
+        angle = (2.0 * jnp.pi / disc.box_px) * (coordinates @ place - plain @ origin)
+        phase = jax.lax.complex(jnp.cos(angle), jnp.sin(angle))
+        return jnp.conj(transfer) * phase * coefficients
+
+    premultiplied = jax.lax.map(
+        centre,
+        (
+            images.coefficients,
+            images.transfer,
+            images.coordinates,
+            poses.rotations,
+            poses.origins_px,
+        ),
+    )
+    return cut_out(premultiplied, disc, box_px)
+
+
+@eqx.filter_jit
+def region_images(
+    boxes: Float[Array, "b m m"],
+    ctf: CTFParameters,
     poses: Poses,
     region: Region,
-    sigma2: Float[Array, " shells"],
-    radius_px: Float[Array, ""],
-    disc: Disc,
-) -> WeightedImage:
-    """The batch as the likelihood sees it, on a disc that is a prefix of the images' own."""
-    pixels = disc.shells.shape[0]
-    plain = jnp.asarray(disc.coordinates)
-    variance = sigma2[jnp.asarray(disc.shells)]
-
-    def weigh(coefficients: Complex[Array, " p"], transfer: Complex[Array, " p"]) -> tuple:
-        return weigh_image(coefficients[:pixels], transfer[:pixels], variance, disc, radius_px)
-
-    values, weights = jax.vmap(weigh)(images.coefficients, images.transfer)
-    phases = jax.vmap(lambda r, o, k: _region_phase(region, r, o, k[:pixels], plain, disc.box_px))(
-        poses.rotations, poses.origins_px, images.coordinates
-    )
-    values = values * jnp.conj(phases)
-    return WeightedImage(
-        real=jnp.real(values),
-        imaginary=jnp.imag(values),
-        power_weights=weights,
-        coordinates=images.coordinates[:, :pixels],
+    plan: SearchPlan,
+    pixel_size_angstrom: Float[Array, ""],
+) -> RegionImages:
+    """Boxes about the region as the search sees them."""
+    disc = make_disc(plan.box_px, plan.radius_px)
+    pixels = jnp.asarray(disc.coordinates)
+    box_angstrom = plan.box_px * pixel_size_angstrom
+    return RegionImages(
+        values=image_to_disc(boxes, disc),
+        power=jax.lax.map(lambda c: ctf_power(c, pixels, box_angstrom), ctf),
+        coordinates=jax.vmap(lambda m: pixels @ m.T)(jnp.asarray(ctf.magnification)),
+        turnable=make_turnable(boxes, plan.turnable_radius),
+        ctf=jax.tree.map(jnp.asarray, ctf),
         rotation=poses.rotations,
         lever_px=poses.rotations @ region.lever_px,
+        offset_px=jnp.zeros_like(poses.origins_px),
     )
 
 
 def search_poses(
-    images: DiscImages,
-    poses: Poses,
+    images: RegionImages,
     region: Region,
     sigma2: Float[Array, " shells"],
     radius_px: int,
+    prior: Prior,
     plan: SearchPlan,
+    pixel_size_angstrom: Float[Array, ""],
     at_once: int,
 ) -> SearchOutcome:
     """Search the local motion of each particle of a batch; ``radius_px`` limits the resolution."""
-    disc = make_disc(plan.box_px, plan.radius_px)
-    weighted = weighted_images(
-        images, poses, region, sigma2, jnp.asarray(radius_px, jnp.float32), disc
+    return search_particles(
+        region.projector,
+        images,
+        sigma2,
+        jnp.asarray(radius_px, jnp.float32),
+        prior,
+        plan,
+        pixel_size_angstrom,
+        at_once,
     )
-    return search_particles(region.projector, weighted, disc, plan, at_once)
+
+
+class FoundPoses(eqx.Module):
+    """Local motions of a batch as they enter the map.
+
+    Attributes
+    ----------
+    turns_rad, shifts_px
+        The motions.
+    covariance
+        Of rotation (rad) and shift (px); zeros for poses taken as exact.
+    probability
+        Posterior weight of each; ones for poses taken as exact.
+    """
+
+    turns_rad: Float[Array, "b 3"]
+    shifts_px: Float[Array, "b 2"]
+    covariance: Float[Array, "b 5 5"]
+    probability: Float[Array, " b"]
+
+
+def found_poses(outcome: SearchOutcome, marginalize: bool) -> FoundPoses:
+    """What a search found, with its posterior's width or as if it were exact."""
+    informed = jnp.all(jnp.isfinite(outcome.covariance), axis=(1, 2), keepdims=True)
+    width = jnp.where(informed, outcome.covariance, 0.0)
+    return FoundPoses(
+        outcome.turn_rad,
+        outcome.shift_px,
+        width if marginalize else jnp.zeros_like(width),
+        outcome.probability if marginalize else jnp.ones_like(outcome.probability),
+    )
+
+
+@partial(jax.jit, donate_argnames=("sums",), static_argnames=("plan",))
+def add_to_region(
+    sums: RegionSums,
+    images: RegionImages,
+    region: Region,
+    found: FoundPoses,
+    inverse_sigma2: Float[Array, " p"],
+    valid: Bool[Array, " b"],
+    plan: SearchPlan,
+) -> RegionSums:
+    """Add a batch to the region's map at its new poses, and its residuals to the noise."""
+    disc = make_disc(plan.box_px, plan.radius_px)
+    plain = jnp.asarray(disc.coordinates)
+    turns = exp_rotation(found.turns_rad)
+    rotations = turns @ images.rotation
+    levers = jnp.einsum("bij,bj->bi", turns, images.lever_px)
+
+    def centred(inputs: tuple) -> tuple[Array, Array, Array, Array]:
+        image, rotation, lever, shift, covariance, probability = inputs
+        swing = (lever - image.lever_px)[:2]
+        phase = phase_ramp(image.coordinates, swing, disc.box_px)
+        phase = phase * phase_ramp(plain, -(shift + image.offset_px), disc.box_px)
+        values = image.values * jnp.conj(phase)
+        points = slice_points(rotation, image.coordinates, region.projector.padded_px, disc.box_px)
+        template = jax.lax.complex(*interpolate(region.projector, points))
+        rest = jnp.abs(values - image.power * template) ** 2
+        scatter = image_scatter_px2(covariance, lever, region.spread_px2)
+        expected = probability * expected_phase(scatter, plain, disc.box_px)
+        sums = shell_sums(rest, disc), shell_sums(image.power, disc)
+        return values * expected, image.power * expected**2, *sums
+
+    values, power, residual, ctf_power = jax.lax.map(
+        centred,
+        (images, rotations, levers, found.shifts_px, found.covariance, found.probability),
+    )
+    weight = inverse_sigma2 * valid[:, None]
+    return RegionSums(
+        add_images(
+            sums.map,
+            rotations,
+            images.coordinates,
+            values * weight,
+            power * weight,
+            disc.box_px,
+        ),
+        sums.residual_power + valid @ residual,
+        sums.ctf_power + valid @ ctf_power,
+    )
 
 
 @partial(jax.jit, donate_argnames=("accumulator",))
@@ -118,7 +257,7 @@ def accumulate(
     inverse_sigma2: Float[Array, " p"],
     disc: Disc,
 ) -> Accumulator:
-    """Add a batch to a half-map's sums at the given poses."""
+    """Add a batch to the sums of the whole particle at the given poses."""
     plain = jnp.asarray(disc.coordinates)
 
     def centre(
@@ -134,58 +273,6 @@ def accumulate(
     return add_images(
         accumulator, poses.rotations, images.coordinates, values, weights, disc.box_px
     )
-
-
-@eqx.filter_jit
-def moved_poses(
-    poses: Poses,
-    turns_rad: Float[Array, "b 3"],
-    shifts_px: Float[Array, "b 2"],
-    fulcrum_px: Float[Array, " 3"],
-) -> Poses:
-    """Poses after the local motions found (float32; see `locref_widgets.engine.fulcrum`)."""
-    rotations = exp_rotation(turns_rad) @ poses.rotations
-    swing = ((rotations - poses.rotations) @ fulcrum_px)[:, :2]
-    return Poses(rotations, poses.origins_px + swing + shifts_px)
-
-
-@eqx.filter_jit
-def residual_power(
-    images: DiscImages,
-    poses: Poses,
-    region: Region,
-    turns_rad: Float[Array, "b 3"],
-    shifts_px: Float[Array, "b 2"],
-    valid: Bool[Array, " b"],
-    disc: Disc,
-) -> Float[Array, " shells"]:
-    """Sum over the batch of each shell's mean power of image less template: the noise."""
-    pixels = disc.shells.shape[0]
-    plain = jnp.asarray(disc.coordinates)
-
-    def one(inputs: tuple) -> Float[Array, " shells"]:
-        coefficients, transfer, coordinates, rotation, origin, turn, shift = inputs
-        stand_in = jnp.zeros(pixels)
-        image = WeightedImage(
-            stand_in, stand_in, stand_in, coordinates, rotation, rotation @ region.lever_px
-        )
-        parts = templates(region.projector, image, turn[None], pixels, disc.box_px)[0]
-        predicted = jax.lax.complex(parts[:pixels], parts[pixels:])
-        predicted = predicted * _region_phase(
-            region, rotation, origin + shift, coordinates, plain, disc.box_px
-        )
-        return shell_means(jnp.abs(coefficients - transfer * predicted) ** 2, disc)
-
-    inputs = (
-        images.coefficients,
-        images.transfer,
-        images.coordinates,
-        poses.rotations,
-        poses.origins_px,
-        turns_rad,
-        shifts_px,
-    )
-    return jnp.sum(jax.lax.map(one, inputs) * valid[:, None], axis=0)
 
 
 def inverse_variance(sigma2: Float[np.ndarray, " shells"], disc: Disc) -> Float[np.ndarray, " p"]:

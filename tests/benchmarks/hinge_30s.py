@@ -129,7 +129,14 @@ def main() -> None:
     for name, path in (("before", start), ("after", final / "map.mrc")):
         resolution = head_resolution(path, out / "maps" / "B.mrc", mask)
         print(f"{name}: head and true map agree (FSC 0.5) to {resolution:.2f} Å")
-    print(f"CPU {used.ru_utime + used.ru_stime:.0f} s, peak memory {used.ru_maxrss / 1024:.0f} MB")
+    cpu = used.ru_utime + used.ru_stime
+    print(f"CPU {cpu:.0f} s, peak memory {used.ru_maxrss / 1024:.0f} MB")
+    iterations = sorted((out / options.run / "iterations").glob("*/info.npz"))[1:]
+    share = 1e3 * cpu / len(refined) / len(iterations)
+    print(f"{len(iterations)} iterations: {share:.1f} CPU-ms a particle and iteration in all")
+    with np.load(iterations[-1]) as info:
+        print(f"certified {100 * info['certified'].mean():.1f} %")
+        print(f"cells a particle {info['cells_evaluated'].mean():.0f}")
 
 
 if __name__ == "__main__":

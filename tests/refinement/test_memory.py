@@ -38,13 +38,19 @@ def test_other_faults_and_the_last_one_are_told(at_once, words):
 def test_memory_follows_the_largest_level():
     plan = plan_search(128, 48, 44.0, 0.35, 10.0)
     wide = plan_search(128, 48, 44.0, np.pi, 10.0)
-    templates = max(
-        plan.root_turns_rad().shape[0] * plan.levels[0].pixels,
-        *(8 * a.keep_turns * b.pixels for a, b in zip(plan.levels, plan.levels[1:], strict=False)),
-    )
-    assert bytes_per_particle(plan) >= 8 * templates
-    assert bytes_per_particle(wide) > 10 * bytes_per_particle(plan)
+    first = plan.levels[0]
+    columns = plan.root_turns_rad().shape[0] * plan.root_shifts_px().shape[0]
+    arrays = [(plan.root_tilts_rad().shape[0] + columns) * first.pixels]
+    arrays += [
+        (4 * a.keep_tilts + 2 * a.keep_turns * 4 * a.keep_shifts) * b.pixels
+        for a, b in zip(plan.levels, plan.levels[1:], strict=False)
+    ]
+    # Real and imaginary parts in float32 of the templates and of the turned, shifted images.
+    assert bytes_per_particle(plan) >= 8 * max(arrays)
+    assert bytes_per_particle(wide) > 4 * bytes_per_particle(plan)
 
 
-def test_a_cpu_works_on_one_particle_at_a_time():
-    assert particles_at_once(plan_search(64, 24, 20.0, 0.3, 6.0), 32) == 1
+def test_a_cpu_works_on_a_few_particles_at_a_time():
+    plan = plan_search(64, 24, 20.0, 0.3, 6.0)
+    assert particles_at_once(plan, 32) == 4
+    assert particles_at_once(plan, 2) == 2

@@ -2,7 +2,6 @@
 
 from dataclasses import replace
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -14,8 +13,9 @@ from locref_widgets.errors import InputError
 from locref_widgets.io.mrc import Map
 from locref_widgets.io.particles import read_particles
 from locref_widgets.refinement.problem import RefinementInput, pose_problem
-from locref_widgets.refinement.references import cut_region, make_region
+from locref_widgets.refinement.references import cut_region, make_region, paste_region
 from locref_widgets.refinement.refine import refine_loop
+from locref_widgets.refinement.search_pass import folds_of
 from locref_widgets.refinement.settings import RefinementSettings
 from tests.blobs import Blobs, Hinge, random_blobs, write_blob_set
 from tests.engine.objects import random_rotation
@@ -118,9 +118,9 @@ def test_slices_of_the_region_are_those_of_the_masked_map(case, rng):
     """About the box's centre, once the phase of the region's centre is put on."""
     _, inputs = case
     problem = pose_problem(inputs, SETTINGS)
-    volume, mask = inputs.volume.data, inputs.mask.data
+    masked = inputs.volume.data * inputs.mask.data
     disc = make_disc(problem.box_px, 12)
-    region = make_region(volume, mask, problem, 12)
+    region = make_region(cut_region(masked, problem), problem)
     k = np.asarray(disc.coordinates, float)
     for _ in range(3):
         rotation = random_rotation(rng)
@@ -128,7 +128,7 @@ def test_slices_of_the_region_are_those_of_the_masked_map(case, rng):
         found = np.asarray(
             slice_volume(region.projector, jnp.asarray(rotation, jnp.float32), disc)
         ) * np.exp(-2j * np.pi * (k @ centre) / problem.box_px)
-        expected = _exact_slice(volume * mask, rotation, disc)
+        expected = _exact_slice(masked, rotation, disc)
         # Trilinear interpolation on a doubled grid: 1-2 % (see test_slicing.py).
         assert np.linalg.norm(found - expected) < 0.025 * np.linalg.norm(expected)
         # A centre off by one voxel would be seen.
@@ -136,18 +136,61 @@ def test_slices_of_the_region_are_those_of_the_masked_map(case, rng):
         assert np.linalg.norm(found - off) > 0.1 * np.linalg.norm(expected)
 
 
-def test_radii_of_one_bucket_give_projectors_of_one_shape(case):
+def test_templates_reach_the_whole_disc_whatever_the_reference_holds(case):
     """Else the search would compile anew with every shell gained."""
     _, inputs = case
     problem = pose_problem(inputs, SETTINGS)
+    cube = cut_region(inputs.volume.data, problem)
+    projector = make_region(cube, problem).projector
+    assert projector.padded_px == 2 * problem.region_box_px
+    assert projector.radius >= 2 * problem.region_disc.radius_px
+    assert make_region(0 * cube, problem).projector.parts.shape == projector.parts.shape
 
-    def layout(radius_px):
-        region = make_region(inputs.volume.data, inputs.mask.data, problem, radius_px)
-        return jax.tree.structure(region), [leaf.shape for leaf in jax.tree.leaves(region)]
 
-    assert layout(5) == layout(8)
-    assert layout(9) == layout(13)
-    assert layout(8) != layout(9)
+def test_pasting_undoes_cutting(case, rng):
+    _, inputs = case
+    problem = pose_problem(inputs, SETTINGS)
+    n, m = problem.box_px, problem.region_box_px
+    volume = rng.normal(size=(n, n, n)).astype(np.float32)
+    cube = cut_region(volume, problem)
+    assert cube.shape == (m, m, m)
+    pasted = paste_region(cube, problem)
+    # The same where the cube is, nothing elsewhere.
+    where = paste_region(np.ones_like(cube), problem)
+    np.testing.assert_array_equal(pasted, volume * where)
+    np.testing.assert_array_equal(cut_region(pasted, problem), cube)
+    low = np.maximum(problem.region_centre_voxels + n // 2 - m // 2, 0)
+    high = np.minimum(problem.region_centre_voxels + n // 2 - m // 2 + m, n)
+    assert where.sum() == np.prod(high - low)
+
+
+def test_the_regions_size_is_that_of_its_mask(case):
+    _, inputs = case
+    problem = pose_problem(inputs, SETTINGS)
+    mask = inputs.mask.data
+    z, y, x = np.nonzero(mask >= 0.5)
+    points = np.stack([x, y, z], axis=-1) - problem.box_px // 2 - problem.region_centre_voxels
+    assert problem.region_radius_px == pytest.approx(np.linalg.norm(points, axis=1).max())
+    # Turned about any axis it stays in the box of the images that are cut to it.
+    assert problem.region_box_px // 2 >= problem.region_radius_px + 1
+    z, y, x = np.nonzero(mask)
+    points = np.stack([x, y, z], axis=-1) - problem.box_px // 2 - problem.region_centre_voxels
+    by_axis = np.average(points**2, axis=0, weights=mask[z, y, x])
+    assert problem.region_spread_px2 == pytest.approx(by_axis.mean())
+
+
+@pytest.mark.parametrize("folds", [1, 2, 3, 5])
+def test_folds_are_balanced_within_each_half_set(case, folds):
+    _, inputs = case
+    problem = pose_problem(inputs, SETTINGS)
+    fold = folds_of(problem, folds)
+    for half in (1, 2):
+        counts = np.bincount(fold[problem.half_sets == half], minlength=folds)
+        assert counts.size == folds
+        assert np.ptp(counts) <= 1
+        # Neighbours, which come from the same micrograph, are apart.
+        members = fold[problem.half_sets == half]
+        assert folds == 1 or np.all(members[1:] != members[:-1])
 
 
 def test_the_lever_runs_from_the_fulcrum_to_the_region(case):

@@ -213,8 +213,8 @@ def test_never_more_than_a_batch_of_images_in_memory(inputs, settings, monkeypat
     few = settings.model_copy(update={"iterations": 1, "batch_size": 16, "subset": 100})
     refine_loop(inputs, few, Recorder())
     assert max(asked) == 16
-    # Once for the reconstruction at the given poses, once for the noise, once for the search.
-    assert sum(asked) == 3 * 100
+    # For the reconstruction at the given poses, the noise, the search, and for the final maps.
+    assert sum(asked) == 4 * 100
 
 
 def test_half_maps_in_the_wrong_order_are_refused(inputs, settings, finished):
@@ -251,3 +251,30 @@ def test_a_half_set_without_a_usable_image_is_refused(inputs, settings, monkeypa
     monkeypatch.setattr(type(inputs.particles), "images", broken)
     with pytest.raises(InputError, match="no usable image"):
         refine_loop(inputs, settings, Recorder())
+
+
+def test_recentred_searches_with_shrinking_extents_find_the_motion_too(
+    inputs, settings, hinged_blob_set
+):
+    recentred = settings.model_copy(
+        update={"recenter_rotations": True, "recenter_shifts": True, "shrink_extents": True}
+    )
+    recorder = Recorder()
+    refine_loop(inputs, recentred, recorder)
+    before, first, last = (_errors_deg(hinged_blob_set, r) for r in recorder.results)
+    assert np.median(last) < np.median(first) < 0.5 * np.median(before)
+    info = recorder.results[-1].info
+    # What was found counts from the poses of the first iteration, what is told from those given.
+    assert np.array_equal(info["start_turn_rad"], recorder.results[1].info["turn_rad"])
+    assert np.median(np.linalg.norm(info["found_turn_rad"], axis=1)) < np.deg2rad(3.0)
+    assert np.median(info["pose_change_rad"]) > np.deg2rad(3.0)
+
+
+def test_a_prior_holds_poses_that_the_images_say_little_about(inputs, settings):
+    problem_settings = settings.model_copy(update={"iterations": 1, "prior_rotation": 0.5})
+    free, held = Recorder(), Recorder()
+    refine_loop(inputs, settings.model_copy(update={"iterations": 1}), free)
+    refine_loop(inputs, problem_settings, held)
+    change = [np.median(r.results[-1].info["pose_change_rad"]) for r in (free, held)]
+    # Half a degree against motions of 5.7 and errors of 1.8: the prior wins.
+    assert change[1] < 0.5 * change[0]

@@ -1,0 +1,76 @@
+"""From the sums of a pass to maps: half-maps to keep, and the references of the next search."""
+
+from functools import reduce
+
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Float
+
+from locref_widgets.engine.fsc import FSCCurve
+from locref_widgets.engine.local_wiener import local_wiener, signal_profile
+from locref_widgets.engine.reconstruction import add_accumulators, solve, subtract_accumulator
+from locref_widgets.engine.slicing import Accumulator
+from locref_widgets.refinement.halves import HALVES
+from locref_widgets.refinement.problem import Problem
+from locref_widgets.refinement.references import (
+    cut_region,
+    in_region_box,
+    make_region,
+    paste_region,
+    trusted_fsc,
+)
+from locref_widgets.refinement.search_pass import SearchPass
+from locref_widgets.refinement.step import Region
+
+Volume = Float[np.ndarray, "z y x"]
+FoldSums = dict[tuple[int, int], Accumulator]
+"""Slices added up, of each half-set and fold."""
+
+
+def half_sums(found: SearchPass) -> FoldSums:
+    """The map's part of what a pass added up."""
+    return {place: sums.map for place, sums in found.sums.items()}
+
+
+def _total(sums: FoldSums, half: int) -> Accumulator:
+    parts = [part for (h, _), part in sorted(sums.items(), key=lambda item: item[0]) if h == half]
+    return reduce(add_accumulators, parts)
+
+
+def region_half_maps(problem: Problem, sums: FoldSums) -> tuple[tuple[Volume, Volume], Volume]:
+    """Unfiltered half-maps of the region and the map of both, in the map's box."""
+    halves = [_total(sums, half) for half in HALVES]
+    first, second, both = (
+        paste_region(np.asarray(solve(total, problem.region_box_px)), problem)
+        for total in (*halves, add_accumulators(*halves))
+    )
+    return (first, second), both
+
+
+def fold_regions(
+    problem: Problem,
+    sums: FoldSums,
+    half: int,
+    curve: FSCCurve,
+    last_shell: int,
+    mask: Volume,
+) -> tuple[Region, ...]:
+    """For each fold, templates of its half-set's map without it, filtered and masked.
+
+    The filter is `locref_widgets.engine.local_wiener`, from the FSC ``curve`` up to ``last_shell``
+    (in shells of the map's box).
+    """
+    folds = [part for (h, _), part in sorted(sums.items(), key=lambda item: item[0]) if h == half]
+    share = (len(folds) - 1) / len(folds) if len(folds) > 1 else 1.0
+    fsc = in_region_box(trusted_fsc(curve, last_shell), problem)
+    ratio = jnp.asarray(share * fsc / np.maximum(1.0 - fsc, 1e-3))
+    region_mask = jnp.asarray(cut_region(mask, problem))
+    total = _total(sums, half)
+    half_map = solve(total, problem.region_box_px)
+    profile = signal_profile(half_map, fsc, region_mask)
+    regions = []
+    for fold in folds:
+        rest = subtract_accumulator(total, fold) if len(folds) > 1 else total
+        cube = local_wiener(solve(rest, problem.region_box_px), profile, ratio) * region_mask
+        regions.append(make_region(np.asarray(cube), problem))
+    return tuple(regions)
