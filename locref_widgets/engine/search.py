@@ -45,9 +45,9 @@ from locref_widgets.engine.search_plan import SearchLevel, SearchPlan
 from locref_widgets.engine.slicing import Projector
 from locref_widgets.engine.tilts_turns import in_plane, rotation_angle, rotation_vector
 
-MODES = 2
+MODES = 6
 """Candidates of the last level, not neighbours, that are refined continuously."""
-_COARSE_STEPS, _FINE_STEPS = 1, 3
+_COARSE_STEPS, _FINE_STEPS = 3, 8
 """Steps of the refinement with the shells of the last level, and with all shells."""
 _SAME_MODE = 3.0
 """Two refined candidates nearer than so many standard errors are one mode."""

@@ -23,7 +23,7 @@ _COARSEST_SHELL = 12
 _LAST_LEVEL_SHARE = 0.45
 """Share of the reference's shells that the last level must reach at least."""
 _FEWEST_LEVELS = 2
-KEPT = ((6, 3, 4), (6, 3, 4))
+KEPT = ((8, 4, 6), (8, 4, 6))
 """Most tilts, turns and shifts kept after the first and after each further level. Overflow is
 reported per particle."""
 
