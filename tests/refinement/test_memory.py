@@ -47,7 +47,9 @@ def test_memory_follows_the_largest_level():
     ]
     # Real and imaginary parts in float32 of the templates and of the turned, shifted images.
     assert bytes_per_particle(plan) >= 8 * max(arrays)
-    assert bytes_per_particle(wide) > 4 * bytes_per_particle(plan)
+    # Sixty times the tilts at the first level; the narrow plan's largest is the second, which does
+    # not grow: 5,385 tilts and 747 columns of 245 pixels against 32 and 192 of 943 make 7.1.
+    assert bytes_per_particle(wide) > 7 * bytes_per_particle(plan)
 
 
 def test_a_cpu_works_on_a_few_particles_at_a_time():
