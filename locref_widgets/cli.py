@@ -82,9 +82,9 @@ def refine(
     must be the same).
     """
     from locref_widgets.cli_jobs import describe_result, refine_files
-    from locref_widgets.runs.compile_cache import use_compile_cache
+    from locref_widgets.runs.process_setup import prepare_process
 
-    use_compile_cache()
+    prepare_process()
     run = refine_files(particles, map_, mask, half_maps, out, settings, given, resume=resume)
     status = run.status
     typer.echo(describe_result(run))
@@ -188,10 +188,10 @@ def simulate(
     ] = None,
 ) -> None:
     """Write particles of two bodies joined by a hinge, with their true poses."""
-    from locref_widgets.runs.compile_cache import use_compile_cache
+    from locref_widgets.runs.process_setup import prepare_process
     from locref_widgets.simulation import simulate_hinge_dataset
 
-    use_compile_cache()
+    prepare_process()
     simulate_hinge_dataset(
         out,
         n=n,
@@ -213,9 +213,9 @@ def demo(
 ) -> None:
     """Refine the packaged sample and write its report."""
     from locref_widgets.cli_demo import run_demo
-    from locref_widgets.runs.compile_cache import use_compile_cache
+    from locref_widgets.runs.process_setup import prepare_process
 
-    use_compile_cache()
+    prepare_process()
     text, finished = run_demo(out)
     typer.echo(text)
     if not finished:

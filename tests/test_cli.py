@@ -60,7 +60,7 @@ def refine_words(files: Path, out: Path, **replaced: str) -> list[str]:
 def fake_refinement(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(job, "_real_loop", make_loop)
     monkeypatch.setattr("locref_widgets.figures.report.write_report", write_empty_report)
-    monkeypatch.setattr("locref_widgets.runs.compile_cache.use_compile_cache", lambda: None)
+    monkeypatch.setattr("locref_widgets.runs.process_setup.prepare_process", lambda: None)
 
 
 def write_empty_report(folder: Path) -> Path:

@@ -13,7 +13,7 @@ applied in real space, as a product with its transform.
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Complex, Float, Int
+from jaxtyping import Array, Complex, Float, Int, Shaped
 
 _BLOB_RADIUS = 1.9
 """Radius of the blob in Fourier pixels of the unpadded box: 3.8 of the padded one."""
@@ -21,21 +21,22 @@ _BLOB_ALPHA = 15.0
 _PADDING = 2
 
 
+def _rows(radius: int, padded_px: int) -> Int[np.ndarray, " r"]:
+    """Where rows ``-(radius + 1) .. radius + 1`` of a half spectrum lie in that of a transform."""
+    return np.arange(-(radius + 1), radius + 2) % padded_px
+
+
+def _full(spectrum: Shaped[Array, "z y x"], padded_px: int) -> Shaped[Array, "p p h"]:
+    """A half spectrum on the grid of `Projector`, in the layout of a transform."""
+    radius = spectrum.shape[2] - 2
+    rows = _rows(radius, padded_px)
+    full = jnp.zeros((padded_px, padded_px, padded_px // 2 + 1), spectrum.dtype)
+    return full.at[rows[:, None], rows[None, :], : radius + 2].set(spectrum)
+
+
 def spectrum_to_volume(spectrum: Complex[Array, "z y x"], padded_px: int) -> Float[Array, "n n n"]:
     """Transform a half spectrum on the grid of `Projector` to a real volume of the padded box."""
-    radius = spectrum.shape[2] - 2
-    rows = np.arange(-(radius + 1), radius + 2) % padded_px
-    full = jnp.zeros((padded_px, padded_px, padded_px // 2 + 1), spectrum.dtype)
-    full = full.at[rows[:, None], rows[None, :], : radius + 2].set(spectrum)
-    return jnp.fft.fftshift(jnp.fft.irfftn(full, s=(padded_px,) * 3))
-
-
-def _volume_to_spectrum(volume: Float[Array, "n n n"], radius: int) -> Complex[Array, "z y x"]:
-    """The half spectrum up to ``radius`` with its guard layer; inverse of `spectrum_to_volume`."""
-    padded = volume.shape[0]
-    rows = np.arange(-(radius + 1), radius + 2) % padded
-    spectrum = jnp.fft.rfftn(jnp.fft.ifftshift(volume))[:, :, : radius + 2]
-    return spectrum[rows][:, rows]
+    return jnp.fft.fftshift(jnp.fft.irfftn(_full(spectrum, padded_px), s=(padded_px,) * 3))
 
 
 def blob_transform(padded_px: int) -> Float[np.ndarray, " r"]:
@@ -72,20 +73,22 @@ def gridding_weights(
     What to multiply ``F`` by.
     """
     radius = density.shape[2] - 2
-    line = (jnp.arange(padded_px, dtype=jnp.float32) - padded_px // 2) ** 2
+    # Distances from voxel 0, where transforms have their origin: nothing needs to be shifted.
+    line = jnp.minimum(jnp.arange(padded_px), padded_px - jnp.arange(padded_px)) ** 2.0
     distance = jnp.sqrt(line[:, None, None] + line[None, :, None] + line[None, None, :])
     below = distance.astype(jnp.int32)
     table = jnp.asarray(blob_transform(padded_px), jnp.float32)
     envelope = table[below] + (table[below + 1] - table[below]) * (distance - below)
-    sampled = density > 0
-
-    def refine(_: Int[Array, ""], weight: Float[Array, "z y x"]) -> Float[Array, "z y x"]:
-        product = (weight * density).astype(jnp.complex64)
-        smooth = _volume_to_spectrum(spectrum_to_volume(product, padded_px) * envelope, radius)
-        return weight / jnp.maximum(jnp.abs(smooth), 1e-6)
-
-    start = jnp.where(sampled, 1.0, 0.0)
     # Scale: the iteration is insensitive to that of the density, float32 is not.
     scale = jnp.maximum(jnp.max(density), 1e-30)
-    density = density / scale
-    return jax.lax.fori_loop(0, iterations, refine, start) / scale
+    full = _full(density / scale, padded_px)
+
+    def refine(_: Int[Array, ""], weight: Float[Array, "p p h"]) -> Float[Array, "p p h"]:
+        product = (weight * full).astype(jnp.complex64)
+        smooth = jnp.fft.rfftn(jnp.fft.irfftn(product, s=(padded_px,) * 3) * envelope)
+        return weight / jnp.maximum(jnp.abs(smooth), 1e-6)
+
+    start = jnp.where(full > 0, 1.0, 0.0)
+    weight = jax.lax.fori_loop(0, iterations, refine, start) / scale
+    rows = _rows(radius, padded_px)
+    return weight[rows[:, None], rows[None, :], : radius + 2]

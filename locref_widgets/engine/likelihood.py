@@ -98,13 +98,19 @@ def rotate_phases(
     real: Float[Array, "*#b p"], imaginary: Float[Array, "*#b p"], cycles: Float[Array, "*#b p"]
 ) -> Float[Array, "*b q"]:
     """Coefficients times ``exp(2 pi i cycles)``, real and imaginary parts one after the other."""
-    # The barrier keeps a compiler from computing the same sines anew for everything they multiply.
-    cosine, sine = jax.lax.optimization_barrier(
-        (jnp.cos(2.0 * jnp.pi * cycles), jnp.sin(2.0 * jnp.pi * cycles))
+    # Barriers keep a compiler from computing the same sines anew for everything they multiply.
+    # Terms of the result's full length, not halves put together later, let XLA's CPU compiler
+    # vectorise (measured: six times faster).
+    cosine, sine = jnp.cos(2.0 * jnp.pi * cycles), jnp.sin(2.0 * jnp.pi * cycles)
+    along, across, real, imaginary = jax.lax.optimization_barrier(
+        (
+            jnp.concatenate([cosine, sine], axis=-1),
+            jnp.concatenate([-sine, cosine], axis=-1),
+            jnp.concatenate([real, real], axis=-1),
+            jnp.concatenate([imaginary, imaginary], axis=-1),
+        )
     )
-    return jnp.concatenate(
-        [real * cosine - imaginary * sine, real * sine + imaginary * cosine], axis=-1
-    )
+    return real * along + imaginary * across
 
 
 def tilted_templates(
@@ -160,6 +166,8 @@ def log_prior(
     angle = rotation_angle(tilts_rad[:, None, :], turns_rad[None, :])
     rotations = -0.5 * prior.rotation_precision * angle**2
     shifts = -0.5 * prior.shift_precision * jnp.sum(shifts_px**2, axis=-1)
+    # Computed once each, not for every combination.
+    rotations, shifts = jax.lax.optimization_barrier((rotations, shifts))
     return rotations[:, :, None] + shifts
 
 

@@ -12,8 +12,10 @@ references of every resolution.
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
+from locref_widgets.engine.array_types import AnyArray
 from locref_widgets.engine.grids import Disc, pixels_within
 from locref_widgets.engine.likelihood import Prior
 from locref_widgets.engine.region_images import RegionImages
@@ -26,8 +28,17 @@ BLOCK = 256
 _FIRST_DAMPING, _MORE_DAMPING = 0.1, 10.0
 """At first, and the factor after a step that did not serve; one that did serve divides by 10."""
 _ON_RIM = 1.0 - 1e-5
-_RIM_STEPS = 10
-"""Steps taken where the optimum lies on the rim of the extents: the model is less good there."""
+_MOST_STEPS = 20
+"""Steps after which a climb ends anyway: on the rim of the extents the model is less good."""
+_HOPE, _SLACK = 2.0, 1.0
+"""A climb may still rise by so many times what its model promises, and by so much more."""
+_TOLERANCE, _SHARE = 0.02, 2e-4
+"""A climb ends when a further step promises less than this in log-likelihood, or less than this
+share of what the template explains: the kinks of the trilinear interpolant leave gradients
+uncertain by about so much. An optimum missed by ``t`` lies ``sqrt(2 t)`` standard errors away."""
+_IN_VAIN = 5.0
+"""After a step that did not serve, a further one must promise so many times more."""
+_NOTHING = float(np.finfo(np.float32).min)
 
 
 class LocalModel(eqx.Module):
@@ -35,12 +46,13 @@ class LocalModel(eqx.Module):
 
     ``gradient`` and ``information`` are for small rotations *after* the pose's own about the
     image's x, y and z axes through the fulcrum (in units of 1 px of arc at the region's edge) and
-    shifts (pixels).
+    shifts (pixels). ``power`` is half the template's weighted power, what it explains of an image.
     """
 
-    score: Float[Array, ""]
-    gradient: Float[Array, " 5"]
-    information: Float[Array, "5 5"]
+    score: Float[Array, "*b"]
+    power: Float[Array, "*b"]
+    gradient: Float[Array, "*b 5"]
+    information: Float[Array, "*b 5 5"]
 
 
 class BlockedImage(eqx.Module):
@@ -185,6 +197,7 @@ def local_model(
     # gradient of its squared length along a further small rotation is twice itself.
     return LocalModel(
         score=products[0] - 0.5 * gram[0, 0] - 0.5 * jnp.sum(precision * pose**2),
+        power=0.5 * gram[0, 0],
         gradient=products[1:] - gram[0, 1:] - precision * pose * units,
         information=gram[1:, 1:] + jnp.diag(precision * units**2),
     )
@@ -233,6 +246,24 @@ def along_rim(
     return information, slide @ model.gradient
 
 
+class Summit(eqx.Module):
+    """Where a climb ended.
+
+    Attributes
+    ----------
+    pose
+        Rotation vector and shift.
+    model
+        The log-posterior there; its score is most negative where no climb was begun.
+    promise
+        By how much a further step should raise the score; 0 where no climb was begun.
+    """
+
+    pose: Float[Array, "*b 5"]
+    model: LocalModel
+    promise: Float[Array, "*b"]
+
+
 def polish(
     projector: Projector,
     image: BlockedImage,
@@ -241,11 +272,15 @@ def polish(
     prior: Prior,
     start: Float[Array, " 5"],
     blocks: Int[Array, ""],
-    steps: int,
-) -> tuple[Float[Array, " 5"], LocalModel]:
+    floor: Float[AnyArray, ""] = -jnp.inf,
+) -> Summit:
     """Refine a pose within the extents over the first ``blocks`` of pixels; the score never falls.
 
-    Returns the pose (rotation vector, shift) and the model there.
+    Parameters
+    ----------
+    floor
+        Score of a better candidate: a climb that cannot reach it is given up, and none is begun
+        towards an infinite one.
     """
     plain = into_blocks(jnp.asarray(disc.coordinates))
     units = pose_units(plan)
@@ -258,14 +293,14 @@ def polish(
         return clamp_pose(jnp.concatenate([rotation, pose[3:] + change[3:]]), plan)
 
     def unfinished(state: tuple) -> Bool[Array, ""]:
-        number, pose, *_ = state
-        at_rim = (jnp.linalg.norm(pose[:3]) >= _ON_RIM * plan.rotation_extent_rad) | (
-            jnp.linalg.norm(pose[3:]) >= _ON_RIM * plan.shift_radius_px
-        )
-        return number <= jnp.where(at_rim, _RIM_STEPS, steps)
+        number, _, _, model, _, promise, better = state
+        hopeful = model.score + _HOPE * promise + _SLACK > floor
+        tolerance = jnp.minimum(_TOLERANCE, _SHARE * model.power)
+        worthwhile = promise > jnp.where(better, tolerance, _IN_VAIN * tolerance)
+        return (number <= _MOST_STEPS) & worthwhile & hopeful
 
     def step(state: tuple) -> tuple:
-        number, pose, damping, model, proposal = state
+        number, pose, damping, model, proposal, *_ = state
         tried = evaluate(proposal)
         better = (tried.score >= model.score) | (number == 0)
         model = jax.tree.map(lambda a, b: jnp.where(better, a, b), tried, model)
@@ -274,13 +309,15 @@ def polish(
         information, gradient = along_rim(model, pose, units, plan)
         damped = information + jnp.diag(damping * jnp.diag(information) + 1e-12)
         move = jnp.linalg.solve(damped, gradient)
-        return number + 1, pose, damping, model, moved(pose, units * move)
+        promise = gradient @ move - 0.5 * move @ (information @ move)
+        return number + 1, pose, damping, model, moved(pose, units * move), promise, better
 
     pose = clamp_pose(start, plan)
-    nothing = LocalModel(jnp.asarray(-jnp.inf), jnp.zeros(5), jnp.eye(5))
-    state = (jnp.asarray(0), pose, jnp.asarray(10.0 * _FIRST_DAMPING), nothing, pose)
-    _, pose, _, model, _ = jax.lax.while_loop(unfinished, step, state)
-    return pose, model
+    nothing = LocalModel(jnp.asarray(_NOTHING), jnp.zeros(()), jnp.zeros(5), jnp.eye(5))
+    first_damping, far = jnp.asarray(10.0 * _FIRST_DAMPING), jnp.asarray(jnp.inf)
+    state = (jnp.asarray(0), pose, first_damping, nothing, pose, far, jnp.asarray(True))
+    number, pose, _, model, _, promise, _ = jax.lax.while_loop(unfinished, step, state)
+    return Summit(pose, model, jnp.where(number > 0, promise, 0.0))
 
 
 def covariance(model: LocalModel, units: Float[Array, " 5"]) -> Float[Array, "5 5"]:

@@ -30,6 +30,7 @@ from locref_widgets.engine.likelihood import (
 from locref_widgets.engine.polish import (
     BlockedImage,
     LocalModel,
+    Summit,
     block_count,
     block_image,
     blocks_within,
@@ -45,10 +46,12 @@ from locref_widgets.engine.search_plan import SearchLevel, SearchPlan
 from locref_widgets.engine.slicing import Projector
 from locref_widgets.engine.tilts_turns import in_plane, rotation_angle, rotation_vector
 
-MODES = 6
-"""Candidates of the last level, not neighbours, that are refined continuously."""
-_COARSE_STEPS, _FINE_STEPS = 3, 8
-"""Steps of the refinement with the shells of the last level, and with all shells."""
+MODES = 24
+"""Summits among the last level's cells that are refined continuously."""
+_NEIGHBOURS = 1.5
+"""Cells whose centres differ by no more than so many spacings along every list are neighbours."""
+_FINALISTS, _REVERSIBLE = 8, 6.0
+"""Modes refined with all shells, if no more than so much behind the best of them without."""
 _SAME_MODE = 3.0
 """Two refined candidates nearer than so many standard errors are one mode."""
 
@@ -118,13 +121,23 @@ def _root(plan: SearchPlan) -> _Cells:
     return _Cells(*map(jnp.asarray, (tilts, turns, shifts, valid)))
 
 
-def _within_extents(plan: SearchPlan, level: SearchLevel, cells: _Cells) -> Bool[Array, "t n s"]:
-    """Cells that are in question and meet the extents: a centre may lie half a diagonal outside."""
-    reach = plan.rotation_extent_rad + level.rotation_spacing_rad * 3**0.5 / 2
+def _within(
+    plan: SearchPlan, cells: _Cells, beyond_rad: float, beyond_px: float
+) -> Bool[Array, "t n s"]:
+    """Cells in question whose centres lie no further than so much beyond the extents."""
     angle = rotation_angle(cells.tilts[:, None, :], cells.turns[None, :])
-    shift_reach = plan.shift_radius_px + level.shift_spacing_px * 2**0.5 / 2
-    shift_ok = jnp.linalg.norm(cells.shifts, axis=-1) <= shift_reach
-    return cells.valid & (angle <= reach)[:, :, None] & shift_ok
+    turn_ok = angle <= plan.rotation_extent_rad + beyond_rad
+    shift_ok = jnp.linalg.norm(cells.shifts, axis=-1) <= plan.shift_radius_px + beyond_px
+    # Computed once each, not for every combination.
+    turn_ok, shift_ok = jax.lax.optimization_barrier((turn_ok, shift_ok))
+    return cells.valid & turn_ok[:, :, None] & shift_ok
+
+
+def _meet_extents(plan: SearchPlan, level: SearchLevel, cells: _Cells) -> Bool[Array, "t n s"]:
+    """Cells in question that meet the extents: a centre may lie half a diagonal outside."""
+    return _within(
+        plan, cells, level.rotation_spacing_rad * 3**0.5 / 2, level.shift_spacing_px * 2**0.5 / 2
+    )
 
 
 def _kept(
@@ -187,26 +200,47 @@ def _dispersion_at(
     return over_dispersion(found.templates[tilt], values, found.power_weights[turn], weights)
 
 
-def _distinct_poses(
-    cells: _Cells, scores: Float[Array, "t n s"], level: SearchLevel, count: int
-) -> Float[Array, "m 5"]:
-    """Poses of the best cells no two of which are neighbours."""
-    poses = []
-    for _ in range(count):
-        index = jnp.argmax(scores)
-        pose, (tilt, turn, shift) = _pose_of(cells, index)
-        poses.append(pose)
-        near_tilt = jnp.max(jnp.abs(cells.tilts - cells.tilts[tilt]), axis=-1)
-        near_turn = jnp.abs(cells.turns - cells.turns[turn])
-        near_shift = jnp.max(jnp.abs(cells.shifts - cells.shifts[shift]), axis=-1)
-        reach = 1.5
-        near = (
-            (near_tilt <= reach * level.rotation_spacing_rad)[:, None, None]
-            & (near_turn <= reach * level.rotation_spacing_rad)[None, :, None]
-            & (near_shift <= reach * level.shift_spacing_px)
+def _near(centres: Float[Array, "n d"], spacing: float) -> Bool[Array, "n n"]:
+    apart = jnp.max(jnp.abs(centres[:, None] - centres), axis=-1)
+    return apart <= _NEIGHBOURS * spacing
+
+
+def _highest_near(
+    scores: Float[Array, "t n s"], near: Bool[Array, "m m"], axis: int
+) -> Float[Array, "t n s"]:
+    """Each cell's best neighbour along one list, itself included."""
+    leading = jnp.moveaxis(scores, axis, 0)
+    # Reduced over the leading axis, along which compilers for CPUs vectorise.
+    wide = leading.reshape(leading.shape[0], 1, -1)
+    best = jnp.max(jnp.where(near[:, :, None], wide, -jnp.inf), axis=0)
+    return jnp.moveaxis(best.reshape(leading.shape), 0, axis)
+
+
+def _summits(
+    plan: SearchPlan, cells: _Cells, scores: Float[Array, "t n s"], count: int
+) -> tuple[Float[Array, "m 5"], Float[Array, " m"]]:
+    """The best of the last level's cells that no neighbour surpasses.
+
+    The shoulders of a peak are no candidates: they would climb to the summit that its best cell
+    climbs to. A neighbour whose centre lies beyond the extents does not count: no pose is there.
+
+    Returns poses and scores, minus infinity for none.
+    """
+    level = plan.levels[-1]
+    lists = (
+        (cells.tilts, level.rotation_spacing_rad),
+        (cells.turns[:, None], level.rotation_spacing_rad),
+        (cells.shifts, level.shift_spacing_px),
+    )
+    highest = jnp.where(_within(plan, cells, 0.0, 0.0), scores, -jnp.inf)
+    for axis, (centres, spacing) in enumerate(lists):
+        # Held, or the compiler computes each of them anew for all that look at it.
+        highest = jax.lax.optimization_barrier(
+            _highest_near(highest, _near(centres, spacing), axis)
         )
-        scores = jnp.where(near, -jnp.inf, scores)
-    return jnp.stack(poses)
+    own = jnp.where(scores >= highest, scores, -jnp.inf).reshape(-1)
+    best, indices = jax.lax.top_k(own, min(count, own.shape[0]))
+    return jax.vmap(lambda index: _pose_of(cells, index)[0])(indices), best
 
 
 def search_particle(
@@ -242,8 +276,8 @@ def search_particle(
             plan.box_px,
             pixel_size_angstrom,
         )
-        inside = _within_extents(plan, level, cells)
-        scores = jnp.where(inside, found.scores, -jnp.inf)
+        inside = _meet_extents(plan, level, cells)
+        scores = jax.lax.optimization_barrier(jnp.where(inside, found.scores, -jnp.inf))
         evaluated += jnp.sum(inside)
         work += jnp.sum(inside) * pixels
         best = jnp.argmax(scores)
@@ -261,9 +295,9 @@ def search_particle(
         worst = jnp.where(spare < 0, 1 + jnp.argmax(lost).astype(jnp.int32), 0)
         overflowed = jnp.where(spare < margin, worst, overflowed)
         margin = jnp.minimum(margin, spare)
-    starts = _distinct_poses(cells, scores, plan.levels[-1], MODES)
+    starts = _summits(plan, cells, scores, MODES)
     posterior = jax.nn.softmax(scores.reshape(-1))
-    pose, model, probability = _refined(projector, blocked, prior, disc, plan, radius_px, starts)
+    pose, model, probability = _refined(projector, blocked, prior, disc, plan, radius_px, *starts)
     spread = covariance(model, units)
     variance = jnp.abs(jnp.diag(spread))
     return SearchOutcome(
@@ -292,26 +326,44 @@ def _refined(
     plan: SearchPlan,
     radius_px: Float[Array, ""],
     starts: Float[Array, "m 5"],
+    start_scores: Float[Array, " m"],
 ) -> tuple[Float[Array, " 5"], LocalModel, Float[Array, ""]]:
-    """Refine the starts with the last level's shells, and the best of them with all shells.
+    """Refine the starts with the last level's shells, and those near the best with all shells.
 
+    ``starts`` are in falling order of their scores, so that few climbs are made to the end.
     Returns the pose, the model there and the posterior weight of its mode among the starts.
     """
     coarse = jnp.asarray(block_count(plan.levels[-1].pixels))
-
-    def climb(start: Float[Array, " 5"]) -> tuple[Float[Array, " 5"], LocalModel]:
-        return polish(projector, image, disc, plan, prior, start, coarse, _COARSE_STEPS)
-
-    poses, models = jax.lax.map(climb, starts)
-    best = jnp.argmax(models.score)
-    apart = (poses - poses[best]) / pose_units(plan)
-    squared = jnp.sum((apart @ models.information[best]) * apart, axis=-1)
-    # Starts that climbed to the same summit are one mode.
-    weights = jnp.exp(models.score - models.score[best])
-    others = jnp.sum(jnp.where(squared > _SAME_MODE**2, weights, 0.0))
     fine = blocks_within(disc, radius_px)
-    pose, model = polish(projector, image, disc, plan, prior, poses[best], fine, _FINE_STEPS)
-    return pose, model, 1.0 / (1.0 + others)
+
+    def climb(best: Float[Array, ""], start: tuple) -> tuple[Array, Summit]:
+        pose, score = start
+        floor = jnp.where(jnp.isfinite(score), best, jnp.inf)
+        end = polish(projector, image, disc, plan, prior, pose, coarse, floor)
+        return jnp.maximum(best, end.model.score), end
+
+    _, ends = jax.lax.scan(climb, jnp.asarray(-jnp.inf), (starts, start_scores))
+    scores = ends.model.score + ends.promise
+    best = jnp.argmax(scores)
+    apart = (ends.pose - ends.pose[best]) / pose_units(plan)
+    squared = jnp.sum((apart @ ends.model.information[best]) * apart, axis=-1)
+    # Starts that climbed to the same summit are one mode.
+    other = squared > _SAME_MODE**2
+    behind = jnp.where(other, scores - scores[best], -jnp.inf)
+    weight = 1.0 / (1.0 + jnp.sum(jnp.exp(behind)))
+    # All shells may reverse a small difference.
+    _, order = jax.lax.top_k(behind.at[best].set(1.0), min(_FINALISTS, starts.shape[0]))
+
+    def finish(before: Summit, which: Int[Array, ""]) -> tuple[Summit, None]:
+        hopeless = behind[which] < -_REVERSIBLE
+        floor = jnp.where(hopeless, jnp.inf, before.model.score)
+        end = polish(projector, image, disc, plan, prior, ends.pose[which], fine, floor)
+        better = end.model.score > before.model.score
+        return jax.tree.map(lambda a, b: jnp.where(better, a, b), end, before), None
+
+    first = polish(projector, image, disc, plan, prior, ends.pose[best], fine)
+    end, _ = jax.lax.scan(finish, first, order[1:])
+    return end.pose, end.model, weight
 
 
 @eqx.filter_jit
@@ -327,8 +379,8 @@ def search_particles(
 ) -> SearchOutcome:
     """Search a batch of particles; ``images`` has a leading batch axis in every field.
 
-    ``at_once`` particles are worked on together: few on a CPU, where their candidates are to stay
-    in the caches, and many on a GPU.
+    ``at_once`` particles are worked on together: one on a CPU, so that each takes only the steps
+    that it needs, and many on a GPU, where all of them take as many steps as the slowest.
     """
     disc = make_disc(plan.box_px, plan.radius_px)
     weights = pixel_weights(sigma2, radius_px, disc)
@@ -338,4 +390,4 @@ def search_particles(
             projector, image, weights, prior, disc, plan, radius_px, pixel_size_angstrom
         )
 
-    return jax.lax.map(one, images, batch_size=at_once)
+    return jax.lax.map(one, images, batch_size=at_once if at_once > 1 else None)

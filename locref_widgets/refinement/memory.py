@@ -9,7 +9,8 @@ from locref_widgets.engine.search_plan import SearchPlan
 
 _ARRAYS = 6
 """Arrays of the size of a level's templates that are alive at the same time."""
-_ON_CPU = 4
+_ON_CPU = 1
+"""A CPU gains nothing by more: its programs loop over particles one way or the other."""
 _SHARE = 0.5
 """Share of the free memory that the search may plan with."""
 _UNKNOWN_BYTES = 2 * 2**30
@@ -32,7 +33,7 @@ def bytes_per_particle(plan: SearchPlan) -> int:
 
 
 def particles_at_once(plan: SearchPlan, batch_size: int) -> int:
-    """Particles searched side by side: a few on a CPU, whose caches they are to stay in."""
+    """Particles searched side by side: one on a CPU, as many as fit on other devices."""
     if jax.default_backend() == "cpu":
         return min(batch_size, _ON_CPU)
     stats = jax.local_devices()[0].memory_stats() or {}

@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from locref_widgets.errors import InputError, OutputError
-from locref_widgets.runs.compile_cache import use_compile_cache
 from locref_widgets.runs.events import EventLog
 from locref_widgets.runs.folder import RunFolder
 from locref_widgets.runs.inputs import check_inputs, load_inputs
 from locref_widgets.runs.job import RefineLoop, record_failure, run_job
 from locref_widgets.runs.lock import WriterLock
+from locref_widgets.runs.process_setup import prepare_process
 from locref_widgets.runs.progress import ProgressPrinter
 
 
@@ -51,7 +51,7 @@ def main(arguments: Sequence[str] | None = None, refine_loop: RefineLoop | None 
 def _refine(folder: RunFolder, refine_loop: RefineLoop | None) -> str:
     printer = ProgressPrinter(bar=False)
     try:
-        use_compile_cache()
+        prepare_process()
         settings = folder.settings
         inputs = load_inputs(folder.read_record()["inputs"])
         warnings = check_inputs(inputs, settings)

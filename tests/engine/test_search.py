@@ -327,7 +327,7 @@ def test_polish_never_lowers_the_score_and_stays_in_the_extents(rng):
     blocked = block_image(_first(particles.images), _weights(particles))
     blocks = blocks_within(disc, jnp.asarray(float(RADIUS)))
     start = jnp.asarray([0.2, 0.0, 0.0, 3.0, 0.0], jnp.float32)
-    pose, model = polish(
+    end = polish(
         particles.oracles[0].projector,
         blocked,
         disc,
@@ -335,8 +335,8 @@ def test_polish_never_lowers_the_score_and_stays_in_the_extents(rng):
         _prior(particles),
         start,
         blocks,
-        6,
     )
+    pose, model = end.pose, end.model
     # To float32 rounding of the shortened vector.
     assert np.linalg.norm(pose[:3]) <= 0.1 * (1 + 1e-5)
     assert np.linalg.norm(pose[3:]) <= 1.0 * (1 + 1e-5)
@@ -359,7 +359,7 @@ def test_polish_finds_the_optimum_that_scipy_finds(rng):
     blocked = block_image(_first(particles.images), _weights(particles))
     blocks = blocks_within(disc, jnp.asarray(float(RADIUS)))
     start = truth + rng.normal(size=5) * [0.02, 0.02, 0.02, 0.2, 0.2]
-    pose, model = polish(
+    end = polish(
         oracle.projector,
         blocked,
         disc,
@@ -367,8 +367,8 @@ def test_polish_finds_the_optimum_that_scipy_finds(rng):
         _prior(particles),
         jnp.asarray(start, jnp.float32),
         blocks,
-        8,
     )
+    pose, model = end.pose, end.model
     scale = np.asarray(pose_units(PLAN), np.float64)
     best = minimize(
         lambda x: -oracle.log_posterior((x * scale)[:3], (x * scale)[3:]),

@@ -52,7 +52,7 @@ def test_memory_follows_the_largest_level():
     assert bytes_per_particle(wide) > 7 * bytes_per_particle(plan)
 
 
-def test_a_cpu_works_on_a_few_particles_at_a_time():
+def test_a_cpu_works_on_one_particle_at_a_time():
+    """Others would be carried along for as many steps as the slowest of them takes."""
     plan = plan_search(64, 24, 20.0, 0.3, 6.0)
-    assert particles_at_once(plan, 32) == 4
-    assert particles_at_once(plan, 2) == 2
+    assert particles_at_once(plan, 32) == 1

@@ -1,0 +1,55 @@
+"""What a process that refines does before anything else; never done on import.
+
+JAX keeps compiled programs between processes, so that the second run starts in seconds, and the C
+library keeps memory in one place.
+"""
+
+import contextlib
+import ctypes
+import os
+import sys
+from pathlib import Path
+
+_M_ARENA_MAX = -8
+"""glibc's ``mallopt`` parameter (malloc.h)."""
+
+
+def prepare_process() -> None:
+    """Set this process up for a refinement."""
+    use_one_arena()
+    use_compile_cache()
+
+
+def use_one_arena() -> None:
+    """Let all threads allocate from one pool, where the C library is glibc.
+
+    It would give each thread its own, and the arrays of several threads' work leave holes in all of
+    them (measured: 2.9 GB instead of 2.1 for 2,000 particles in boxes of 128).
+    """
+    if sys.platform == "linux" and "MALLOC_ARENA_MAX" not in os.environ:
+        with contextlib.suppress(OSError, AttributeError):
+            ctypes.CDLL(None).mallopt(_M_ARENA_MAX, 1)
+
+
+def compile_cache_folder() -> Path:
+    """Where compiled programs are kept: ``LOCREF_COMPILE_CACHE``, else the user's cache folder."""
+    chosen = os.environ.get("LOCREF_COMPILE_CACHE")
+    if chosen:
+        return Path(chosen)
+    base = os.environ.get("XDG_CACHE_HOME")
+    return (Path(base) if base else Path.home() / ".cache") / "locref_widgets" / "jax"
+
+
+def use_compile_cache() -> None:
+    """Switch the cache of compiled programs on for this process."""
+    # XLA remarks on the machine's features for each cached program it loads, kilobytes at a time.
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    import jax
+
+    folder = compile_cache_folder()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError:
+        return  # Without a cache everything works, only slower.
+    jax.config.update("jax_compilation_cache_dir", str(folder))
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.3)
