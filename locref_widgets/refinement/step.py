@@ -14,7 +14,7 @@ from jaxtyping import Array, Bool, Complex, Float
 
 from locref_widgets.engine.ctf import CTFParameters
 from locref_widgets.engine.grids import Disc, image_to_disc, make_disc, shell_sums
-from locref_widgets.engine.likelihood import Prior, phase_ramp
+from locref_widgets.engine.likelihood import Prior, phase_ramp, rotate_phases
 from locref_widgets.engine.posterior import expected_phase, image_scatter_px2
 from locref_widgets.engine.reconstruction import add_images
 from locref_widgets.engine.region_images import (
@@ -215,21 +215,23 @@ def add_to_region(
     rotations = turns @ images.rotation
     levers = jnp.einsum("bij,bj->bi", turns, images.lever_px)
 
-    def centred(inputs: tuple) -> tuple[Array, Array, Array, Array]:
+    def centred(inputs: tuple) -> tuple[Array, Array, Array]:
         image, rotation, lever, shift, covariance, probability = inputs
-        swing = (lever - image.lever_px)[:2]
-        phase = phase_ramp(image.coordinates, swing, disc.box_px)
-        phase = phase * phase_ramp(plain, -(shift + image.offset_px), disc.box_px)
-        values = image.values * jnp.conj(phase)
+        swing, moved = (lever - image.lever_px)[:2], shift + image.offset_px
+        # Back to where the region's centre was: the coefficients times the conjugate phases.
+        cycles = (image.coordinates @ swing - plain @ moved) / disc.box_px
+        parts = rotate_phases(jnp.real(image.values), jnp.imag(image.values), cycles)
+        real, imaginary = jnp.split(parts, 2)
         points = slice_points(rotation, image.coordinates, region.projector.padded_px, disc.box_px)
         template = jax.lax.complex(*interpolate(region.projector, points))
-        rest = jnp.abs(values - image.power * template) ** 2
+        rest = (real - image.power * jnp.real(template)) ** 2
+        rest = rest + (imaginary - image.power * jnp.imag(template)) ** 2
         scatter = image_scatter_px2(covariance, lever, region.spread_px2)
         expected = probability * expected_phase(scatter, plain, disc.box_px)
-        sums = shell_sums(rest, disc), shell_sums(image.power, disc)
-        return values * expected, image.power * expected**2, *sums
+        values = jax.lax.complex(real * expected, imaginary * expected)
+        return values, image.power * expected**2, rest
 
-    values, power, residual, ctf_power = jax.lax.map(
+    values, power, residual = jax.lax.map(
         centred,
         (images, rotations, levers, found.shifts_px, found.covariance, found.probability),
     )
@@ -243,8 +245,8 @@ def add_to_region(
             power * weight,
             disc.box_px,
         ),
-        sums.residual_power + valid @ residual,
-        sums.ctf_power + valid @ ctf_power,
+        sums.residual_power + shell_sums(valid @ residual, disc),
+        sums.ctf_power + shell_sums(valid @ images.power, disc),
     )
 
 
