@@ -15,10 +15,11 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Complex, Float
+from jaxtyping import Array, Float
 
 from locref_widgets.engine.array_types import AnyArray
 from locref_widgets.engine.grids import Disc
+from locref_widgets.engine.phases import rotate_phases
 from locref_widgets.engine.region_images import (
     RegionImages,
     ctf_power,
@@ -84,33 +85,6 @@ def pixel_weights(
     used = (shells >= 1) & (shells <= radius_px)
     variance = jnp.where(used, jnp.asarray(sigma2)[shells], 1.0)
     return jnp.where(used, 2.0 * jnp.asarray(disc.weights) / variance, 0.0)
-
-
-def phase_ramp(
-    coordinates: Float[Array, "p 2"], displacement_px: Float[Array, " 2"], box_px: int
-) -> Complex[Array, " p"]:
-    """``exp(-2 pi i k d / N)``: what moving an image by ``d`` pixels does to its coefficients."""
-    angle = (-2.0 * jnp.pi / box_px) * (coordinates @ displacement_px)
-    return jax.lax.complex(jnp.cos(angle), jnp.sin(angle))
-
-
-def rotate_phases(
-    real: Float[Array, "*#b p"], imaginary: Float[Array, "*#b p"], cycles: Float[Array, "*#b p"]
-) -> Float[Array, "*b q"]:
-    """Coefficients times ``exp(2 pi i cycles)``, real and imaginary parts one after the other."""
-    # Barriers keep a compiler from computing the same sines anew for everything they multiply.
-    # Terms of the result's full length, not halves put together later, let XLA's CPU compiler
-    # vectorise (measured: six times faster).
-    cosine, sine = jnp.cos(2.0 * jnp.pi * cycles), jnp.sin(2.0 * jnp.pi * cycles)
-    along, across, real, imaginary = jax.lax.optimization_barrier(
-        (
-            jnp.concatenate([cosine, sine], axis=-1),
-            jnp.concatenate([-sine, cosine], axis=-1),
-            jnp.concatenate([real, real], axis=-1),
-            jnp.concatenate([imaginary, imaginary], axis=-1),
-        )
-    )
-    return real * along + imaginary * across
 
 
 def tilted_templates(

@@ -18,6 +18,7 @@ from jaxtyping import Array, Bool, Float, Int
 from locref_widgets.engine.array_types import AnyArray
 from locref_widgets.engine.grids import Disc, pixels_within
 from locref_widgets.engine.likelihood import Prior
+from locref_widgets.engine.phases import cosine_and_sine
 from locref_widgets.engine.region_images import RegionImages
 from locref_widgets.engine.rotations import exp_rotation, log_rotation
 from locref_widgets.engine.search_plan import SearchPlan
@@ -137,8 +138,8 @@ def _tangent(
         real.append(a - rate * value[1])
         imaginary.append(b + rate * value[0])
     swing, moved = (lever - image.lever_px)[:2], pose[3:] + image.offset_px
-    angle = per_px * (plain @ moved - coordinates @ swing)
-    return _Tangent(jnp.stack(real), jnp.stack(imaginary), jnp.cos(angle), jnp.sin(angle))
+    phases = cosine_and_sine((plain @ moved - coordinates @ swing) / box_px)
+    return _Tangent(jnp.stack(real), jnp.stack(imaginary), *phases)
 
 
 def template_and_jacobian(
@@ -272,7 +273,7 @@ def polish(
     prior: Prior,
     start: Float[Array, " 5"],
     blocks: Int[Array, ""],
-    floor: Float[AnyArray, ""] = -jnp.inf,
+    floor: Float[AnyArray, ""] | float = -jnp.inf,
 ) -> Summit:
     """Refine a pose within the extents over the first ``blocks`` of pixels; the score never falls.
 

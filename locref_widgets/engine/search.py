@@ -24,9 +24,9 @@ from locref_widgets.engine.likelihood import (
     LevelScores,
     Prior,
     pixel_weights,
-    rotate_phases,
     score_level,
 )
+from locref_widgets.engine.phases import rotate_phases
 from locref_widgets.engine.polish import (
     BlockedImage,
     LocalModel,

@@ -6,7 +6,7 @@ from scipy.spatial.transform import Rotation
 
 _PATIENCE = 2
 """Iterations without a gain in resolution after which the refinement may end."""
-_RESTLESS = 0.3
+_RESTLESS = 0.15
 """Poses still move while their median turn since the iteration before exceeds this share of the
 median standard error: where the resolution is limited by Nyquist, poses improve long after it."""
 

@@ -14,7 +14,8 @@ from jaxtyping import Array, Bool, Complex, Float
 
 from locref_widgets.engine.ctf import CTFParameters
 from locref_widgets.engine.grids import Disc, image_to_disc, make_disc, shell_sums
-from locref_widgets.engine.likelihood import Prior, phase_ramp, rotate_phases
+from locref_widgets.engine.likelihood import Prior
+from locref_widgets.engine.phases import cosine_and_sine, phase_ramp, rotate_phases
 from locref_widgets.engine.posterior import expected_phase, image_scatter_px2
 from locref_widgets.engine.reconstruction import add_images
 from locref_widgets.engine.region_images import (
@@ -102,8 +103,8 @@ def region_boxes(
         # The centre is a point of the object, so magnification acts on its phase; the origin is a
         # shift of the image, so it does not.
         place = (rotation @ region.centre_px)[:2]
-        angle = (2.0 * jnp.pi / disc.box_px) * (coordinates @ place - plain @ origin)
-        phase = jax.lax.complex(jnp.cos(angle), jnp.sin(angle))
+        cycles = (coordinates @ place - plain @ origin) / disc.box_px
+        phase = jax.lax.complex(*cosine_and_sine(cycles))
         return jnp.conj(transfer) * phase * coefficients
 
     premultiplied = jax.lax.map(

@@ -16,7 +16,7 @@ from locref_widgets.engine.ctf import (
     magnified_coordinates,
 )
 from locref_widgets.engine.grids import Disc, image_to_disc
-from locref_widgets.engine.likelihood import phase_ramp
+from locref_widgets.engine.phases import phase_ramp
 from locref_widgets.engine.slicing import Projector, interpolate, slice_points
 
 

@@ -349,6 +349,37 @@ def test_polish_never_lowers_the_score_and_stays_in_the_extents(rng):
     assert float(model.score) == pytest.approx(float(after.score), abs=1e-6 * size)
 
 
+@pytest.mark.parametrize(
+    ("ahead", "climbs"), [(-1.0, True), (1e6, False), (np.inf, None)], ids=["worse", "far", "all"]
+)
+def test_polish_gives_up_where_a_better_candidate_is_out_of_reach(ahead, climbs, rng):
+    particles = simulate(rng, 1, _simulation(rng, 0.1))
+    disc = make_disc(BOX, RADIUS)
+    blocked = block_image(_first(particles.images), _weights(particles))
+    start = jnp.asarray([*particles.turns[0] + 0.05, *particles.shifts[0]], jnp.float32)
+    begun = _model(particles, np.asarray(start[:3]), np.asarray(start[3:]))
+    end = polish(
+        particles.oracles[0].projector,
+        blocked,
+        disc,
+        PLAN,
+        _prior(particles),
+        start,
+        blocks_within(disc, jnp.asarray(float(RADIUS))),
+        begun.score + ahead,
+    )
+    if climbs is None:  # Not even looked at.
+        assert float(end.model.score) < -1e30
+        assert float(end.promise) == 0
+    elif climbs:
+        assert float(end.model.score) > float(begun.score) + 1
+        # What is left to gain is next to nothing.
+        assert float(end.promise) < 0.1
+    else:  # Looked at once.
+        np.testing.assert_allclose(end.pose, start, atol=1e-6)
+        assert float(end.promise) > 0.1
+
+
 def test_polish_finds_the_optimum_that_scipy_finds(rng):
     """From a start within the summit, without noise to speak of."""
     from scipy.optimize import minimize

@@ -8,7 +8,8 @@ from scipy.spatial.transform import Rotation
 
 from locref_widgets.engine.ctf import make_ctf_parameters
 from locref_widgets.engine.grids import disc_to_image, image_to_disc, make_disc
-from locref_widgets.engine.likelihood import phase_ramp, pixel_weights
+from locref_widgets.engine.likelihood import pixel_weights
+from locref_widgets.engine.phases import phase_ramp
 from locref_widgets.engine.posterior import expected_phase, image_scatter_px2
 from locref_widgets.engine.region_images import fit_box
 from locref_widgets.engine.search_plan import plan_search
