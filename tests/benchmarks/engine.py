@@ -177,7 +177,7 @@ def bench_search(
 ) -> None:
     """The whole search."""
     sigma2 = jnp.ones(plan.radius_px + 1) * plan.box_px**2
-    radius, at_once = 0.4 * plan.box_px, 4 if jax.default_backend() == "cpu" else 64
+    radius, at_once = 0.4 * plan.box_px, 1 if jax.default_backend() == "cpu" else 64
 
     def work() -> object:
         return search_particles(

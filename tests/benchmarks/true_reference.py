@@ -23,6 +23,7 @@ from locref_widgets.engine.search_plan import SearchPlan
 from locref_widgets.io.mrc import read_map
 from locref_widgets.io.particles import read_particles
 from locref_widgets.refinement.batches import read_batches
+from locref_widgets.refinement.memory import particles_at_once
 from locref_widgets.refinement.problem import RefinementInput, pose_problem
 from locref_widgets.refinement.references import cut_region, make_region, make_whole_projector
 from locref_widgets.refinement.region_sums import cut_regions
@@ -62,6 +63,7 @@ def main() -> None:
     disc = problem.region_disc
     radius = options.radius or disc.radius_px
     plan = plan_for(problem, settings, radius)
+    at_once = particles_at_once(plan, 64)
     region = make_region(cut_region(head.data * mask.data, problem), problem)
     outside = make_whole_projector(body.data, problem)
     # The noise of the set has standard deviation 1 in every pixel.
@@ -75,7 +77,7 @@ def main() -> None:
         jax.block_until_ready(images)
         clock = time.process_time()
         prior = make_prior(None, None)
-        found = search_poses(images, region, sigma2, radius, prior, plan, pixel, 4)
+        found = search_poses(images, region, sigma2, radius, prior, plan, pixel, at_once)
         jax.block_until_ready(found)
         if number:  # the first one compiles
             searched += time.process_time() - clock
