@@ -15,21 +15,18 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Complex, Float, Int, Shaped
 
+from locref_widgets.engine.slicing import spectrum_rows
+
 _BLOB_RADIUS = 1.9
 """Radius of the blob in Fourier pixels of the unpadded box: 3.8 of the padded one."""
 _BLOB_ALPHA = 15.0
 _PADDING = 2
 
 
-def _rows(radius: int, padded_px: int) -> Int[np.ndarray, " r"]:
-    """Where rows ``-(radius + 1) .. radius + 1`` of a half spectrum lie in that of a transform."""
-    return np.arange(-(radius + 1), radius + 2) % padded_px
-
-
 def _full(spectrum: Shaped[Array, "z y x"], padded_px: int) -> Shaped[Array, "p p h"]:
     """A half spectrum on the grid of `Projector`, in the layout of a transform."""
     radius = spectrum.shape[2] - 2
-    rows = _rows(radius, padded_px)
+    rows = spectrum_rows(radius, padded_px)
     full = jnp.zeros((padded_px, padded_px, padded_px // 2 + 1), spectrum.dtype)
     return full.at[rows[:, None], rows[None, :], : radius + 2].set(spectrum)
 
@@ -90,5 +87,5 @@ def gridding_weights(
 
     start = jnp.where(full > 0, 1.0, 0.0)
     weight = jax.lax.fori_loop(0, iterations, refine, start) / scale
-    rows = _rows(radius, padded_px)
+    rows = spectrum_rows(radius, padded_px)
     return weight[rows[:, None], rows[None, :], : radius + 2]

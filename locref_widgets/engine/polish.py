@@ -37,9 +37,8 @@ _TOLERANCE, _SHARE = 0.02, 2e-4
 """A climb ends when a further step promises less than this in log-likelihood, or less than this
 share of what the template explains: the kinks of the trilinear interpolant leave gradients
 uncertain by about so much. An optimum missed by ``t`` lies ``sqrt(2 t)`` standard errors away."""
-_IN_VAIN = 5.0
-"""After a step that did not serve, a further one must promise so many times more."""
 _NOTHING = float(np.finfo(np.float32).min)
+"""Score before a climb begins: finite, so that differences of it are too."""
 
 
 class LocalModel(eqx.Module):
@@ -294,14 +293,13 @@ def polish(
         return clamp_pose(jnp.concatenate([rotation, pose[3:] + change[3:]]), plan)
 
     def unfinished(state: tuple) -> Bool[Array, ""]:
-        number, _, _, model, _, promise, better = state
+        number, _, _, model, _, promise = state
         hopeful = model.score + _HOPE * promise + _SLACK > floor
         tolerance = jnp.minimum(_TOLERANCE, _SHARE * model.power)
-        worthwhile = promise > jnp.where(better, tolerance, _IN_VAIN * tolerance)
-        return (number <= _MOST_STEPS) & worthwhile & hopeful
+        return (number <= _MOST_STEPS) & (promise > tolerance) & hopeful
 
     def step(state: tuple) -> tuple:
-        number, pose, damping, model, proposal, *_ = state
+        number, pose, damping, model, proposal, _ = state
         tried = evaluate(proposal)
         better = (tried.score >= model.score) | (number == 0)
         model = jax.tree.map(lambda a, b: jnp.where(better, a, b), tried, model)
@@ -311,13 +309,13 @@ def polish(
         damped = information + jnp.diag(damping * jnp.diag(information) + 1e-12)
         move = jnp.linalg.solve(damped, gradient)
         promise = gradient @ move - 0.5 * move @ (information @ move)
-        return number + 1, pose, damping, model, moved(pose, units * move), promise, better
+        return number + 1, pose, damping, model, moved(pose, units * move), promise
 
     pose = clamp_pose(start, plan)
     nothing = LocalModel(jnp.asarray(_NOTHING), jnp.zeros(()), jnp.zeros(5), jnp.eye(5))
     first_damping, far = jnp.asarray(10.0 * _FIRST_DAMPING), jnp.asarray(jnp.inf)
-    state = (jnp.asarray(0), pose, first_damping, nothing, pose, far, jnp.asarray(True))
-    number, pose, _, model, _, promise, _ = jax.lax.while_loop(unfinished, step, state)
+    state = (jnp.asarray(0), pose, first_damping, nothing, pose, far)
+    number, pose, _, model, _, promise = jax.lax.while_loop(unfinished, step, state)
     return Summit(pose, model, jnp.where(number > 0, promise, 0.0))
 
 

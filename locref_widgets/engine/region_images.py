@@ -19,7 +19,7 @@ from jaxtyping import Array, Complex, Float
 
 from locref_widgets.engine.ctf import CTFParameters, evaluate_ctf
 from locref_widgets.engine.grids import Disc, disc_to_image
-from locref_widgets.engine.slicing import grid_shape
+from locref_widgets.engine.slicing import grid_shape, spectrum_rows
 
 IMAGE_PADDING = 2
 
@@ -89,7 +89,7 @@ def make_turnable(images: Float[Array, "*b m m"], radius: int) -> TurnableSpectr
     margins = [(0, 0)] * (images.ndim - 2) + [(low, padded - m - low)] * 2
     flattened = jnp.fft.ifftshift(jnp.pad(flattened, margins), axes=(-2, -1))
     spectrum = jnp.fft.rfft2(flattened)[..., : radius + 2]
-    spectrum = spectrum[..., np.arange(-(radius + 1), radius + 2) % padded, :]
+    spectrum = spectrum[..., spectrum_rows(radius, padded), :]
     return TurnableSpectrum(jnp.real(spectrum), jnp.imag(spectrum))
 
 

@@ -57,6 +57,11 @@ def grid_shape(radius: int) -> tuple[int, int, int]:
     return 2 * radius + 3, 2 * radius + 3, radius + 2
 
 
+def spectrum_rows(radius: int, padded_px: int) -> Int[np.ndarray, " r"]:
+    """Where rows ``-(radius + 1) .. radius + 1`` of a half spectrum lie in that of a transform."""
+    return np.arange(-(radius + 1), radius + 2) % padded_px
+
+
 def slice_radius(disc_radius_px: int, box_px: int, padded_px: int) -> int:
     """The radius a projector needs for a disc: in cycles per ``padded_px`` voxels, rounded up.
 
@@ -99,8 +104,7 @@ def make_projector(volume: Float[Array, "n n n"], radius: int, padding: int = 2)
     flattened = jnp.pad(flattened, [(low, high)] * 3)
     spectrum = jnp.fft.rfftn(jnp.fft.ifftshift(flattened))
     spectrum = spectrum[:, :, : radius + 2]
-    # Rows -(radius+1) .. radius+1 in ascending order.
-    rows = np.arange(-(radius + 1), radius + 2) % padded
+    rows = spectrum_rows(radius, padded)
     spectrum = spectrum[rows][:, rows]
     parts = jnp.stack([jnp.real(spectrum), jnp.imag(spectrum)], axis=-1)
     return Projector(parts, padded, radius)

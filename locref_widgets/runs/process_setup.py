@@ -1,4 +1,4 @@
-"""What a process that refines does before anything else; never done on import.
+"""What a process that refines or simulates does before anything else; never done on import.
 
 JAX keeps compiled programs between processes, so that the second run starts in seconds, and the C
 library keeps memory in one place.
@@ -15,7 +15,7 @@ _M_ARENA_MAX = -8
 
 
 def prepare_process() -> None:
-    """Set this process up for a refinement."""
+    """Set this process up for long computations."""
     use_one_arena()
     use_compile_cache()
 

@@ -14,7 +14,17 @@ from scipy.spatial.transform import Rotation
 
 from locref_widgets.engine.ctf import CTFParameters, evaluate_ctf, make_ctf_parameters
 from locref_widgets.engine.grids import disc_to_image, make_disc
-from locref_widgets.engine.likelihood import make_prior
+from locref_widgets.engine.likelihood import make_prior, pixel_weights
+from locref_widgets.engine.polish import (
+    LocalModel,
+    Summit,
+    block_count,
+    block_image,
+    into_blocks,
+    local_model,
+    polish,
+    pose_units,
+)
 from locref_widgets.engine.region_images import RegionImages, ctf_power, make_turnable
 from locref_widgets.engine.search import SearchOutcome, search_particles
 from locref_widgets.engine.search_plan import SearchPlan
@@ -109,6 +119,44 @@ class Particles:
             self.plan,
             jnp.asarray(PIXEL_ANGSTROM),
             at_once,
+        )
+
+    def first_image(self) -> RegionImages:
+        """The first particle's image alone."""
+        return jax.tree.map(lambda a: a[0], self.images)
+
+    def weights(self, radius_px: int | None = None) -> jax.Array:
+        """Weights of the disc's pixels."""
+        radius = jnp.asarray(float(self.plan.radius_px if radius_px is None else radius_px))
+        disc = make_disc(self.plan.box_px, self.plan.radius_px)
+        return pixel_weights(jnp.asarray(self.sigma2, jnp.float32), radius, disc)
+
+    def first_model(self, turn: np.ndarray, shift: np.ndarray) -> LocalModel:
+        """The local model of the first particle with all pixels."""
+        disc = make_disc(self.plan.box_px, self.plan.radius_px)
+        return local_model(
+            self.oracles[0].projector,
+            block_image(self.first_image(), self.weights()),
+            into_blocks(jnp.asarray(disc.coordinates)),
+            jnp.asarray(block_count(len(disc.shells))),
+            make_prior(*self.prior),
+            pose_units(self.plan),
+            jnp.asarray(np.concatenate([turn, shift]), jnp.float32),
+            self.plan.box_px,
+        )
+
+    def polish_first(self, start: np.ndarray, floor: float = -np.inf) -> Summit:
+        """Climb from a pose of the first particle with all pixels."""
+        disc = make_disc(self.plan.box_px, self.plan.radius_px)
+        return polish(
+            self.oracles[0].projector,
+            block_image(self.first_image(), self.weights()),
+            disc,
+            self.plan,
+            make_prior(*self.prior),
+            jnp.asarray(start, jnp.float32),
+            jnp.asarray(block_count(len(disc.shells))),
+            floor,
         )
 
 

@@ -1,29 +1,21 @@
 """Scores, bounds' ingredients and search against float64 versions and templates in closed form."""
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
 from locref_widgets.engine.grids import make_disc
-from locref_widgets.engine.likelihood import make_prior, pixel_weights, score_level
+from locref_widgets.engine.likelihood import make_prior, score_level
 from locref_widgets.engine.polish import (
-    block_count,
     block_image,
-    blocks_within,
-    clamp_pose,
-    into_blocks,
-    local_model,
-    polish,
     pose_units,
     template_and_jacobian,
 )
-from locref_widgets.engine.rotations import ball_grid, child_offsets
 from locref_widgets.engine.search_plan import plan_search
 from tests.engine.exactness import brute_force
 from tests.engine.objects import compact_blobs
-from tests.engine.simulated import PIXEL_ANGSTROM, Simulation, in_ball, project_blobs, simulate
+from tests.engine.simulated import PIXEL_ANGSTROM, Simulation, project_blobs, simulate
 
 BOX, RADIUS = 32, 15
 EXTENT_RAD, SHIFT_EXTENT_PX = 0.3, 6.0
@@ -41,34 +33,6 @@ def _simulation(rng, snr, *, padding=2, **more):
     return Simulation(plan=PLAN, truth=truth, snr=snr, noise_power=COLOURED, **more)
 
 
-def _first(images):
-    return jax.tree.map(lambda a: a[0], images)
-
-
-def _weights(particles, radius=RADIUS):
-    sigma2 = jnp.asarray(particles.sigma2, jnp.float32)
-    return pixel_weights(sigma2, jnp.asarray(float(radius)), make_disc(BOX, RADIUS))
-
-
-def _prior(particles):
-    return make_prior(*particles.prior)
-
-
-def _model(particles, turn, shift):
-    """The local model of the first particle with all pixels."""
-    disc = make_disc(BOX, RADIUS)
-    return local_model(
-        particles.oracles[0].projector,
-        block_image(_first(particles.images), _weights(particles)),
-        into_blocks(jnp.asarray(disc.coordinates)),
-        jnp.asarray(block_count(len(disc.shells))),
-        _prior(particles),
-        pose_units(PLAN),
-        jnp.asarray(np.concatenate([turn, shift]), jnp.float32),
-        BOX,
-    )
-
-
 def _level_scores(particles, tilts, turns, shifts):
     """Scores of the first particle over all pixels of the disc (of its finest level)."""
     disc = make_disc(BOX, RADIUS)
@@ -76,10 +40,10 @@ def _level_scores(particles, tilts, turns, shifts):
     return np.asarray(
         score_level(
             particles.oracles[0].projector,
-            _first(particles.images),
-            _prior(particles),
+            particles.first_image(),
+            make_prior(*particles.prior),
             *arrays,
-            _weights(particles),
+            particles.weights(),
             disc.coordinates,
             BOX,
             jnp.asarray(PIXEL_ANGSTROM),
@@ -102,7 +66,7 @@ def test_polished_scores_equal_the_log_posterior_of_the_same_interpolant(snr, mo
     particles = simulate(rng, 1, _simulation(rng, snr, **more))
     oracle = particles.oracles[0]
     turns, shifts = rng.uniform(-0.2, 0.2, (6, 3)), rng.uniform(-2, 2, (6, 2))
-    found = [float(_model(particles, u, t).score) for u, t in zip(turns, shifts, strict=True)]
+    found = [float(particles.first_model(u, t).score) for u, t in zip(turns, shifts, strict=True)]
     expected = [oracle.log_posterior(u, t) for u, t in zip(turns, shifts, strict=True)]
     # Float32: points reach |q| = 31 and are rounded to 2e-6 of a cell, phases to 1e-6 rad, and
     # the terms to 1e-7.
@@ -155,7 +119,7 @@ def test_scores_over_fewer_shells_are_those_of_a_prefix(rng):
     particles = simulate(rng, 1, _simulation(rng, 1.0))
     disc, small = make_disc(BOX, RADIUS), make_disc(BOX, 8)
     pixels = len(small.shells)
-    image, plane = _first(particles.images), disc.coordinates[:pixels]
+    image, plane = particles.first_image(), disc.coordinates[:pixels]
     tilts, turns, shifts = (jnp.asarray(rng.uniform(-0.2, 0.2, s)) for s in ((3, 2), 2, (2, 2)))
 
     def score(weights, plane):
@@ -163,7 +127,7 @@ def test_scores_over_fewer_shells_are_those_of_a_prefix(rng):
         found = score_level(
             particles.oracles[0].projector,
             image,
-            _prior(particles),
+            make_prior(*particles.prior),
             tilts,
             turns,
             shifts,
@@ -174,8 +138,8 @@ def test_scores_over_fewer_shells_are_those_of_a_prefix(rng):
         )
         return found.scores
 
-    cut = score(_weights(particles)[:pixels], plane)
-    whole = score(_weights(particles, radius=8), disc.coordinates)
+    cut = score(particles.weights()[:pixels], plane)
+    whole = score(particles.weights(radius_px=8), disc.coordinates)
     np.testing.assert_allclose(cut, whole, atol=1e-5 * float(jnp.abs(whole).max()))
 
 
@@ -192,7 +156,7 @@ def test_scores_equal_the_log_likelihood_in_closed_form(rng):
         return np.sum(((np.abs(oracle.image) ** 2 - rest) / oracle.sigma2)[oracle.used])
 
     expected = [closed_form(u, t) for u, t in zip(turns, shifts, strict=True)]
-    found = [float(_model(particles, u, t).score) for u, t in zip(turns, shifts, strict=True)]
+    found = [float(particles.first_model(u, t).score) for u, t in zip(turns, shifts, strict=True)]
     # The interpolation errs by 1-2 % in the template; scores are of the order of its power.
     np.testing.assert_allclose(found, expected, atol=0.02 * np.abs(expected).max())
 
@@ -209,7 +173,7 @@ def _tangent(particles, pose):
     """Template and derivatives of the first particle, complex, on all pixels."""
     disc = make_disc(BOX, RADIUS)
     pixels = len(disc.shells)
-    image = block_image(_first(particles.images), _weights(particles))
+    image = block_image(particles.first_image(), particles.weights())
     values, jacobian = template_and_jacobian(
         particles.oracles[0].projector,
         image,
@@ -277,7 +241,7 @@ def test_gradient_and_information_are_those_of_the_log_posterior(more, rng):
     """The gradient by differences of the oracle, the information from its templates' slopes."""
     particles = simulate(rng, 1, _simulation(rng, 0.2, padding=4, **more))
     oracle, turn, shift = particles.oracles[0], particles.turns[0], particles.shifts[0]
-    model = _model(particles, turn, shift)
+    model = particles.first_model(turn, shift)
     units = np.asarray(pose_units(PLAN), np.float64)
 
     def moved(change):
@@ -320,97 +284,6 @@ def test_search_ends_inside_the_extents_where_the_truth_lies_beyond_them(rng):
         assert oracle.log_posterior(turn, shift) >= brute_force(oracle, PLAN) - allowance
 
 
-def test_polish_never_lowers_the_score_and_stays_in_the_extents(rng):
-    plan = plan_search(BOX, RADIUS, 9.0, 0.1, 2.0)
-    particles = simulate(rng, 1, _simulation(rng, 0.1))
-    disc = make_disc(BOX, RADIUS)
-    blocked = block_image(_first(particles.images), _weights(particles))
-    blocks = blocks_within(disc, jnp.asarray(float(RADIUS)))
-    start = jnp.asarray([0.2, 0.0, 0.0, 3.0, 0.0], jnp.float32)
-    end = polish(
-        particles.oracles[0].projector,
-        blocked,
-        disc,
-        plan,
-        _prior(particles),
-        start,
-        blocks,
-    )
-    pose, model = end.pose, end.model
-    # To float32 rounding of the shortened vector.
-    assert np.linalg.norm(pose[:3]) <= 0.1 * (1 + 1e-5)
-    assert np.linalg.norm(pose[3:]) <= 1.0 * (1 + 1e-5)
-    clamped = np.asarray(clamp_pose(start, plan))
-    before = _model(particles, clamped[:3], clamped[3:])
-    assert float(model.score) >= float(before.score)
-    after = _model(particles, np.asarray(pose[:3]), np.asarray(pose[3:]))
-    # The same sums, of the same terms, compiled twice.
-    size = particles.oracles[0].sum_of_sizes(clamped[:3])
-    assert float(model.score) == pytest.approx(float(after.score), abs=1e-6 * size)
-
-
-@pytest.mark.parametrize(
-    ("ahead", "climbs"), [(-1.0, True), (1e6, False), (np.inf, None)], ids=["worse", "far", "all"]
-)
-def test_polish_gives_up_where_a_better_candidate_is_out_of_reach(ahead, climbs, rng):
-    particles = simulate(rng, 1, _simulation(rng, 0.1))
-    disc = make_disc(BOX, RADIUS)
-    blocked = block_image(_first(particles.images), _weights(particles))
-    start = jnp.asarray([*particles.turns[0] + 0.05, *particles.shifts[0]], jnp.float32)
-    begun = _model(particles, np.asarray(start[:3]), np.asarray(start[3:]))
-    end = polish(
-        particles.oracles[0].projector,
-        blocked,
-        disc,
-        PLAN,
-        _prior(particles),
-        start,
-        blocks_within(disc, jnp.asarray(float(RADIUS))),
-        begun.score + ahead,
-    )
-    if climbs is None:  # Not even looked at.
-        assert float(end.model.score) < -1e30
-        assert float(end.promise) == 0
-    elif climbs:
-        assert float(end.model.score) > float(begun.score) + 1
-        # What is left to gain is next to nothing.
-        assert float(end.promise) < 0.1
-    else:  # Looked at once.
-        np.testing.assert_allclose(end.pose, start, atol=1e-6)
-        assert float(end.promise) > 0.1
-
-
-def test_polish_finds_the_optimum_that_scipy_finds(rng):
-    """From a start within the summit, without noise to speak of."""
-    from scipy.optimize import minimize
-
-    particles = simulate(rng, 1, _simulation(rng, 2.0, padding=4))
-    oracle, truth = particles.oracles[0], np.concatenate([particles.turns[0], particles.shifts[0]])
-    disc = make_disc(BOX, RADIUS)
-    blocked = block_image(_first(particles.images), _weights(particles))
-    blocks = blocks_within(disc, jnp.asarray(float(RADIUS)))
-    start = truth + rng.normal(size=5) * [0.02, 0.02, 0.02, 0.2, 0.2]
-    end = polish(
-        oracle.projector,
-        blocked,
-        disc,
-        PLAN,
-        _prior(particles),
-        jnp.asarray(start, jnp.float32),
-        blocks,
-    )
-    pose, model = end.pose, end.model
-    scale = np.asarray(pose_units(PLAN), np.float64)
-    best = minimize(
-        lambda x: -oracle.log_posterior((x * scale)[:3], (x * scale)[3:]),
-        np.asarray(pose, np.float64) / scale,
-        method="Nelder-Mead",
-        options={"xatol": 1e-4, "fatol": 1e-4},
-    )
-    # A tenth of the log-likelihood is a shift of 0.45 standard errors along one direction.
-    assert float(model.score) >= -best.fun - 0.1
-
-
 def test_resolution_is_limited_at_run_time(rng):
     """Shells beyond the limit count for nothing, in scores as in errors."""
     particles = simulate(rng, 8, _simulation(rng, 0.5))
@@ -424,51 +297,3 @@ def test_resolution_is_limited_at_run_time(rng):
         assert float(limited.log_likelihood[i]) == pytest.approx(expected, abs=1e-5 * size)
     # Less information, but each at an optimum of its own, which moves the errors by per cents.
     assert np.mean(limited.turn_error_rad) > 0.99 * np.mean(full.turn_error_rad)
-
-
-@pytest.mark.parametrize("dimensions", [1, 2, 3])
-def test_cells_cover_the_ball(dimensions, rng):
-    spacing, radius = 0.07, 0.3
-    grid = ball_grid(radius, spacing, dimensions)
-    points = in_ball(rng, 2000, radius, dimensions)
-    nearest = np.abs(points[:, None] - grid).max(axis=2).min(axis=1)
-    assert nearest.max() <= spacing / 2 * (1 + 1e-5)
-    assert not np.any(grid[0])  # the given pose itself is a candidate
-
-
-def test_halves_of_a_cell_fill_it():
-    children = child_offsets(0.4, 3)
-    assert children.shape == (8, 3)
-    assert np.all(np.abs(children) == np.float32(0.1))
-
-
-def test_plan_doubles_the_resolution_and_halves_the_cells():
-    plan = plan_search(128, 63, 44.0, 0.35, 10.0)
-    assert len(plan.levels) > 2
-    for coarse, fine in zip(plan.levels, plan.levels[1:], strict=False):
-        assert fine.radius_px == pytest.approx(2 * coarse.radius_px, abs=1)
-        assert fine.rotation_spacing_rad == pytest.approx(coarse.rotation_spacing_rad / 2)
-        assert fine.shift_spacing_px == pytest.approx(coarse.shift_spacing_px / 2)
-
-
-def test_levels_end_where_the_reference_needs_it():
-    plan = plan_search(128, 63, 44.0, 0.35, 10.0, reach_px=20)
-    assert [level.radius_px for level in plan.levels] == [12, 24]
-    # Half a cell changes the finest component's phase at the region's edge by one radian.
-    first = plan.levels[0]
-    assert np.pi * 12 / 128 * 44 * first.rotation_spacing_rad == pytest.approx(1)
-    assert np.pi * 12 / 128 * first.shift_spacing_px == pytest.approx(1)
-
-
-@pytest.mark.parametrize("box", [24, 25, 32, 33, 48, 64])
-def test_turned_images_are_looked_up_within_their_spectrum(box):
-    """The doubled image's spectrum ends at its Nyquist frequency, guard layer included."""
-    plan = plan_search(box, box // 2 - 1, 0.3 * box, 0.3, 6.0)
-    assert plan.turnable_radius + 1 <= box
-    assert plan.turnable_radius >= 2 * plan.levels[-1].radius_px + 1
-
-
-@pytest.mark.parametrize("extents", [(0.0, 5.0), (0.1, 0.0)])
-def test_extents_of_zero_are_refused(extents):
-    with pytest.raises(ValueError, match="must be positive"):
-        plan_search(64, 20, 20.0, *extents)

@@ -1,0 +1,139 @@
+"""Joint cells of tilts, turns and shifts: which are in question, their halves, their summits.
+
+The lists of tilts, turns and shifts have static lengths; a mask says which of their combinations
+are cells in question (see `locref_widgets.engine.search`).
+"""
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Bool, Float, Int
+
+from locref_widgets.engine.rotations import child_offsets
+from locref_widgets.engine.search_plan import SearchLevel, SearchPlan
+from locref_widgets.engine.tilts_turns import in_plane, rotation_angle, rotation_vector
+
+_NEIGHBOURS = 1.5
+"""Cells whose centres differ by no more than so many spacings along every list are neighbours."""
+
+
+class Cells(eqx.Module):
+    """Cells of a level: the lists and which of their combinations are still in question."""
+
+    tilts: Float[Array, "t 2"]
+    turns: Float[Array, " n"]
+    shifts: Float[Array, "s 2"]
+    valid: Bool[Array, "t n s"]
+
+
+def root_cells(plan: SearchPlan) -> Cells:
+    """The cells of the first level."""
+    tilts, turns = plan.root_tilts_rad(), plan.root_turns_rad()
+    shifts = plan.root_shifts_px()
+    valid = np.ones((len(tilts), len(turns), len(shifts)), bool)
+    return Cells(*map(jnp.asarray, (tilts, turns, shifts, valid)))
+
+
+def _within(
+    plan: SearchPlan, cells: Cells, beyond_rad: float, beyond_px: float
+) -> Bool[Array, "t n s"]:
+    """Cells in question whose centres lie no further than so much beyond the extents."""
+    angle = rotation_angle(cells.tilts[:, None, :], cells.turns[None, :])
+    turn_ok = angle <= plan.rotation_extent_rad + beyond_rad
+    shift_ok = jnp.linalg.norm(cells.shifts, axis=-1) <= plan.shift_radius_px + beyond_px
+    # Computed once each, not for every combination.
+    turn_ok, shift_ok = jax.lax.optimization_barrier((turn_ok, shift_ok))
+    return cells.valid & turn_ok[:, :, None] & shift_ok
+
+
+def meet_extents(plan: SearchPlan, level: SearchLevel, cells: Cells) -> Bool[Array, "t n s"]:
+    """Cells in question that meet the extents: a centre may lie half a diagonal outside."""
+    return _within(
+        plan, cells, level.rotation_spacing_rad * 3**0.5 / 2, level.shift_spacing_px * 2**0.5 / 2
+    )
+
+
+def _kept(
+    scores: Float[Array, "t n s"], axis: int, capacity: int
+) -> tuple[Int[Array, " k"], Float[Array, ""]]:
+    """The best entries along an axis, and the best score of a cell they leave out."""
+    best = jnp.max(scores, axis=tuple(a for a in range(3) if a != axis))
+    capacity = min(capacity, best.shape[0])
+    values, indices = jax.lax.top_k(best, min(capacity + 1, best.shape[0]))
+    left_out = values[capacity] if best.shape[0] > capacity else jnp.asarray(-jnp.inf)
+    return indices[:capacity], left_out
+
+
+def _halves(centres: Float[Array, "n d"], spacing: float) -> Float[Array, "m d"]:
+    offsets = jnp.asarray(child_offsets(spacing, centres.shape[-1]))
+    return (centres[:, None] + offsets).reshape(-1, centres.shape[-1])
+
+
+def subdivide(
+    cells: Cells, scores: Float[Array, "t n s"], survives: Bool[Array, "t n s"], level: SearchLevel
+) -> tuple[Cells, Float[Array, " 3"]]:
+    """Halves of the surviving cells, as many as the lists hold; and the best score each lost."""
+    tilts, lost_tilt = _kept(scores, 0, level.keep_tilts)
+    turns, lost_turn = _kept(scores, 1, level.keep_turns)
+    shifts, lost_shift = _kept(scores, 2, level.keep_shifts)
+    valid = survives[tilts][:, turns][:, :, shifts]
+    for axis, number in ((0, 4), (1, 2), (2, 4)):
+        valid = jnp.repeat(valid, number, axis=axis)
+    children = Cells(
+        _halves(cells.tilts[tilts], level.rotation_spacing_rad),
+        _halves(cells.turns[turns, None], level.rotation_spacing_rad)[:, 0],
+        _halves(cells.shifts[shifts], level.shift_spacing_px),
+        valid,
+    )
+    return children, jnp.stack([lost_tilt, lost_turn, lost_shift])
+
+
+def pose_of(cells: Cells, index: Int[Array, ""]) -> tuple[Float[Array, " 5"], tuple]:
+    """Pose of a cell's centre, and its place in the lists."""
+    _, n, s = cells.valid.shape
+    tilt, turn, shift = index // (n * s), index // s % n, index % s
+    rotation = rotation_vector(cells.tilts[tilt], cells.turns[turn])
+    moved = in_plane(cells.turns[turn]) @ cells.shifts[shift]
+    return jnp.concatenate([rotation, moved]), (tilt, turn, shift)
+
+
+def _highest_near(
+    cells: Cells, scores: Float[Array, "t n s"], level: SearchLevel
+) -> Float[Array, "t n s"]:
+    """Each cell's best neighbour, itself included."""
+    lists = (
+        (cells.tilts, level.rotation_spacing_rad),
+        (cells.turns[:, None], level.rotation_spacing_rad),
+        (cells.shifts, level.shift_spacing_px),
+    )
+    for axis, (centres, spacing) in enumerate(lists):
+        apart = jnp.max(jnp.abs(centres[:, None] - centres), axis=-1)
+        near = apart <= _NEIGHBOURS * spacing
+        # Reduced over the leading axis, along which compilers for CPUs vectorise.
+        leading = jnp.moveaxis(scores, axis, 0)
+        wide = leading.reshape(leading.shape[0], 1, -1)
+        best = jnp.max(jnp.where(near[:, :, None], wide, -jnp.inf), axis=0)
+        # Held, or the compiler computes each of them anew for all that look at it.
+        scores = jax.lax.optimization_barrier(jnp.moveaxis(best.reshape(leading.shape), 0, axis))
+    return scores
+
+
+def summits(
+    plan: SearchPlan, cells: Cells, scores: Float[Array, "t n s"], count: int
+) -> tuple[Float[Array, "m 5"], Float[Array, " m"]]:
+    """The best of the last level's cells that no neighbour surpasses.
+
+    The shoulders of a peak are no candidates: they would climb to the summit that its best cell
+    climbs to. A neighbour whose centre lies beyond the extents does not count for a cell inside
+    them: no pose is there.
+
+    Returns poses and scores, minus infinity for none.
+    """
+    inside = _within(plan, cells, 0.0, 0.0)
+    level = plan.levels[-1]
+    among_inside = _highest_near(cells, jnp.where(inside, scores, -jnp.inf), level)
+    highest = jnp.where(inside, among_inside, _highest_near(cells, scores, level))
+    own = jnp.where(scores >= highest, scores, -jnp.inf).reshape(-1)
+    best, indices = jax.lax.top_k(own, min(count, own.shape[0]))
+    return jax.vmap(lambda index: pose_of(cells, index)[0])(indices), best

@@ -1,0 +1,87 @@
+"""From candidate poses to the optimum: every mode climbed, but only as far as it pays.
+
+The candidates are climbed with the shells of the search's last level first. Those near the best
+are climbed on with all shells, which may reverse a small difference and say how the posterior is
+divided among the modes.
+"""
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float, Int
+
+from locref_widgets.engine.grids import Disc
+from locref_widgets.engine.likelihood import Prior
+from locref_widgets.engine.polish import (
+    BlockedImage,
+    LocalModel,
+    Summit,
+    block_count,
+    blocks_within,
+    polish,
+    pose_units,
+)
+from locref_widgets.engine.search_plan import SearchPlan
+from locref_widgets.engine.slicing import Projector
+
+_FINALISTS, _REVERSIBLE = 8, 6.0
+"""Modes refined with all shells, if no more than so much behind the best of them without."""
+_SAME_MODE = 3.0
+"""Two refined candidates nearer than so many standard errors are one mode."""
+
+
+def best_mode(
+    projector: Projector,
+    image: BlockedImage,
+    prior: Prior,
+    disc: Disc,
+    plan: SearchPlan,
+    radius_px: Float[Array, ""],
+    starts: Float[Array, "m 5"],
+    scores: Float[Array, " m"],
+) -> tuple[Float[Array, " 5"], LocalModel, Float[Array, ""]]:
+    """Refine candidates and choose the best.
+
+    Parameters
+    ----------
+    starts, scores
+        Poses in falling order of their scores, so that few climbs are made to the end; minus
+        infinity where there is none.
+
+    Returns
+    -------
+    The pose, the model there with all shells up to ``radius_px``, and the posterior weight of its
+    mode among those refined with all shells.
+    """
+
+    def climb_all(
+        poses: Float[Array, "n 5"], wanted: Bool[Array, " n"], blocks: Int[Array, ""]
+    ) -> Summit:
+        def climb(best: Float[Array, ""], start: tuple) -> tuple[Array, Summit]:
+            pose, is_wanted = start
+            floor = jnp.where(is_wanted, best, jnp.inf)
+            end = polish(projector, image, disc, plan, prior, pose, blocks, floor)
+            return jnp.maximum(best, end.model.score), end
+
+        return jax.lax.scan(climb, jnp.asarray(-jnp.inf), (poses, wanted))[1]
+
+    ends = climb_all(starts, jnp.isfinite(scores), jnp.asarray(block_count(plan.levels[-1].pixels)))
+    # Those that climbed to the same summit go on once.
+    behind, order = jax.lax.top_k(_behind(ends, plan), min(_FINALISTS, starts.shape[0]))
+    finals = climb_all(ends.pose[order], behind >= -_REVERSIBLE, blocks_within(disc, radius_px))
+    best = jnp.argmax(finals.model.score)
+    pose, model = jax.tree.map(lambda values: values[best], (finals.pose, finals.model))
+    return pose, model, 1.0 / jnp.sum(jnp.exp(_behind(finals, plan)))
+
+
+def _behind(ends: Summit, plan: SearchPlan) -> Float[Array, " n"]:
+    """How far each mode lies behind the best; minus infinity for all but the best end in a mode.
+
+    Climbs that were given up count by what they still promised.
+    """
+    scores = ends.model.score + ends.promise
+    apart = (ends.pose[:, None] - ends.pose) / pose_units(plan)
+    squared = jnp.einsum("ijk,ikl,ijl->ij", apart, ends.model.information, apart)
+    order = jnp.arange(scores.shape[0])
+    ahead = (scores[:, None] > scores) | ((scores[:, None] == scores) & (order[:, None] < order))
+    repeated = jnp.any(ahead & (squared <= _SAME_MODE**2), axis=0)
+    return jnp.where(repeated, -jnp.inf, scores - jnp.max(scores))
