@@ -1,0 +1,50 @@
+"""What a process does before long computations."""
+
+import ctypes
+import subprocess
+import sys
+
+import pytest
+
+# Threads that hold what they allocated; then the C library's own count of its pools.
+COUNT_POOLS = """
+import ctypes, sys, threading
+from locref_widgets.runs.process_setup import use_one_arena
+
+if sys.argv[1] == "one":
+    use_one_arena()
+libc = ctypes.CDLL(None)
+libc.malloc.restype, libc.malloc.argtypes = ctypes.c_void_p, [ctypes.c_size_t]
+allocated, done = threading.Barrier(5), threading.Barrier(5)
+
+def hold():
+    libc.malloc(1000)
+    allocated.wait()
+    done.wait()
+
+for _ in range(4):
+    threading.Thread(target=hold, daemon=True).start()
+allocated.wait()
+libc.fopen.restype, libc.fopen.argtypes = ctypes.c_void_p, [ctypes.c_char_p] * 2
+libc.fclose.argtypes = [ctypes.c_void_p]
+libc.malloc_info.argtypes = [ctypes.c_int, ctypes.c_void_p]
+file = libc.fopen(sys.argv[2].encode(), b"w")
+libc.malloc_info(0, file)
+libc.fclose(file)
+done.wait()
+"""
+
+
+@pytest.mark.skipif(
+    sys.platform != "linux" or not hasattr(ctypes.CDLL(None), "malloc_info"),
+    reason="needs the GNU C library",
+)
+def test_threads_allocate_from_one_pool(tmp_path, monkeypatch):
+    monkeypatch.delenv("MALLOC_ARENA_MAX", raising=False)
+    pools = {}
+    for setting in ("one", "default"):
+        report = tmp_path / setting
+        subprocess.run([sys.executable, "-c", COUNT_POOLS, setting, str(report)], check=True)
+        pools[setting] = report.read_text().count("<heap nr=")
+    assert pools["one"] == 1
+    assert pools["default"] > 1
