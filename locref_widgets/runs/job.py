@@ -124,14 +124,16 @@ def record_failure(folder: RunFolder, log: EventLog, error: Exception) -> None:
     """
     said = isinstance(error, InputError | OutputError)
     message = str(error) if said else f"{type(error).__name__}: {error}"
-    # On a full disc the failure itself may not be writable: the run then shows as lost.
+    # On a full disc the failure itself may not be writable: the run then shows as lost. The status
+    # comes last: whoever waits for it finds everything else written.
     with suppress(OutputError, OSError):
         if not said:
             with (folder.path / "log.txt").open("a") as text:
                 traceback.print_exception(error, file=text)
-        folder.set_status("failed", message)
     with suppress(OutputError, OSError):
         log.append("failed", message=message)
+    with suppress(OutputError, OSError):
+        folder.set_status("failed", message)
 
 
 def job_record(

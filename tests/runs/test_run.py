@@ -13,8 +13,10 @@ import pytest
 
 from locref_widgets.errors import InputError, OutputError
 from locref_widgets.refinement.settings import RefinementSettings
+from locref_widgets.refinement.state import StopRequested
 from locref_widgets.runs import iteration_files
 from locref_widgets.runs import job as job_module
+from locref_widgets.runs.folder import RunFolder
 from locref_widgets.runs.lock import WriterLock, read_owner
 from locref_widgets.runs.run import Run, open_run, refine
 from tests.runs.fake_job import Job, make_loop
@@ -190,6 +192,30 @@ def test_a_failure_is_recorded_and_the_run_can_go_on(job, run_path):
     assert "out of luck" in (run_path / "log.txt").read_text()
     assert run_fake(job, run_path, resume=True).status == "finished"
     assert open_run(run_path).message is None
+
+
+def test_the_status_of_an_ended_run_is_written_last(job, run_path, monkeypatch):
+    """Whoever waits for the end reads the events next: the last one must be there by then."""
+    seen = {}
+
+    def noting(self, status, message=None):
+        seen[status] = Run(self.path).events()[-1]["kind"] if self.events_path.exists() else None
+        set_status(self, status, message)
+
+    def failing(inputs, settings, observer, resume=None):
+        raise RuntimeError("out of luck")
+
+    def stopping(inputs, settings, observer, resume=None):
+        raise StopRequested
+
+    set_status = RunFolder.set_status
+    monkeypatch.setattr(RunFolder, "set_status", noting)
+    with pytest.raises(RuntimeError):
+        run_fake(job, run_path, loop=failing)
+    run_fake(job, run_path, loop=stopping, resume=True)
+    run_fake(job, run_path, resume=True)
+    del seen["running"]
+    assert seen == {"failed": "failed", "stopped": "stopped", "finished": "run_finished"}
 
 
 def test_a_full_disc_leaves_whole_iterations_and_a_run_to_resume(job, run_path, monkeypatch):
