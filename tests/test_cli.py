@@ -11,8 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from locref_widgets import cli_demo
-from locref_widgets.cli import app
+from locref_widgets.cli import app, demo_job
 from locref_widgets.io.mrc import write_map
 from locref_widgets.runs import job
 from tests.runs.fake_job import make_loop, soft_ball, write_job
@@ -271,14 +270,14 @@ def test_the_program_itself_ends_with_2_and_no_traceback(files, run_path):
 
 def test_lab_opens_a_copy_of_the_notebook_and_keeps_one_that_is_there(tmp_path, monkeypatch):
     started = []
-    monkeypatch.setattr(cli_demo.os, "execv", lambda *command: started.append(command))
-    notebook = tmp_path / "package" / cli_demo.NOTEBOOK
+    monkeypatch.setattr(demo_job.os, "execv", lambda *command: started.append(command))
+    notebook = tmp_path / "package" / demo_job.NOTEBOOK
     notebook.parent.mkdir()
     notebook.write_text("{}")
-    monkeypatch.setattr(cli_demo, "find_notebook", lambda: notebook)
+    monkeypatch.setattr(demo_job, "find_notebook", lambda: notebook)
     folder = tmp_path / "lab"
     assert locref("lab", "--folder", folder, "--no-browser") == 0
-    copy = folder / cli_demo.NOTEBOOK
+    copy = folder / demo_job.NOTEBOOK
     assert started[0][1][1:] == ["-m", "jupyterlab", str(copy), "--no-browser"]
     copy.write_text('{"own": "work"}')
     assert locref("lab", "--folder", folder) == 0

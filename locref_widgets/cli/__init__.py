@@ -1,0 +1,13 @@
+"""The command line. Each module of commands registers its own with the one `app`."""
+
+# In the order in which the help lists their commands.
+from locref_widgets.cli import run_commands as run_commands  # isort: skip
+from locref_widgets.cli import data_commands as data_commands  # isort: skip
+from locref_widgets.cli.app import app
+
+__all__ = ["app", "main"]
+
+
+def main() -> None:
+    """Run the command line."""
+    app(prog_name="locref")

@@ -1,0 +1,117 @@
+"""Commands that refine, and that follow and steer runs."""
+
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from locref_widgets.cli.app import INTERRUPTED, Json, app, to_json
+from locref_widgets.cli.settings_flags import with_settings
+
+RunDir = Annotated[Path, typer.Argument(metavar="DIR", help="A run folder.", show_default=False)]
+
+
+@app.command()
+@with_settings
+def refine(
+    particles: Annotated[
+        Path | None, typer.Argument(help="Particles with poses and half-sets (.star).")
+    ] = None,
+    map_: Annotated[Path | None, typer.Option("--map", help="Map at those poses (.mrc).")] = None,
+    mask: Annotated[Path | None, typer.Option(help="Soft mask of the region (.mrc).")] = None,
+    half_maps: Annotated[
+        tuple[Path, Path] | None,
+        typer.Option(
+            metavar="A B",
+            help="Half-maps of half-sets 1 and 2, beside --map: each half starts from its own, "
+            "which is also what is subtracted from it.",
+        ),
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder for the run, new or empty.")] = None,
+    settings: Annotated[
+        Path | None, typer.Option(metavar="FILE.yaml", help="Settings; flags override them.")
+    ] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with the run in --out.", show_default=False)
+    ] = False,
+    *,
+    given: dict[str, Any],
+) -> None:
+    """Refine the region inside a mask, starting from given poses.
+
+    With --resume, particles, maps and settings are those of the run unless given (and then they
+    must be the same).
+    """
+    from locref_widgets.cli.jobs import describe_result, refine_files
+    from locref_widgets.runs.process_setup import prepare_process
+
+    prepare_process()
+    run = refine_files(particles, map_, mask, half_maps, out, settings, given, resume=resume)
+    status = run.status
+    typer.echo(describe_result(run))
+    if status != "finished":
+        raise typer.Exit(INTERRUPTED)
+
+
+@app.command()
+def status(folder: RunDir, as_json: Json = False) -> None:
+    """Say how a run stands."""
+    from locref_widgets.cli.jobs import describe_status, status_values
+    from locref_widgets.runs.run import open_run
+
+    run = open_run(folder)
+    typer.echo(to_json(status_values(run)) if as_json else describe_status(run))
+
+
+@app.command()
+def watch(folder: RunDir) -> None:
+    """Follow a run until it ends. Ctrl-C leaves the run alone."""
+    from locref_widgets.runs.progress import ProgressPrinter
+    from locref_widgets.runs.run import open_run
+
+    run = open_run(folder)
+    printer = ProgressPrinter(sys.stdout)
+    try:
+        for event in run.follow():
+            printer(event)
+    except KeyboardInterrupt:
+        pass
+    finally:
+        printer.close()
+    typer.echo(f"{run.path}: {run.status}")
+
+
+@app.command()
+def pause(folder: RunDir) -> None:
+    """Ask a run to pause."""
+    from locref_widgets.runs.run import open_run
+
+    open_run(folder).pause()
+    typer.echo("asked to pause; go on with: locref continue")
+
+
+@app.command("continue")
+def continue_(folder: RunDir) -> None:
+    """Ask a paused run to go on."""
+    from locref_widgets.runs.run import open_run
+
+    open_run(folder).continue_()
+    typer.echo("asked to go on")
+
+
+@app.command()
+def stop(folder: RunDir) -> None:
+    """Ask a run to stop. The iteration under way is lost, and the run can be resumed."""
+    from locref_widgets.runs.run import open_run
+
+    open_run(folder).stop()
+    typer.echo("asked to stop; go on later with: locref refine --resume --out DIR")
+
+
+@app.command()
+def report(folder: RunDir) -> None:
+    """Write a run's report again, from what it holds so far."""
+    from locref_widgets.runs.run import open_run
+
+    typer.echo(str(open_run(folder).write_report()))
