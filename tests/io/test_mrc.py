@@ -14,7 +14,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from locref_widgets.errors import InputError, OutputError
-from locref_widgets.io.mrc import ImageStack, Map, check_same_grid, read_map, write_map
+from locref_widgets.io.image_stack import ImageStack
+from locref_widgets.io.mrc import Map, check_same_grid, read_map, write_map
 
 DTYPES = {0: np.int8, 1: np.int16, 2: np.float32, 6: np.uint16, 12: np.float16}
 
@@ -75,7 +76,7 @@ def test_any_choice_of_images(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, wanted: list[int], run_bytes: int
 ) -> None:
     # Small pieces, so that runs are broken up as they are in large stacks.
-    monkeypatch.setattr("locref_widgets.io.mrc._RUN_BYTES", run_bytes)
+    monkeypatch.setattr("locref_widgets.io.image_stack._RUN_BYTES", run_bytes)
     images = np.arange(41 * 5 * 3, dtype=np.int16).reshape(41, 5, 3)
     path = tmp_path / "a.mrcs"
     if not path.exists():
@@ -103,7 +104,7 @@ def test_images_outside_the_stack_are_refused(tmp_path: Path) -> None:
 READ_ALL = """
 import resource, sys
 import numpy as np
-from locref_widgets.io.mrc import ImageStack
+from locref_widgets.io.image_stack import ImageStack
 stack = ImageStack(sys.argv[1])
 stack.read(np.arange(50))
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
