@@ -177,8 +177,9 @@ def check_cubic(where: Path | str, size_xyz: Size) -> None:
     stack = " It may be an image stack rather than a map." if nx == ny else ""
     raise InputError(
         f"{where}: is not cubic: {nx} x {ny} x {nz} (x, y, z). Pad or crop it to a cube, or "
-        "resample it on the grid of a cubic map (ChimeraX: volume resample #this onGrid #map)."
-        + stack
+        "resample it on the grid of a cubic map (ChimeraX: volume resample #this onGrid #map). A "
+        "mask that was cut out of a map's box may stay as it is (in Python: read_map(…, "
+        "cubic=False))." + stack
     )
 
 

@@ -10,8 +10,8 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from io import BufferedIOBase
 from pathlib import Path
-from typing import BinaryIO, cast
 
 from locref_widgets.errors import InputError
 
@@ -50,12 +50,12 @@ def packing_of(path: Path) -> Packing | None:
         return _KINDS.get(handle.read(3))
 
 
-def open_packed(path: Path, packing: Packing | None) -> BinaryIO:
+def open_packed(path: Path, packing: Packing | None) -> BufferedIOBase:
     """Open a file to read its unpacked content."""
     if packing is GZIP:
-        return cast("BinaryIO", gzip.open(path, "rb"))
+        return gzip.open(path, "rb")
     if packing is BZIP2:
-        return cast("BinaryIO", bz2.open(path, "rb"))
+        return bz2.open(path, "rb")
     return path.open("rb")
 
 
