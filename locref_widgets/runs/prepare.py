@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from locref_widgets.errors import InputError
 from locref_widgets.io.mrc import Map
-from locref_widgets.io.particles import Particles
+from locref_widgets.io.particles import Particles, check_particles_match_map
 from locref_widgets.io.placing import place_on_grid
 from locref_widgets.refinement.settings import RefinementSettings
 from locref_widgets.runs.control import clear_requests
@@ -38,6 +38,7 @@ def checked_inputs(
     """
     from locref_widgets.refinement.problem import RefinementInput
 
+    check_particles_match_map(particles, volume)
     mask = place_on_grid(volume, mask, "the mask")
     inputs = RefinementInput(particles, volume, mask, half_maps)
     return inputs, check_inputs(inputs, settings)
