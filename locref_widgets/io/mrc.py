@@ -110,9 +110,8 @@ def read_values(header: MRCHeader) -> Float[np.ndarray, "z y x"]:
                 data = np.fromfile(handle, header.dtype, count=count)
         else:
             raw = read_packed(header.path, header.packing, header.data_offset, header.data_bytes)
-            data = np.frombuffer(
-                raw[: len(raw) // header.dtype.itemsize * header.dtype.itemsize], header.dtype
-            )
+            whole = len(raw) // header.dtype.itemsize
+            data = np.frombuffer(raw, header.dtype, count=whole)
         if len(data) < count:
             raise InputError(
                 f"{header.path}: is truncated: its header says {count} values, but it holds "
@@ -141,6 +140,10 @@ def header_voxel_size_angstrom(header: MRCHeader, given: float | None = None) ->
             "#this onGrid #map)."
         )
     if given is not None:
+        if not (np.isfinite(given) and given > 0):
+            raise InputError(
+                f"{header.path}: the voxel size given is {given}, expected a length in Å above 0."
+            )
         return float(given)
     sizes = np.array(header.voxel_size_angstrom)
     if np.any(sizes <= 0):

@@ -73,10 +73,13 @@ def read_header(path: Path) -> MRCHeader:
         than its header says.
     """
     with reading_errors(path):
-        packing = packing_of(path)
-        file_bytes = path.stat().st_size
-        with open_packed(path, packing) as handle:
+        with path.open("rb") as handle:
             raw = handle.read(HEADER_BYTES)
+            file_bytes = handle.seek(0, 2)
+        packing = packing_of(raw)
+        if packing is not None:
+            with open_packed(path, packing) as handle:
+                raw = handle.read(HEADER_BYTES)
     if len(raw) < HEADER_BYTES:
         raise InputError(
             f"{path}: has {len(raw)} bytes, less than an MRC header ({HEADER_BYTES}). "

@@ -44,19 +44,14 @@ BZIP2 = Packing("bzip2", "bunzip2", 100_000)
 _KINDS = {b"\x1f\x8b\x08": GZIP, b"BZh": BZIP2}
 
 
-def packing_of(path: Path) -> Packing | None:
-    """Tell how a file is compressed by its first bytes; None when it is not."""
-    with path.open("rb") as handle:
-        return _KINDS.get(handle.read(3))
+def packing_of(first_bytes: bytes) -> Packing | None:
+    """Tell how a file is compressed by the bytes it begins with; None when it is not."""
+    return _KINDS.get(first_bytes[:3])
 
 
-def open_packed(path: Path, packing: Packing | None) -> BufferedIOBase:
-    """Open a file to read its unpacked content."""
-    if packing is GZIP:
-        return gzip.open(path, "rb")
-    if packing is BZIP2:
-        return bz2.open(path, "rb")
-    return path.open("rb")
+def open_packed(path: Path, packing: Packing) -> BufferedIOBase:
+    """Open a compressed file to read its unpacked content."""
+    return gzip.open(path, "rb") if packing is GZIP else bz2.open(path, "rb")
 
 
 def read_packed(path: Path, packing: Packing, offset: int, count: int) -> bytearray:

@@ -7,7 +7,6 @@ is never filled up from the next one.
 """
 
 import os
-import re
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -16,10 +15,8 @@ import numpy as np
 from locref_widgets.errors import InputError
 from locref_widgets.io.atomic import atomic_writer
 from locref_widgets.io.star_table import TOKEN_DTYPE, StarTable
+from locref_widgets.io.star_tokens import needs_care, tokens_of
 
-_OPENING = re.compile(r"(?<!\S)['\"]")
-_CLOSING = {"'": re.compile(r"'(?!\S)"), '"': re.compile(r'"(?!\S)')}
-_NEEDS_CARE = "'\"#"
 _MARK = "\0"
 _ROWS_AT_ONCE = 5_000
 _FIRST_ROWS = 50
@@ -90,7 +87,7 @@ def _read_block(path: Path, name: str, lines: list[str], at: int) -> tuple[StarT
     """Read the block that begins at ``lines[at]``; also return the line after its end."""
     pairs: dict[str, list[str]] = {}
     while at < len(lines):
-        tokens = _tokens(lines[at])
+        tokens = tokens_of(lines[at])
         if not tokens:
             after = _after_comments(lines, at)
             # A comment in front of the next block belongs to that block.
@@ -119,7 +116,7 @@ def _read_block(path: Path, name: str, lines: list[str], at: int) -> tuple[StarT
 def _read_loop(path: Path, name: str, lines: list[str], at: int) -> tuple[StarTable, int]:
     """Read the loop whose labels begin at ``lines[at]``; also return the line after its end."""
     labels: list[str] = []
-    while at < len(lines) and (not (tokens := _tokens(lines[at])) or tokens[0].startswith("_")):
+    while at < len(lines) and (not (tokens := tokens_of(lines[at])) or tokens[0].startswith("_")):
         if tokens:
             labels.append(tokens[0][1:])
         at += 1
@@ -158,7 +155,7 @@ def _plain_rows(lines: list[str], width: int) -> list[list[str]] | None:
     A mark between the lines shows whether every line has as many values as the loop has labels.
     """
     text = f" {_MARK} ".join(lines)
-    if width < 2 or not lines or _needs_care(text):
+    if width < 2 or not lines or needs_care(text):
         return None
     tokens = text.split()
     if len(tokens) != (width + 1) * len(lines) - 1 or set(tokens[width :: width + 1]) - {_MARK}:
@@ -175,7 +172,7 @@ def _read_rows(
     """
     rows: list[list[str]] = []
     while at < len(lines) and len(rows) < _ROWS_AT_ONCE:
-        tokens = _tokens(lines[at])
+        tokens = tokens_of(lines[at])
         if len(tokens) == 1 and tokens[0].startswith("data_"):
             return rows, at, True
         if not tokens:
@@ -197,45 +194,11 @@ def _read_rows(
     return rows, at, at == len(lines)
 
 
-def _needs_care(text: str) -> bool:
-    """Whether there may be quotes or comments, so that blanks alone do not part the tokens."""
-    return any(sign in text for sign in _NEEDS_CARE)
-
-
-def _tokens(line: str) -> list[str]:
-    """Split a line into tokens up to a comment, quoted ones with their quotes."""
-    if not _needs_care(line):
-        return line.split()
-    tokens = _split_at_quotes(line)
-    for i, token in enumerate(tokens):
-        if token.startswith("#"):
-            return tokens[:i]
-    return tokens
-
-
-def _split_at_quotes(line: str) -> list[str]:
-    """Split a line; a quote opens after a blank and is closed by the next one before a blank."""
-    tokens: list[str] = []
-    done = at = 0
-    never_closed = ""
-    while opening := _OPENING.search(line, at):
-        start, quote = opening.start(), opening.group()
-        closing = None if quote in never_closed else _CLOSING[quote].search(line, start + 1)
-        if closing is None:
-            # Asked once only, so that the time grows with the length and not with its square.
-            never_closed += quote
-            at = start + 1
-        else:
-            tokens += [*line[done:start].split(), line[start : closing.end()]]
-            done = at = closing.end()
-    return tokens + line[done:].split()
-
-
 def _after_comments(lines: list[str], at: int) -> int:
     """Step over a blank line, or over a comment and all comments and blank lines after it."""
     if not lines[at].strip():
         return at + 1
-    while at < len(lines) and not _tokens(lines[at]):
+    while at < len(lines) and not tokens_of(lines[at]):
         at += 1
     return at
 
@@ -244,7 +207,7 @@ def _begins_block(lines: list[str], at: int) -> bool:
     """Whether a block begins on this line, or the file has ended before it."""
     if at == len(lines):
         return True
-    tokens = _tokens(lines[at])
+    tokens = tokens_of(lines[at])
     return len(tokens) == 1 and tokens[0].startswith("data_")
 
 

@@ -219,3 +219,6 @@ def test_compressed_maps(tmp_path: Path, rng: np.random.Generator, pack, order: 
 def test_a_voxel_size_may_be_given_where_the_header_has_none(tmp_path: Path) -> None:
     path = spoiled_map("no voxel size", tmp_path / "a.mrc")
     assert read_map(path, voxel_size_angstrom=3.0).voxel_size_angstrom == 3.0
+    for wrong in (0.0, -1.0, float("nan")):
+        with pytest.raises(InputError, match=r"a.mrc: the voxel size given is .* above 0"):
+            read_map(path, voxel_size_angstrom=wrong)

@@ -135,6 +135,7 @@ def test_every_real_map_holds_what_mrcfile_and_gemmi_read(
         np.testing.assert_allclose(corner, CORNERS_PX.get(name, (0, 0, 0)), atol=1e-3)
 
 
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
 def test_what_becomes_of_every_real_map_and_stack(shared_data: Path, tmp_path: Path) -> None:
     rows: list[list[str]] = []
     for name, expected in EXPECTED_MAPS.items():
