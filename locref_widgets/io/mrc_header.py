@@ -26,7 +26,7 @@ HEADER_BYTES = 1024
 
 @dataclass(frozen=True)
 class MRCHeader:
-    """What an MRC header says. Triples are in the order (column, row, section) of the file."""
+    """What an MRC header says; ``size`` and ``axes`` in the order column, row, section."""
 
     path: Path
     packing: Packing | None
@@ -34,17 +34,13 @@ class MRCHeader:
     size: tuple[int, int, int]
     mode: int
     dtype: np.dtype
-    start: tuple[int, int, int]
     voxel_size_angstrom: tuple[float, float, float]
     """Cell length over sampling, in the order x, y, z; zero where the header says nothing."""
     cell_angles_deg: tuple[float, float, float]
     """90 where the header holds no possible angles."""
     axes: tuple[int, int, int]
     """Which of x, y, z (1, 2, 3) runs along columns, rows and sections."""
-    space_group: int
     data_offset: int
-    origin_angstrom: tuple[float, float, float]
-    """In the order x, y, z, as the header holds it."""
     position: BoxPosition
     """Start and origin in the order x, y, z, zero where they were never set."""
     file_bytes: int
@@ -106,13 +102,10 @@ def _parse(path: Path, packing: Packing | None, raw: bytes, file_bytes: int) -> 
         size=triple(fields["size_xyz"]),
         mode=int(fields["mode"]),
         dtype=dtype_of_values(path, fields).newbyteorder(order),
-        start=triple(fields["start"]),
         voxel_size_angstrom=floats(voxel),
         cell_angles_deg=cell_angles_deg(fields),
         axes=axes,
-        space_group=int(fields["space_group"]),
         data_offset=HEADER_BYTES + int(fields["extended_bytes"]),
-        origin_angstrom=floats(fields["origin_angstrom"]),
         position=BoxPosition(
             in_xyz_order(trusted_start(fields), axes), trusted_origin(fields, voxel)
         ),

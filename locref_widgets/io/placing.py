@@ -51,7 +51,7 @@ def place_on_grid(reference: Map, other: Map, what: str) -> Map:
             f"map's. {RESAMPLE}."
         )
     placed, lost = _copied(reference, other, shift)
-    if not placed.any():
+    if other.data.any() and not placed.any():
         raise InputError(
             f"{here}: nothing of {what} lies in the box of the map {there}: by start and origin in "
             f"its header its first voxel is {_list(shift, 'd')} voxels (x, y, z) from the map's. "

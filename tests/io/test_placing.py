@@ -119,6 +119,11 @@ def test_what_cannot_be_placed_exactly_is_refused(mask: Map, message: str) -> No
     assert "Resample it on the map's grid" in str(caught.value)
 
 
+def test_an_empty_mask_is_left_to_the_check_of_masks() -> None:
+    empty = Map(np.zeros((8, 8, 8), np.float32), VOXEL, Path("empty.mrc"), at(2, 0, 0))
+    assert not place_on_grid(cube(8), empty, "the mask").data.any()
+
+
 def test_boxes_about_one_centre_fit_into_each_other() -> None:
     reference, mask = cube(8, at(-4, -4, -4)), cube(6, BoxPosition((-3, -3, -3)))
     placed = place_on_grid(reference, mask, "the mask")
