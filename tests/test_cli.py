@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 
 from locref_widgets.cli import app, demo_job
-from locref_widgets.io.mrc import write_map
+from locref_widgets.io.box_position import BoxPosition
+from locref_widgets.io.mrc import read_map, write_map
 from locref_widgets.runs import job
 from tests.runs.fake_job import make_loop, soft_ball, write_job
 
@@ -28,6 +29,10 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write_map(folder / "empty_mask.mrc", np.zeros_like(ball), VOXEL_ANGSTROM)
     write_map(folder / "negative_mask.mrc", ball - np.float32(0.5), VOXEL_ANGSTROM)
     write_map(folder / "other_voxel.mrc", ball, 5.0)
+    half_a_voxel = BoxPosition(origin_angstrom=(3.0, 0.0, 0.0))
+    write_map(folder / "between_voxels.mrc", ball, VOXEL_ANGSTROM, half_a_voxel)
+    corner = BoxPosition(start_px=(4, 1, 5))
+    write_map(folder / "piece.mrc", ball[5:, 1:22, 4:], VOXEL_ANGSTROM, corner)
     write_map(folder / "empty_map.mrc", np.zeros_like(ball), VOXEL_ANGSTROM)
     write_map(folder / "flat_map.mrc", np.full_like(ball, 2.5), VOXEL_ANGSTROM)
     write_job(folder / "small", 14)
@@ -89,6 +94,7 @@ FILE_FAULTS = [
     ),
     ({"mask": "other_voxel.mrc"}, "5.0000 Å"),
     ({"mask": "other_box.mrc"}, "20 voxels"),
+    ({"mask": "between_voxels.mrc"}, "the mask lies between the voxels of the map"),
     ({"mask": "empty_mask.mrc"}, "the mask is empty"),
     ({"mask": "negative_mask.mrc"}, "expected 0 to 1"),
 ]
@@ -99,6 +105,18 @@ def test_wrong_files_end_with_2_and_one_message(files, run_path, capsys, replace
     assert locref(*refine_words(files, run_path, **replaced)) == 2
     assert_one_message(capsys, message)
     assert not run_path.exists()
+
+
+@pytest.mark.usefixtures("fake_refinement")
+def test_a_piece_of_a_mask_is_put_into_the_maps_box(files, run_path, capsys):
+    words = refine_words(files, run_path, mask="piece.mrc")
+    assert locref(*words, "--iterations", "1") == 0
+    said = capsys.readouterr()
+    assert "placed in the box of the map (24 x 24 x 24) with its first voxel at 4, 1, 5" in (
+        said.out + said.err
+    )
+    whole = read_map(files / "mask.mrc")
+    np.testing.assert_array_equal(read_map(run_path / "inputs" / "mask.mrc").data, whole.data)
 
 
 SETTING_FAULTS = [

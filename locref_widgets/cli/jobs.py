@@ -54,7 +54,7 @@ def refine_files(
     return refine(
         read_particles(files["particles"]),
         read_map(files["map"]),
-        read_map(files["mask"]),
+        read_map(files["mask"], cubic=False),
         settings,
         out,
         half_maps=(read_map(halves[0]), read_map(halves[1])) if halves else None,

@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from locref_widgets.errors import InputError
-from locref_widgets.io.mrc import ImageStack
+from locref_widgets.io.image_stack import ImageStack
 
 _MOST_NAMED = 3
 _IMAGES_AT_ONCE = 64

@@ -8,9 +8,11 @@ from typing import Any, TypeVar
 import numpy as np
 
 from locref_widgets.errors import InputError
+from locref_widgets.io.image_stack import ImageStack
 from locref_widgets.io.images import ImageNames, ParticleImages, find_bad_images, open_images
-from locref_widgets.io.mrc import ImageStack, read_map, same_size
-from locref_widgets.io.mrc_header import MRCHeader, read_header
+from locref_widgets.io.map_info import map_facts
+from locref_widgets.io.mrc import same_size
+from locref_widgets.io.mrc_header import read_header
 from locref_widgets.io.optics import Optics, find_optics, read_ctf
 from locref_widgets.io.particles import (
     check_box,
@@ -75,29 +77,9 @@ def _describe_mrc(path: Path, faults: _Faults) -> tuple[str, dict[str, Any]]:
     }
     if path.suffix == ".mrcs" or (header.size[0] == header.size[1] != header.size[2]):
         return "image stack", facts | _stack_facts(path, faults)
-    return "map", facts | _map_facts(path, header, faults)
-
-
-def _map_facts(path: Path, header: MRCHeader, faults: _Faults) -> dict[str, Any]:
-    facts: dict[str, Any] = {
-        "start_xyz": list(header.start),
-        "origin_angstrom": list(header.origin_angstrom),
-        "axis_order": list(header.axes),
-    }
-    volume = faults.attempt(read_map, path)
-    if volume is None:
-        return facts
-    values = volume.data.astype(np.float64)
-    if np.ptp(values) == 0:
-        faults.append(f"{path}: all voxels are equal ({values.flat[0]:g}): it holds nothing.")
-    return facts | {
-        "box_px": volume.box_px,
-        "box_angstrom": volume.box_px * volume.voxel_size_angstrom,
-        "minimum": values.min(),
-        "maximum": values.max(),
-        "mean": values.mean(),
-        "standard_deviation": values.std(),
-    }
+    more, wrong = map_facts(header)
+    faults += wrong
+    return "map", facts | {"size_xyz": list(header.size_xyz)} | more
 
 
 def _stack_facts(path: Path, faults: _Faults) -> dict[str, Any]:

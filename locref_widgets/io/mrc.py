@@ -1,85 +1,149 @@
-"""Maps and image stacks in MRC files."""
+"""Maps in MRC files."""
 
 import os
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Float
 
 from locref_widgets.errors import InputError
 from locref_widgets.io.atomic import atomic_writer
+from locref_widgets.io.box_position import (
+    AT_ZERO,
+    OFFSET_TOLERANCE_PX,
+    SIZE_TOLERANCE,
+    BoxPosition,
+    Size,
+    same_size,
+)
+from locref_widgets.io.mrc_fields import DTYPE_OF_MODE
 from locref_widgets.io.mrc_header import MRCHeader, make_header, read_header
+from locref_widgets.io.packed import read_packed, reading_errors
 
-_RELATIVE_TOLERANCE = 1e-3
-"""Two voxel sizes are the same within this: headers may hold a rounded cell length."""
-
-_RUN_BYTES = 16 * 2**20
-"""The largest piece that is read at once, so that memory does not depend on the stack."""
+RESAMPLE = "Resample it on the map's grid (ChimeraX: volume resample #this onGrid #map)"
 
 
 @dataclass(frozen=True)
 class Map:
-    """A cubic map: values ``[z, y, x]`` float32, centre of rotation at voxel ``N // 2``."""
+    """A map: values ``[z, y, x]`` float32, centre of rotation at voxel ``N // 2`` of each axis.
 
-    data: Float[np.ndarray, "n n n"]
+    ``position`` says where the box lies among models and other maps. Poses do not depend on it.
+    """
+
+    data: Float[np.ndarray, "z y x"]
     voxel_size_angstrom: float
     path: Path | None = None
+    position: BoxPosition = AT_ZERO
+    remarks: tuple[str, ...] = ()
+    """What was done to the values since they were read, in sentences for the user."""
+
+    @property
+    def size_xyz(self) -> Size:
+        """Voxels along x, y, z."""
+        nz, ny, nx = self.data.shape
+        return nx, ny, nz
 
     @property
     def box_px(self) -> int:
-        """Voxels along an edge."""
+        """Voxels along an edge.
+
+        Raises
+        ------
+        InputError
+            If the map is not cubic.
+        """
+        check_cubic(self.path or "the map given", self.size_xyz)
         return self.data.shape[0]
 
+    @property
+    def corner_angstrom(self) -> Float[np.ndarray, " 3"]:
+        """Position (x, y, z) of the first voxel in the frame of coordinates, in Å."""
+        return self.position.corner_angstrom(self.voxel_size_angstrom)
 
-def read_map(path: str | os.PathLike[str], *, voxel_size_angstrom: float | None = None) -> Map:
-    """Read a cubic map (.mrc, .map; modes 0, 1, 2, 6, 12; either byte order; any order of axes).
+
+def read_map(
+    path: str | os.PathLike[str],
+    *,
+    voxel_size_angstrom: float | None = None,
+    cubic: bool = True,
+) -> Map:
+    """Read a map: modes 0, 1, 2, 6, 12; either byte order; any order of axes; gzip or bzip2.
+
+    Axes are brought to x, y, z whatever their order in the file, so that the hand is kept.
 
     Parameters
     ----------
     voxel_size_angstrom: overrides the header, for files that hold none.
+    cubic: whether another box than a cube is refused. A mask that was cut out of a map's box need
+        not be a cube; `place_on_grid` brings it back.
 
     Raises
     ------
     InputError
-        If the file is not an MRC map, is truncated, not cubic, has no voxel size or unequal ones,
-        holds NaN, or is displaced: its start or origin is neither zero nor -N/2 (which only says
-        that the origin of coordinates is the centre of the box).
+        If the file is not an MRC map, is truncated or corrupt, not cubic, has no voxel size or
+        unequal ones, a cell that is not rectangular, or holds NaN.
     """
-    path = Path(path)
-    header = read_header(path)
-    if len(set(header.size)) > 1:
-        raise InputError(
-            f"{path}: is not cubic: {' x '.join(map(str, header.size))} (x, y, z). Pad or crop it "
-            "to a cube, for example in ChimeraX with: volume resample"
-            + (
-                ". It may be an image stack rather than a map."
-                if header.size[0] == header.size[1]
-                else ""
+    header = read_header(Path(path))
+    if cubic:
+        check_cubic(header.path, header.size_xyz)
+    voxel = header_voxel_size_angstrom(header, voxel_size_angstrom)
+    data = read_values(header)
+    check_finite(header.path, data)
+    return Map(data, voxel, header.path, header.position)
+
+
+def read_values(header: MRCHeader) -> Float[np.ndarray, "z y x"]:
+    """Read the values of a map of any kind, float32, axes brought to z, y, x.
+
+    Raises
+    ------
+    InputError
+        If the file ends early, its compressed data are corrupt, or memory does not suffice.
+    """
+    count = header.size[0] * header.size[1] * header.size[2]
+    with reading_errors(header.path):
+        if header.packing is None:
+            with header.path.open("rb") as handle:
+                handle.seek(header.data_offset)
+                data = np.fromfile(handle, header.dtype, count=count)
+        else:
+            raw = read_packed(header.path, header.packing, header.data_offset, header.data_bytes)
+            whole = len(raw) // header.dtype.itemsize
+            data = np.frombuffer(raw, header.dtype, count=whole)
+        if len(data) < count:
+            raise InputError(
+                f"{header.path}: is truncated: its header says {count} values, but it holds "
+                f"{len(data)}. Copy or write the file again."
             )
-        )
-    voxel = _isotropic_voxel_size(header, voxel_size_angstrom)
-    _check_not_displaced(header, voxel)
-    with path.open("rb") as handle:
-        handle.seek(header.data_offset)
-        data = np.fromfile(handle, header.dtype, count=header.size[0] ** 3).reshape(header.size)
-    # Sections, rows and columns hold the axes header.axes[2], [1], [0]; bring them to z, y, x.
-    stored = header.axes[::-1]
-    data = np.ascontiguousarray(
-        data.transpose([stored.index(axis) for axis in (3, 2, 1)]), np.float32
-    )
-    if not np.isfinite(data).all():
-        z, y, x = np.argwhere(~np.isfinite(data))[0]
+        # Sections, rows and columns hold the axes header.axes[2], [1], [0].
+        stored = header.axes[::-1]
+        data = data.reshape(header.size[::-1])
+        data = data.transpose([stored.index(axis) for axis in (3, 2, 1)])
+        return np.ascontiguousarray(data, np.float32)
+
+
+def header_voxel_size_angstrom(header: MRCHeader, given: float | None = None) -> float:
+    """One voxel size for all axes, or ``given``.
+
+    Raises
+    ------
+    InputError
+        If the header holds none or unequal ones, or its cell is not rectangular.
+    """
+    if np.any(np.abs(np.array(header.cell_angles_deg) - 90.0) > 0.01):
         raise InputError(
-            f"{path}: holds {np.count_nonzero(~np.isfinite(data))} values that are NaN or "
-            f"infinite, the first at voxel x={x}, y={y}, z={z}. Write the map again with the "
-            "program that made it."
+            f"{header.path}: the cell is not rectangular: its angles are "
+            f"{', '.join(f'{angle:.2f}' for angle in header.cell_angles_deg)}°, expected 90. It "
+            "is a crystallographic map; resample it on a cubic grid (ChimeraX: volume resample "
+            "#this onGrid #map)."
         )
-    return Map(data, voxel, path)
-
-
-def _isotropic_voxel_size(header: MRCHeader, given: float | None) -> float:
     if given is not None:
+        if not (np.isfinite(given) and given > 0):
+            raise InputError(
+                f"{header.path}: the voxel size given is {given}, expected a length in Å above 0."
+            )
         return float(given)
     sizes = np.array(header.voxel_size_angstrom)
     if np.any(sizes <= 0):
@@ -87,7 +151,7 @@ def _isotropic_voxel_size(header: MRCHeader, given: float | None) -> float:
             f"{header.path}: the header holds no voxel size. Set it, for example with: "
             f"relion_image_handler --i {header.path.name} --o OUT.mrc --angpix X --rescale_angpix X"
         )
-    if np.ptp(sizes) > _RELATIVE_TOLERANCE * sizes[0]:
+    if np.ptp(sizes) > SIZE_TOLERANCE * sizes[0]:
         raise InputError(
             f"{header.path}: the voxel sizes along x, y, z differ: "
             f"{', '.join(f'{s:.4f}' for s in sizes)} Å. Resample the map to cubic voxels."
@@ -96,50 +160,89 @@ def _isotropic_voxel_size(header: MRCHeader, given: float | None) -> float:
     return float(f"{sizes.mean():.7g}")
 
 
-def _check_not_displaced(header: MRCHeader, voxel_size_angstrom: float) -> None:
-    """Refuse a map whose box is displaced, since poses refer to voxel N//2 of the box."""
-    centred = header.size[0] // 2
-    if header.start not in ((0, 0, 0), (-centred, -centred, -centred)):
+def check_finite(path: Path, data: Float[np.ndarray, "z y x"]) -> None:
+    """Raise InputError, naming the first voxel, if there are NaN or infinite values."""
+    finite = np.isfinite(data)
+    if not finite.all():
+        z, y, x = np.argwhere(~finite)[0]
         raise InputError(
-            f"{header.path}: the box is displaced: nxstart, nystart, nzstart = {header.start}, "
-            "expected 0, 0, 0. If the centre of the box is the centre of the particle, set them "
-            "to zero; otherwise resample the map on the grid of the refined map (ChimeraX: "
-            "volume resample #this onGrid #reference)."
+            f"{path}: holds {np.count_nonzero(~finite)} values that are NaN or "
+            f"infinite, the first at voxel x={x}, y={y}, z={z}. Write the map again with the "
+            "program that made it."
         )
-    origin_px = np.array(header.origin_angstrom) / voxel_size_angstrom
-    # A hundredth of a voxel is far below what a mask or a map can show.
-    if np.any(np.abs(origin_px) > 0.01) and np.any(np.abs(origin_px + centred) > 0.01):
-        origin = ", ".join(f"{value:.2f}" for value in header.origin_angstrom)
-        raise InputError(
-            f"{header.path}: the box is displaced: the header's origin is {origin} Å, expected 0, "
-            "0, 0. Resample the map on the grid of the refined map (ChimeraX: volume resample "
-            "#this onGrid #reference), or set the origin to zero if the box is right as it "
-            "stands."
-        )
+
+
+def check_cubic(where: Path | str, size_xyz: Size) -> None:
+    """Raise InputError unless the box is a cube."""
+    nx, ny, nz = size_xyz
+    if nx == ny == nz:
+        return
+    stack = " It may be an image stack rather than a map." if nx == ny else ""
+    raise InputError(
+        f"{where}: is not cubic: {nx} x {ny} x {nz} (x, y, z). Pad or crop it to a cube, or "
+        "resample it on the grid of a cubic map (ChimeraX: volume resample #this onGrid #map). A "
+        "mask that was cut out of a map's box may stay as it is (in Python: read_map(…, "
+        "cubic=False))." + stack
+    )
 
 
 def write_map(
-    path: str | os.PathLike[str], data: Float[np.ndarray, "z y x"], voxel_size_angstrom: float
+    path: str | os.PathLike[str],
+    data: Float[np.ndarray, "z y x"],
+    voxel_size_angstrom: float,
+    position: BoxPosition = AT_ZERO,
+    *,
+    mode: Literal[2, 12] = 2,
 ) -> None:
-    """Write a volume ``[z, y, x]`` as float32 (mode 2), origin zero; whole or not at all.
+    """Write a volume ``[z, y, x]``; whole or not at all.
+
+    Parameters
+    ----------
+    position: start and origin, zero if not given.
+    mode: 2 (float32) or 12 (float16, half the size, three digits).
 
     Raises
     ------
     OutputError
         If the folder cannot be written or the disc is full.
+    InputError
+        If values are too large for float16.
     """
-    values = np.ascontiguousarray(data, dtype="<f4")
+    with np.errstate(over="ignore"):
+        values = np.ascontiguousarray(data, dtype=f"<{DTYPE_OF_MODE[mode]}")
+    if mode == 12 and np.isinf(values).any() and np.isfinite(data).all():
+        raise InputError(
+            f"{path}: values up to {np.abs(data).max():.3g} do not fit into float16 (mode 12), "
+            "which ends at 65504. Write float32, or scale the map."
+        )
     nz, ny, nx = values.shape
     wide = values.astype(np.float64)
     statistics = (float(wide.min()), float(wide.max()), float(wide.mean()), float(wide.std()))
+    header = make_header(
+        (nx, ny, nz), voxel_size_angstrom, statistics, mode=mode, position=position
+    )
     with atomic_writer(path) as handle:
-        handle.write(make_header((nx, ny, nz), voxel_size_angstrom, statistics))
+        handle.write(header)
         handle.write(values.data)
 
 
-def same_size(first_angstrom: float, second_angstrom: float) -> bool:
-    """Whether two pixel or voxel sizes agree within what headers round away."""
-    return abs(first_angstrom - second_angstrom) <= _RELATIVE_TOLERANCE * first_angstrom
+def is_displaced(reference: Map, other: Map) -> bool:
+    """Whether a box of the same size and voxels says that it lies elsewhere than the reference.
+
+    A header with zeros, or one that puts the box's own centre at zero, does not say so: see
+    `box_position`.
+    """
+    voxel = reference.voxel_size_angstrom
+    if other.position.is_unstated(voxel):
+        return False
+    if other.position.names_only_the_centre(other.size_xyz, voxel):
+        return False
+    return bool(np.any(np.abs(offset_px(reference, other)) > OFFSET_TOLERANCE_PX))
+
+
+def offset_px(reference: Map, other: Map) -> Float[np.ndarray, " 3"]:
+    """First voxel (x, y, z) of ``other``, in voxels from the first one of the reference."""
+    return (other.corner_angstrom - reference.corner_angstrom) / reference.voxel_size_angstrom
 
 
 def check_same_grid(reference: Map, other: Map, what: str) -> None:
@@ -147,97 +250,30 @@ def check_same_grid(reference: Map, other: Map, what: str) -> None:
     here, there = other.path or "the array given", reference.path or "the array given"
     if other.data.shape != reference.data.shape:
         raise InputError(
-            f"{here}: {what} has a box of {other.box_px} voxels, but the map {there} has "
-            f"{reference.box_px}. Resample it on the map's grid (ChimeraX: volume resample #this "
-            "onGrid #map)."
+            f"{here}: {what} has a box of {_box(other)} voxels, but the map {there} has "
+            f"{_box(reference)}. {RESAMPLE}."
         )
+    check_same_voxels(reference, other, what)
+    if is_displaced(reference, other):
+        shift = ", ".join(f"{value:.2f}" for value in offset_px(reference, other))
+        raise InputError(
+            f"{here}: {what} lies elsewhere than the map {there}: by start and origin in its "
+            f"header its first voxel is {shift} voxels (x, y, z) from the map's. {RESAMPLE}, or "
+            "set start and origin in its header to the map's if only they are wrong."
+        )
+
+
+def check_same_voxels(reference: Map, other: Map, what: str) -> None:
+    """Raise InputError unless ``other`` (named ``what`` in the message) has voxels of that size."""
+    here, there = other.path or "the array given", reference.path or "the array given"
     if not same_size(reference.voxel_size_angstrom, other.voxel_size_angstrom):
         raise InputError(
             f"{here}: {what} has voxels of {other.voxel_size_angstrom:.4f} Å, but the map {there} "
-            f"has {reference.voxel_size_angstrom:.4f} Å. Resample it on the map's grid, or mend "
+            f"has {reference.voxel_size_angstrom:.4f} Å. {RESAMPLE}, or mend "
             "the voxel size in the header that is wrong."
         )
 
 
-class ImageStack:
-    """Images of one MRC file, read when asked for. Only the header is read on opening.
-
-    Reads open the file afresh, so that one stack may be read from several threads, and many stacks
-    do not use up the file handles. The file is not memory-mapped: what is not asked for is never
-    held.
-    """
-
-    def __init__(self, path: str | os.PathLike[str]) -> None:
-        self.path = Path(path)
-        self._header = read_header(self.path)
-
-    def __len__(self) -> int:
-        return self._header.size[2]
-
-    @property
-    def box(self) -> tuple[int, int]:
-        """(ny, nx) in pixels."""
-        return self._header.size[1], self._header.size[0]
-
-    @property
-    def mode(self) -> int:
-        """MRC mode of the stored values."""
-        return self._header.mode
-
-    @property
-    def pixel_size_angstrom(self) -> float | None:
-        """Pixel size along x by the header; None when it holds none."""
-        return self._header.voxel_size_angstrom[0] or None
-
-    def read(self, indices: Int[np.ndarray, " n"]) -> Float[np.ndarray, "n y x"]:
-        """Read the images of these indices (from 0, any order, repeats allowed) as float32.
-
-        Neighbouring images are read in one go.
-
-        Raises
-        ------
-        InputError
-            If an index is outside the stack, or the file ends early, went away or cannot be read.
-        """
-        wanted = np.asarray(indices, dtype=np.int64)
-        if wanted.size and (wanted.min() < 0 or wanted.max() >= len(self)):
-            bad = wanted.max() if wanted.max() >= len(self) else wanted.min()
-            raise InputError(
-                f"{self.path}: image {bad + 1} was asked for, but the stack holds {len(self)}."
-            )
-        ny, nx = self.box
-        images = np.empty((wanted.size, ny, nx), np.float32)
-        if wanted.size:
-            try:
-                self._read_into(images, wanted)
-            except OSError as error:
-                raise InputError(
-                    f"{self.path}: cannot be read any more ({error.strerror or error}). Put the "
-                    "stack back, or mend its permissions or its disc; a run under way is safe up "
-                    "to its last iteration and goes on with: locref refine --resume --out DIR"
-                ) from error
-        return images
-
-    def _read_into(self, images: Float[np.ndarray, "n y x"], wanted: Int[np.ndarray, " n"]) -> None:
-        ny, nx = self.box
-        image_bytes = ny * nx * self._header.dtype.itemsize
-        order = np.argsort(wanted, kind="stable")
-        breaks = np.flatnonzero(np.diff(wanted[order]) != 1) + 1
-        most = max(1, _RUN_BYTES // image_bytes)
-        with self.path.open("rb", buffering=0) as handle:
-            for run in np.split(order, breaks):
-                for piece in np.split(run, range(most, len(run), most)):
-                    buffer = np.empty((len(piece), ny, nx), self._header.dtype)
-                    handle.seek(self._header.data_offset + int(wanted[piece[0]]) * image_bytes)
-                    self._fill(handle, buffer)
-                    images[piece] = buffer
-
-    def _fill(self, handle, buffer: np.ndarray) -> None:
-        view = buffer.view(np.uint8).reshape(-1).data
-        while view:
-            count = handle.readinto(view)
-            if not count:
-                raise InputError(
-                    f"{self.path}: ended early while being read. Has it been changed since?"
-                )
-            view = view[count:]
+def _box(volume: Map) -> str:
+    sizes = volume.size_xyz
+    return str(sizes[0]) if len(set(sizes)) == 1 else " x ".join(map(str, sizes))

@@ -1,61 +1,48 @@
-"""The 1024-byte header of an MRC file, of either byte order, and what can be wrong with it.
+"""The 1024-byte header of an MRC file: read, checked against the file, and made."""
 
-Source: the MRC2014 format (Cheng et al., J. Struct. Biol. 192, 146, 2015) with mode 12 (float16).
-"""
-
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 
 from locref_widgets.errors import InputError
+from locref_widgets.io.box_position import AT_ZERO, BoxPosition
+from locref_widgets.io.mrc_fields import (
+    FIELDS,
+    byte_order,
+    cell_angles_deg,
+    dtype_of_values,
+    floats,
+    in_xyz_order,
+    triple,
+    trusted_origin,
+    trusted_start,
+    voxel_size_angstrom,
+)
+from locref_widgets.io.packed import Packing, open_packed, packing_of, reading_errors
 
 HEADER_BYTES = 1024
-
-DTYPE_OF_MODE = {0: "i1", 1: "i2", 2: "f4", 6: "u2", 12: "f2"}
-
-_COMPRESSED = {b"\x1f\x8b": ("gzip", "gunzip"), b"BZ": ("bzip2", "bunzip2")}
-
-_FIELDS = np.dtype(
-    [
-        ("size_xyz", "i4", 3),
-        ("mode", "i4"),
-        ("start", "i4", 3),
-        ("sampling", "i4", 3),
-        ("cell_angstrom", "f4", 3),
-        ("cell_angles", "f4", 3),
-        ("axes", "i4", 3),
-        ("statistics", "f4", 3),
-        ("space_group", "i4"),
-        ("extended_bytes", "i4"),
-        ("extra", "V100"),
-        ("origin_angstrom", "f4", 3),
-        ("map", "S4"),
-        ("machine_stamp", "V4"),
-        ("rms", "f4"),
-        ("label_count", "i4"),
-        ("labels", "S80", 10),
-    ]
-)
 
 
 @dataclass(frozen=True)
 class MRCHeader:
-    """What an MRC header says. Triples are in the order (column, row, section) of the file."""
+    """What an MRC header says; ``size`` and ``axes`` in the order column, row, section."""
 
     path: Path
+    packing: Packing | None
+    """How the file is compressed, if it is."""
     size: tuple[int, int, int]
     mode: int
     dtype: np.dtype
-    start: tuple[int, int, int]
     voxel_size_angstrom: tuple[float, float, float]
     """Cell length over sampling, in the order x, y, z; zero where the header says nothing."""
+    cell_angles_deg: tuple[float, float, float]
+    """90 where the header holds no possible angles."""
     axes: tuple[int, int, int]
     """Which of x, y, z (1, 2, 3) runs along columns, rows and sections."""
-    space_group: int
     data_offset: int
-    origin_angstrom: tuple[float, float, float]
+    position: BoxPosition
+    """Start and origin in the order x, y, z, zero where they were never set."""
     file_bytes: int
 
     @property
@@ -63,9 +50,17 @@ class MRCHeader:
         """Bytes that the values take, by size and mode."""
         return self.size[0] * self.size[1] * self.size[2] * self.dtype.itemsize
 
+    @property
+    def size_xyz(self) -> tuple[int, int, int]:
+        """Voxels along x, y, z."""
+        return in_xyz_order(self.size, self.axes)
+
 
 def read_header(path: Path) -> MRCHeader:
-    """Read and check the header of an MRC file; the length of the file is checked against it.
+    """Read and check the header of an MRC file, plain or compressed with gzip or bzip2.
+
+    The length of the file is checked against it; that of a compressed one only as far as its kind
+    of compression tells.
 
     Raises
     ------
@@ -73,83 +68,68 @@ def read_header(path: Path) -> MRCHeader:
         If the file is absent, is not MRC, has a mode that is not 0, 1, 2, 6 or 12, or is shorter
         than its header says.
     """
-    try:
+    with reading_errors(path):
         with path.open("rb") as handle:
             raw = handle.read(HEADER_BYTES)
             file_bytes = handle.seek(0, 2)
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such file. Check the name and the folder.") from None
-    except OSError as error:
-        raise InputError(
-            f"{path}: cannot be read ({error.strerror}). Check its permissions."
-        ) from None
-    if raw[:2] in _COMPRESSED:
-        kind, tool = _COMPRESSED[raw[:2]]
-        raise InputError(f"{path}: is compressed with {kind}. Unpack it first: {tool} {path.name}")
+        packing = packing_of(raw)
+        if packing is not None:
+            with open_packed(path, packing) as handle:
+                raw = handle.read(HEADER_BYTES)
     if len(raw) < HEADER_BYTES:
         raise InputError(
             f"{path}: has {len(raw)} bytes, less than an MRC header ({HEADER_BYTES}). "
             "The file is truncated or not MRC: copy or write it again."
         )
-    return _parse(path, raw, file_bytes)
+    return _parse(path, packing, raw, file_bytes)
 
 
-def _parse(path: Path, raw: bytes, file_bytes: int) -> MRCHeader:
-    order = _byte_order(raw)
+def _parse(path: Path, packing: Packing | None, raw: bytes, file_bytes: int) -> MRCHeader:
+    order = byte_order(raw)
     if order is None:
         raise InputError(
             f"{path}: is not an MRC file (the sizes and axes in its header make no sense in "
             "either byte order). Give an MRC map or stack, or write it again: it may be corrupt."
         )
-    fields = np.frombuffer(raw, _FIELDS.newbyteorder(order))[0]
-    mode = int(fields["mode"])
-    if mode not in DTYPE_OF_MODE:
-        raise InputError(
-            f"{path}: MRC mode {mode} is not known here; modes 0, 1, 2, 6 and 12 are. "
-            "Write it as mode 2 (float32), for example with: relion_image_handler --i IN --o OUT"
-        )
-    sampling = fields["sampling"].astype(np.float64)
-    cell = fields["cell_angstrom"].astype(np.float64)
-    voxel = np.where(
-        (sampling > 0) & np.isfinite(cell), cell / np.where(sampling > 0, sampling, 1), 0.0
-    )
-    axes = _triple(fields["axes"])
+    fields = np.frombuffer(raw, FIELDS.newbyteorder(order))[0]
+    axes = triple(fields["axes"])
+    # Programs before MRC2014 leave the axes at zero, meaning the usual order.
+    axes = axes if axes != (0, 0, 0) else (1, 2, 3)
+    voxel = voxel_size_angstrom(fields)
     header = MRCHeader(
         path=path,
-        size=_triple(fields["size_xyz"]),
-        mode=mode,
-        dtype=np.dtype(DTYPE_OF_MODE[mode]).newbyteorder(order),
-        start=_triple(fields["start"]),
-        voxel_size_angstrom=_floats(voxel),
-        # Programs before MRC2014 leave the axes at zero, meaning the usual order.
-        axes=axes if axes != (0, 0, 0) else (1, 2, 3),
-        space_group=int(fields["space_group"]),
+        packing=packing,
+        size=triple(fields["size_xyz"]),
+        mode=int(fields["mode"]),
+        dtype=dtype_of_values(path, fields).newbyteorder(order),
+        voxel_size_angstrom=floats(voxel),
+        cell_angles_deg=cell_angles_deg(fields),
+        axes=axes,
         data_offset=HEADER_BYTES + int(fields["extended_bytes"]),
-        origin_angstrom=_floats(fields["origin_angstrom"]),
+        position=BoxPosition(
+            in_xyz_order(trusted_start(fields), axes), trusted_origin(fields, voxel)
+        ),
         file_bytes=file_bytes,
     )
-    if file_bytes < header.data_offset + header.data_bytes:
+    return _with_length_checked(header)
+
+
+def _with_length_checked(header: MRCHeader) -> MRCHeader:
+    """Return the header if the file can hold what it says, else raise InputError."""
+    needed = header.data_offset + header.data_bytes
+    if header.packing is not None:
+        if needed > header.packing.most_bytes(header.file_bytes):
+            raise InputError(
+                f"{header.path}: is truncated or corrupt: its header says {needed} bytes, more "
+                f"than {header.file_bytes} bytes of {header.packing.name} can unpack to. Copy or "
+                "download the file again."
+            )
+    elif header.file_bytes == HEADER_BYTES + header.data_bytes:
+        # Old entries of the EMDB announce symmetry records that are not there (EMD-1042).
+        return replace(header, data_offset=HEADER_BYTES)
+    elif header.file_bytes < needed:
         raise InputError(_truncation(header))
     return header
-
-
-def _byte_order(raw: bytes) -> Literal["<", ">"] | None:
-    """Find the order, '<' or '>', that makes the header plausible; None when neither does.
-
-    The machine stamp is not asked: many files carry a wrong one or none.
-    """
-    orders: tuple[Literal["<", ">"], ...] = ("<", ">")
-    for order in orders:
-        fields = np.frombuffer(raw, _FIELDS.newbyteorder(order))[0]
-        size, axes = fields["size_xyz"], sorted(_triple(fields["axes"]))
-        if (
-            np.all((size > 0) & (size < 2**24))
-            and 0 <= fields["mode"] < 128
-            and axes in ([0, 0, 0], [1, 2, 3])
-            and 0 <= fields["extended_bytes"] < 2**30
-        ):
-            return order
-    return None
 
 
 def _truncation(header: MRCHeader) -> str:
@@ -163,35 +143,34 @@ def _truncation(header: MRCHeader) -> str:
     )
 
 
-def _floats(values: np.ndarray) -> tuple[float, float, float]:
-    return float(values[0]), float(values[1]), float(values[2])
-
-
-def _triple(values: np.ndarray) -> tuple[int, int, int]:
-    return int(values[0]), int(values[1]), int(values[2])
-
-
 def make_header(
     size: tuple[int, int, int],
     voxel_size_angstrom: float,
     statistics: tuple[float, float, float, float],
+    *,
+    mode: int = 2,
+    position: BoxPosition = AT_ZERO,
 ) -> bytes:
-    """Make a little-endian header of a float32 volume with its origin at zero.
+    """Make a little-endian header of a volume.
 
     Parameters
     ----------
     size: columns (x), rows (y), sections (z).
     statistics: least, greatest and mean value, and the standard deviation.
+    mode: of the values: 2 (float32) or 12 (float16).
+    position: start and origin.
     """
-    fields = np.zeros((), _FIELDS.newbyteorder("<"))
+    fields = np.zeros((), FIELDS.newbyteorder("<"))
     fields["size_xyz"] = size
-    fields["mode"] = 2
+    fields["mode"] = mode
+    fields["start"] = position.start_px
     fields["sampling"] = size
     fields["cell_angstrom"] = np.asarray(size) * voxel_size_angstrom
     fields["cell_angles"] = 90.0
     fields["axes"] = (1, 2, 3)
     fields["statistics"] = statistics[:3]
     fields["space_group"] = 1
+    fields["origin_angstrom"] = position.origin_angstrom
     fields["map"] = b"MAP "
     fields["machine_stamp"] = np.void(b"DD\x00\x00")
     fields["rms"] = statistics[3]

@@ -7,7 +7,6 @@ is never filled up from the next one.
 """
 
 import os
-import re
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -16,11 +15,12 @@ import numpy as np
 from locref_widgets.errors import InputError
 from locref_widgets.io.atomic import atomic_writer
 from locref_widgets.io.star_table import TOKEN_DTYPE, StarTable
+from locref_widgets.io.star_tokens import needs_care, tokens_of
 
-_TOKEN = re.compile(r"'(?:[^']|'(?=\S))*'(?=\s|$)|\"(?:[^\"]|\"(?=\S))*\"(?=\s|$)|\S+")
-_NEEDS_CARE = "'\"#"
 _MARK = "\0"
 _ROWS_AT_ONCE = 5_000
+_FIRST_ROWS = 50
+"""Most loops are short; a long one is found out in a few steps."""
 
 
 def read_star(path: str | os.PathLike[str]) -> dict[str, StarTable]:
@@ -63,7 +63,7 @@ def read_star(path: str | os.PathLike[str]) -> dict[str, StarTable]:
 
 def _read_lines(path: Path) -> list[str]:
     try:
-        return path.read_text(encoding="utf-8-sig").replace("\r\n", "\n").split("\n")
+        text = path.read_text(encoding="utf-8-sig")
     except FileNotFoundError:
         raise InputError(f"{path}: no such file. Check the name and the folder.") from None
     except UnicodeDecodeError:
@@ -75,22 +75,31 @@ def _read_lines(path: Path) -> list[str]:
         raise InputError(
             f"{path}: cannot be read ({error.strerror}). Check its permissions."
         ) from None
+    if _MARK in text:
+        raise InputError(
+            f"{path}: is not text (it holds zero bytes), so not a STAR file. Is it another kind of "
+            "file, or was it cut off while written?"
+        )
+    return text.split("\n")
 
 
 def _read_block(path: Path, name: str, lines: list[str], at: int) -> tuple[StarTable, int]:
     """Read the block that begins at ``lines[at]``; also return the line after its end."""
     pairs: dict[str, list[str]] = {}
     while at < len(lines):
-        tokens = _tokens(lines[at])
+        tokens = tokens_of(lines[at])
         if not tokens:
+            after = _after_comments(lines, at)
             # A comment in front of the next block belongs to that block.
-            if lines[at].strip() and pairs and _block_follows(lines, at):
+            if pairs and lines[at].strip() and _begins_block(lines, after):
                 break
-        elif tokens[0] == "loop_":
+            at = after
+            continue
+        if tokens[0] == "loop_":
             return _read_loop(path, name, lines, at + 1)
-        elif tokens[0].startswith("data_"):
+        if tokens[0].startswith("data_"):
             break
-        elif tokens[0].startswith("_") and len(tokens) == 2:
+        if tokens[0].startswith("_") and len(tokens) == 2:
             if tokens[0][1:] in pairs:
                 raise InputError(f"{path}: line {at + 1}: the label {tokens[0]} is there twice.")
             pairs[tokens[0][1:]] = [tokens[1]]
@@ -107,7 +116,7 @@ def _read_block(path: Path, name: str, lines: list[str], at: int) -> tuple[StarT
 def _read_loop(path: Path, name: str, lines: list[str], at: int) -> tuple[StarTable, int]:
     """Read the loop whose labels begin at ``lines[at]``; also return the line after its end."""
     labels: list[str] = []
-    while at < len(lines) and (not (tokens := _tokens(lines[at])) or tokens[0].startswith("_")):
+    while at < len(lines) and (not (tokens := tokens_of(lines[at])) or tokens[0].startswith("_")):
         if tokens:
             labels.append(tokens[0][1:])
         at += 1
@@ -118,22 +127,26 @@ def _read_loop(path: Path, name: str, lines: list[str], at: int) -> tuple[StarTa
         raise InputError(
             f"{path}: block data_{name}: the label _{twice} is there twice. Take one out."
         )
-    pieces: list[list[np.ndarray]] = [[np.empty(0, TOKEN_DTYPE) for _ in labels]]
-    count = 0
+    # Room for as many rows as there are lines; what stays empty takes no memory.
+    columns = [np.empty(len(lines) - at, TOKEN_DTYPE) for _ in labels]
+    count, at_once = 0, _FIRST_ROWS
     ended = False
     while not ended:
-        some = lines[at : at + _ROWS_AT_ONCE]
-        columns = _plain_rows(some, len(labels))
-        if columns is not None:
+        some = lines[at : at + at_once]
+        read = _plain_rows(some, len(labels))
+        if read is not None:
             at += len(some)
         else:
             rows, at, ended = _read_rows(path, name, lines, at, len(labels), count)
-            columns = list(zip(*rows, strict=True))
-        if columns:
-            count += len(columns[0])
-            pieces.append([np.array(column, dtype=TOKEN_DTYPE) for column in columns])
-    columns = {label: np.concatenate([p[i] for p in pieces]) for i, label in enumerate(labels)}
-    return StarTable(columns, path, name), at
+            read = list(zip(*rows, strict=True))
+        if read:
+            for column, tokens in zip(columns, read, strict=True):
+                column[count : count + len(tokens)] = tokens
+            count += len(read[0])
+        at_once = min(4 * at_once, _ROWS_AT_ONCE)
+    whole = count > len(lines) // 2
+    kept = [column[:count] if whole else column[:count].copy() for column in columns]
+    return StarTable(dict(zip(labels, kept, strict=True)), path, name), at
 
 
 def _plain_rows(lines: list[str], width: int) -> list[list[str]] | None:
@@ -142,7 +155,7 @@ def _plain_rows(lines: list[str], width: int) -> list[list[str]] | None:
     A mark between the lines shows whether every line has as many values as the loop has labels.
     """
     text = f" {_MARK} ".join(lines)
-    if width < 2 or not lines or _needs_care(text):
+    if width < 2 or not lines or needs_care(text):
         return None
     tokens = text.split()
     if len(tokens) != (width + 1) * len(lines) - 1 or set(tokens[width :: width + 1]) - {_MARK}:
@@ -159,14 +172,17 @@ def _read_rows(
     """
     rows: list[list[str]] = []
     while at < len(lines) and len(rows) < _ROWS_AT_ONCE:
-        tokens = _tokens(lines[at])
+        tokens = tokens_of(lines[at])
         if len(tokens) == 1 and tokens[0].startswith("data_"):
             return rows, at, True
         if not tokens:
+            after = _after_comments(lines, at)
             # A comment after the rows belongs to the next block.
-            if count + len(rows) and lines[at].strip() and _block_follows(lines, at):
+            if count + len(rows) and lines[at].strip() and _begins_block(lines, after):
                 return rows, at, True
-        elif len(tokens) == width:
+            at = after
+            continue
+        if len(tokens) == width:
             rows.append(tokens)
         else:
             raise InputError(
@@ -178,26 +194,21 @@ def _read_rows(
     return rows, at, at == len(lines)
 
 
-def _needs_care(text: str) -> bool:
-    """Whether there may be quotes or comments, so that blanks alone do not part the tokens."""
-    return any(sign in text for sign in _NEEDS_CARE)
+def _after_comments(lines: list[str], at: int) -> int:
+    """Step over a blank line, or over a comment and all comments and blank lines after it."""
+    if not lines[at].strip():
+        return at + 1
+    while at < len(lines) and not tokens_of(lines[at]):
+        at += 1
+    return at
 
 
-def _tokens(line: str) -> list[str]:
-    """Split a line into tokens up to a comment, quoted ones with their quotes."""
-    tokens = line.split() if not _needs_care(line) else _TOKEN.findall(line)
-    for i, token in enumerate(tokens):
-        if token.startswith("#"):
-            return tokens[:i]
-    return tokens
-
-
-def _block_follows(lines: list[str], at: int) -> bool:
-    """Whether only comments and blank lines stand between here and the next block or the end."""
-    for line in lines[at:]:
-        if tokens := _tokens(line):
-            return len(tokens) == 1 and tokens[0].startswith("data_")
-    return True
+def _begins_block(lines: list[str], at: int) -> bool:
+    """Whether a block begins on this line, or the file has ended before it."""
+    if at == len(lines):
+        return True
+    tokens = tokens_of(lines[at])
+    return len(tokens) == 1 and tokens[0].startswith("data_")
 
 
 def write_star(path: str | os.PathLike[str], blocks: Mapping[str, StarTable]) -> None:

@@ -7,6 +7,7 @@ import numpy as np
 from jaxtyping import Float
 
 from locref_widgets.errors import InputError
+from locref_widgets.io.box_position import AT_ZERO, BoxPosition
 from locref_widgets.io.fsc_files import write_fsc_star, write_fsc_xml
 from locref_widgets.io.mrc import write_map
 from locref_widgets.io.particles import Particles
@@ -25,11 +26,17 @@ _GUINIER_REACH_ANGSTROM = 7.0
 """Resolution from which a B-factor can be told."""
 
 
-def write_final(folder: RunFolder, result: IterationResult, particles: Particles) -> float:
+def write_final(
+    folder: RunFolder,
+    result: IterationResult,
+    particles: Particles,
+    position: BoxPosition = AT_ZERO,
+) -> float:
     """Write ``final`` from the last iteration, whole or not at all.
 
     ``map``, ``half1`` and ``half2`` are unfiltered; ``map_sharpened`` is weighted by the corrected
-    FSC curve and freed of its B-factor. Returns that B-factor in Å^2 (0: not sharpened).
+    FSC curve and freed of its B-factor. ``position`` is the given map's. Returns that B-factor in
+    Å^2 (0: not sharpened).
     """
     target = folder.path / "final"
     voxel_size_angstrom = particles.pixel_size_angstrom
@@ -39,7 +46,7 @@ def write_final(folder: RunFolder, result: IterationResult, particles: Particles
     volumes |= {"half1": half1, "half2": half2}
     with whole_folder(target) as aside, disc_errors(target):
         for name, volume in volumes.items():
-            write_map(aside / f"{name}.mrc", volume, voxel_size_angstrom)
+            write_map(aside / f"{name}.mrc", volume, voxel_size_angstrom, position)
         refined_particles(particles, result).write_star(aside / "particles.star")
         write_fsc_star(aside / "fsc.star", result.fsc)
         write_fsc_xml(aside / "fsc.xml", result.fsc[CORRECTED_CURVE], title=folder.path.name)

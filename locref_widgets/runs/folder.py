@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from locref_widgets.errors import InputError
+from locref_widgets.io.box_position import AT_ZERO, BoxPosition
 from locref_widgets.io.particles import Particles
 from locref_widgets.refinement.settings import RefinementSettings
 from locref_widgets.refinement.state import IterationResult
@@ -94,12 +95,16 @@ class RunFolder:
         return read_iteration_files(self.iteration_folder(iteration))
 
     def write_iteration(
-        self, result: IterationResult, particles: Particles, voxel_size_angstrom: float
+        self,
+        result: IterationResult,
+        particles: Particles,
+        voxel_size_angstrom: float,
+        position: BoxPosition = AT_ZERO,
     ) -> None:
         """Write an iteration; it appears whole or not at all."""
         target = self.iteration_folder(result.iteration)
         with whole_folder(target) as aside, disc_errors(target):
-            write_iteration_files(aside, result, particles, voxel_size_angstrom)
+            write_iteration_files(aside, result, particles, voxel_size_angstrom, position)
 
     def set_status(self, status: str, message: str | None = None) -> None:
         """Record the status and, for a failure, its reason."""

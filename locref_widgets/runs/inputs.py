@@ -2,6 +2,7 @@
 
 import os
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +11,7 @@ import numpy as np
 from locref_widgets.errors import InputError
 from locref_widgets.io.mrc import Map, check_same_grid, read_map, write_map
 from locref_widgets.io.particles import Particles, check_particles_match_map, read_particles
+from locref_widgets.io.placing import grid_remarks
 from locref_widgets.io.poses import check_half_set_balance
 from locref_widgets.masks.checks import check_mask
 from locref_widgets.masks.dynamic import centre_of_mass_angstrom, radius_angstrom
@@ -40,7 +42,9 @@ def check_inputs(inputs: "RefinementInput", settings: RefinementSettings) -> lis
     for some_map in (volume, *(inputs.half_maps or ())):
         _check_has_signal(some_map)
     _check_room(volume, settings)
-    warnings = check_mask(mask, volume)
+    warnings = [*mask.remarks, *grid_remarks(volume, mask, "the mask"), *check_mask(mask, volume)]
+    for half_map in inputs.half_maps or ():
+        warnings += grid_remarks(volume, half_map, "the half-map")
     if particles.half_sets is not None:
         unequal = check_half_set_balance(particles.half_sets)
         warnings += [f"{particles.path}: {warning}" for warning in unequal]
@@ -134,7 +138,9 @@ def load_inputs(record: dict[str, Any]) -> "RefinementInput":
     return RefinementInput(
         particles=particles,
         volume=read_map(record["map"]["path"]),
-        mask=read_map(record["mask"]["path"]),
+        mask=replace(
+            read_map(record["mask"]["path"]), remarks=tuple(record["mask"].get("remarks", ()))
+        ),
         half_maps=(half_maps[0], half_maps[1]) if half_maps else None,
     )
 
@@ -177,9 +183,11 @@ def _describe_map(volume: Map, own_path: Path) -> dict[str, Any]:
     path = volume.path
     if path is None or not _holds(path, volume):
         own_path.parent.mkdir(parents=True, exist_ok=True)
-        write_map(own_path, volume.data, volume.voxel_size_angstrom)
+        write_map(own_path, volume.data, volume.voxel_size_angstrom, volume.position)
         path = own_path
-    return describe_file(path) | {"voxel_size_angstrom": volume.voxel_size_angstrom}
+    facts = {"voxel_size_angstrom": volume.voxel_size_angstrom}
+    # What was done to bring the values here is said again by the process that goes on from them.
+    return describe_file(path) | facts | ({"remarks": volume.remarks} if volume.remarks else {})
 
 
 def _holds(path: str | os.PathLike, volume: Map) -> bool:
@@ -187,8 +195,11 @@ def _holds(path: str | os.PathLike, volume: Map) -> bool:
         stored = read_map(path)
     except InputError:
         return False
-    same_voxel = stored.voxel_size_angstrom == volume.voxel_size_angstrom
-    return same_voxel and np.array_equal(stored.data, volume.data)
+    same_grid = (stored.voxel_size_angstrom, stored.position) == (
+        volume.voxel_size_angstrom,
+        volume.position,
+    )
+    return same_grid and np.array_equal(stored.data, volume.data)
 
 
 def _as_file(particles: Particles, own_folder: Path) -> Path:

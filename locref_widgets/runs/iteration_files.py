@@ -7,6 +7,7 @@ import numpy as np
 
 from locref_widgets.engine.fsc import FSCCurve
 from locref_widgets.errors import InputError
+from locref_widgets.io.box_position import AT_ZERO, BoxPosition
 from locref_widgets.io.fsc_files import write_fsc_json
 from locref_widgets.io.mrc import read_map, write_map
 from locref_widgets.io.particles import Particles
@@ -17,15 +18,19 @@ _SCALARS = ("iteration", "resolution_angstrom", "converged", "seconds")
 
 
 def write_iteration_files(
-    folder: Path, result: IterationResult, particles: Particles, voxel_size_angstrom: float
+    folder: Path,
+    result: IterationResult,
+    particles: Particles,
+    voxel_size_angstrom: float,
+    position: BoxPosition = AT_ZERO,
 ) -> None:
     """Write half1, half2, map and mask, ``particles.star``, ``fsc.json`` and ``info.npz``.
 
-    ``particles`` is the input table, of which ``result.indices`` take part. The FSC curves are
-    in ``info.npz`` once more: there their bits are kept.
+    ``particles`` is the input table, of which ``result.indices`` take part; ``position`` is the
+    given map's. The FSC curves are in ``info.npz`` once more: there their bits are kept.
     """
     for name, volume in _volumes(result).items():
-        write_map(folder / f"{name}.mrc", volume, voxel_size_angstrom)
+        write_map(folder / f"{name}.mrc", volume, voxel_size_angstrom, position)
     refined_particles(particles, result).write_star(folder / "particles.star")
     write_fsc_json(folder / "fsc.json", result.fsc)
     arrays: dict[str, Any] = {f"info/{name}": values for name, values in result.info.items()}

@@ -52,6 +52,7 @@ def run_job(
             folder,
             inputs.particles,
             settings,
+            position=inputs.volume.position,
             stop_asked=lambda: signals.requested,
             listeners=listeners,
         )
@@ -90,7 +91,7 @@ def _refine(
     if result is None or not (result.converged or result.iteration >= settings.iterations):
         loop = refine_loop or _real_loop()
         result = loop(inputs, settings, observer, resume=result)
-    bfactor_angstrom2 = write_final(folder, result, inputs.particles)
+    bfactor_angstrom2 = write_final(folder, result, inputs.particles, inputs.volume.position)
     folder.set_values(summary=folder.summary | {"bfactor_angstrom2": round(bfactor_angstrom2, 1)})
     tell_fulcrum(folder, result, inputs, settings, observer)
     write_report_of(folder, observer)

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from locref_widgets.io.box_position import AT_ZERO, BoxPosition
 from locref_widgets.io.particles import Particles
 from locref_widgets.refinement.diagnostics import summarise_iteration
 from locref_widgets.refinement.settings import RefinementSettings
@@ -26,6 +27,7 @@ Listener = Callable[[dict[str, Any]], None]
 class RunObserver:
     """The `Observer` of a run folder, held by the process that has its lock.
 
+    ``position`` is written into the maps, so that they lie where the given map does.
     ``stop_asked`` tells whether a signal asked this process to end; ``listeners`` are called with
     every event once it is written.
     """
@@ -36,10 +38,12 @@ class RunObserver:
         particles: Particles,
         settings: RefinementSettings,
         *,
+        position: BoxPosition = AT_ZERO,
         stop_asked: Callable[[], bool] = lambda: False,
         listeners: tuple[Listener, ...] = (),
     ) -> None:
         self.folder, self.particles, self.settings = folder, particles, settings
+        self._position = position
         self.log = EventLog(folder.events_path)
         self._stop_asked, self._listeners = stop_asked, listeners
         self._next_progress = self._next_poll = 0.0
@@ -77,7 +81,9 @@ class RunObserver:
 
     def iteration_finished(self, result: IterationResult) -> None:
         """Write the iteration, and only then tell of it."""
-        self.folder.write_iteration(result, self.particles, self.particles.pixel_size_angstrom)
+        self.folder.write_iteration(
+            result, self.particles, self.particles.pixel_size_angstrom, self._position
+        )
         self.tell_iteration(result)
 
     def tell_iteration(self, result: IterationResult) -> None:

@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING
 
 from locref_widgets.errors import InputError
 from locref_widgets.io.mrc import Map
-from locref_widgets.io.particles import Particles
+from locref_widgets.io.particles import Particles, check_particles_match_map
+from locref_widgets.io.placing import place_on_grid
 from locref_widgets.refinement.settings import RefinementSettings
 from locref_widgets.runs.control import clear_requests
 from locref_widgets.runs.durable import disc_errors
@@ -31,9 +32,14 @@ def checked_inputs(
     settings: RefinementSettings,
     half_maps: tuple[Map, Map] | None,
 ) -> tuple["RefinementInput", list[str]]:
-    """Bring the inputs together; return them with warnings, or raise `InputError`."""
+    """Bring the inputs together; return them with warnings, or raise `InputError`.
+
+    A mask that was cut out of the map's box, or moved by whole voxels, is put back into it.
+    """
     from locref_widgets.refinement.problem import RefinementInput
 
+    check_particles_match_map(particles, volume)
+    mask = place_on_grid(volume, mask, "the mask")
     inputs = RefinementInput(particles, volume, mask, half_maps)
     return inputs, check_inputs(inputs, settings)
 

@@ -71,6 +71,28 @@ def test_maps_and_stacks(tmp_path: Path) -> None:
     assert told["faults"] == []
 
 
+def test_maps_of_any_shape_and_cell_are_described(shared_data: Path) -> None:
+    told = describe(shared_data / "maps/EMD-3001.map.bz2")
+    facts = told["facts"]
+    assert (told["kind"], facts["size_xyz"], facts["axis_order"]) == (
+        "map",
+        [43, 25, 73],
+        [3, 1, 2],
+    )
+    assert facts["start_xyz"] == [-21, -12, 0]  # 0, -21, -12 along the file's axes 3, 1, 2
+    assert facts["cell_angles_deg"] == [90.0, pytest.approx(94.326, abs=1e-3), 90.0]
+    with mrcfile.open(shared_data / "maps/EMD-3001.map.bz2") as handle:
+        assert facts["maximum"] == handle.data.max()
+        assert facts["mean"] == pytest.approx(handle.data.mean(dtype=np.float64))
+    assert "the cell is not rectangular" in told["faults"][0]
+    assert json.loads(json.dumps(told)) == told
+    told = describe(shared_data / "maps/emd20026_prot.mrc")
+    assert told["facts"]["corner_angstrom"] == pytest.approx([117.0, 65.65, 101.4], abs=1e-3)
+    assert told["facts"]["box_angstrom"] == pytest.approx([61.1, 67.6, 72.8], abs=1e-3)
+    (fault,) = told["faults"]
+    assert "is not cubic: 94 x 104 x 112" in fault
+
+
 def test_files_that_are_something_else(tmp_path: Path) -> None:
     (tmp_path / "model.star").write_text("data_model\n_rlnCurrentResolution 3.4\n")
     told = describe(tmp_path / "model.star")
@@ -98,5 +120,4 @@ def test_every_real_file_is_described(shared_data: Path) -> None:
     assert kinds["particles/empiar10076_7/empiar_10076_7.mrc"] == "image stack"
     assert kinds["maps/emd_1155.ccp4"] == "map"
     unknown = {name for name, kind in kinds.items() if kind == "unknown"}
-    # Only what is compressed or cryoSPARC's is not read; each says so.
-    assert {Path(name).suffix for name in unknown} == {".gz", ".bz2", ".cs"}
+    assert {Path(name).suffix for name in unknown} <= {".cs"}
