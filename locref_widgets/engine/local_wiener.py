@@ -104,9 +104,9 @@ def local_wiener(
     """Filter a half-map band by band with the gain of the module's formula.
 
     ``signal_to_noise`` is that of the half-map in shells 0, 1, 2 ..., averaged over the mask; where
-    it is zero nothing is let through. ``cutoff_px`` is where, in shells, a Butterworth low-pass ends
-    the filter at each voxel (`locref_widgets.engine.nonuniform`): there may be less signal in fine
-    detail than the profile, which is one for all bands, makes one expect.
+    it is zero nothing is let through. ``cutoff_px`` is where, in shells, a Butterworth low-pass
+    ends the filter at each voxel (`locref_widgets.engine.nonuniform`): there may be less signal in
+    fine detail than the profile, which is one for all bands, makes one expect.
     """
     box = half_map.shape[-1]
     radius = _shell_of(box)

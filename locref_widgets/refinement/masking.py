@@ -81,7 +81,7 @@ def draw_mask(
         filtered = filter_by_field(cut_region(smooth, problem), cutoff, candidates)
         smooth = paste_region(np.asarray(filtered), problem)
         mask = _dynamic(smooth, user_mask, settings, resolution, voxel)
-    return Masking(mask, _as_resolution(problem, cutoff, candidates[0]))
+    return Masking(mask, _as_resolution(problem, cutoff, float(candidates[0])))
 
 
 def cutoff_shells(

@@ -3,10 +3,10 @@
 ``python -m tests.benchmarks.disordered_belt [--particles N] [--seed N] [--uniform-particle]``
 
 Like a membrane protein in its micelle: the core is the same in every particle, the belt around it
-is made of blobs drawn anew for each, and only its average survives in the map. All particles are given
-poses with errors and are refined as a whole. Printed: FSC 0.5 of the core against the truth and the
-errors of the poses. ``--uniform-particle`` leaves the belt out: there nothing is to be gained, and
-nothing should be lost.
+is made of blobs drawn anew for each, and only its average survives in the map. All particles are
+given poses with errors and are refined as a whole. Printed: FSC 0.5 of the core against the truth
+and the errors of the poses. ``--uniform-particle`` leaves the belt out: there nothing should be
+lost.
 """
 
 import argparse

@@ -95,13 +95,18 @@ def test_the_error_is_that_of_the_definition(rng):
                 np.fft.irfftn(np.fft.rfftn(half) * r, s=half.shape, axes=(0, 1, 2))
                 for half in (half1, half2)
             ]
-            for r in (response, RADIUS <= high)
+            for r in (response, high >= RADIUS)
         )
         errors.append((filtered[0] - limited[1]) ** 2 + (filtered[1] - limited[0]) ** 2)
     sigma_px = 0.5 * 0.324 * 3.0 * BOX / high
     gain = gaussian_filter(errors[1] - errors[0], sigma_px, mode="wrap", truncate=6.0)
     field = np.asarray(
-        cutoff_field(half1.astype(np.float32), half2.astype(np.float32), np.array([low, high], np.float32), ONES)
+        cutoff_field(
+            half1.astype(np.float32),
+            half2.astype(np.float32),
+            np.array([low, high], np.float32),
+            ONES,
+        )
     )
     clear = np.abs(gain) > 1e-3 * np.abs(gain).max()
     np.testing.assert_array_equal(field[clear] == high, gain[clear] < 0)
