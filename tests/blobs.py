@@ -4,6 +4,7 @@ Nothing here uses the package: the images follow from the equation of the pose (
 seen at ``(R r)_xy - o``) and from the textbook CTF alone, so tests may hold the package to them.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -122,10 +123,12 @@ def write_blob_set(
     noise: float,
     blobs: Blobs | None = None,
     hinge: Hinge | None = None,
+    disorder: Callable[[np.random.Generator], Blobs] | None = None,
 ) -> BlobSet:
     """Write ``particles.mrcs`` and ``particles.star`` (RELION 3.1, half-sets) into ``folder``.
 
-    ``noise`` is the standard deviation of the white noise over that of the signal.
+    ``noise`` is the standard deviation of the white noise over that of the signal. ``disorder``
+    draws a part that is another one in each particle.
     """
     extent = box_px * pixel_size_angstrom
     blobs = blobs or random_blobs(rng, count=25, radius_angstrom=0.25 * extent)
@@ -156,6 +159,10 @@ def write_blob_set(
         moved, moved_origins = _turned(rotations, origins, hinge, rng)
         second = hinge.body.spectra(moved, frequencies)
         spectra += second * np.exp(2j * np.pi * (moved_origins @ frequencies.T))
+    if disorder is not None:
+        for i in range(n):
+            part = disorder(rng).spectra(rotations[i : i + 1].as_matrix(), frequencies)
+            spectra[i] += part[0] * np.exp(2j * np.pi * (frequencies @ origins[i]))
     spectra *= textbook_ctf(table, frequencies)
     grids = spectra.reshape(n, box_px, box_px)
     images = np.fft.fftshift(np.fft.ifft2(grids).real, axes=(-2, -1))

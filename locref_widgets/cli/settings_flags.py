@@ -44,8 +44,10 @@ def _parameter(option: SettingOption) -> inspect.Parameter:
     if option.name in _POINTS:
         kind = str
     flag = f"{option.flag}/--no-{option.flag[2:]}" if kind is bool else option.flag
-    default = "" if option.default is None else f" (default {option.default:g})"
-    metavar = _POINTS.get(option.name) or _METAVARS.get(option.unit)
+    default = "" if option.default is None else f" (default {_shown(option.default)})"
+    named = kind is str and option.name not in _POINTS
+    choices = "|".join(get_args(option.annotation)) if named else None
+    metavar = _POINTS.get(option.name) or choices or _METAVARS.get(option.unit)
     info = typer.Option(
         flag,
         help=option.help + default,
@@ -59,6 +61,12 @@ def _parameter(option: SettingOption) -> inspect.Parameter:
         default=None,
         annotation=Annotated[Optional[kind], info],  # noqa: UP045 - made at run time
     )
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    return value if isinstance(value, str) else f"{value:g}"
 
 
 def _parse(name: str, value: Any) -> Any:

@@ -19,8 +19,9 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from locref_widgets.engine.array_types import AnyArray
+from locref_widgets.engine.array_types import AnyArray, Scalar
 from locref_widgets.engine.filters import radius_fourier_px
+from locref_widgets.engine.nonuniform import butterworth
 
 BAND_SHELLS = 4
 """Distance of the bands' centres."""
@@ -98,11 +99,14 @@ def local_wiener(
     half_map: Float[AnyArray, "z y x"],
     profile: Float[AnyArray, "z y x"],
     signal_to_noise: Float[AnyArray, " shells"],
+    cutoff_px: Float[AnyArray, "z y x"] | Scalar = np.inf,
 ) -> Float[Array, "z y x"]:
     """Filter a half-map band by band with the gain of the module's formula.
 
     ``signal_to_noise`` is that of the half-map in shells 0, 1, 2 ..., averaged over the mask; where
-    it is zero nothing is let through.
+    it is zero nothing is let through. ``cutoff_px`` is where, in shells, a Butterworth low-pass
+    ends the filter at each voxel (`locref_widgets.engine.nonuniform`): there may be less signal in
+    fine detail than the profile, which is one for all bands, makes one expect.
     """
     box = half_map.shape[-1]
     radius = _shell_of(box)
@@ -121,7 +125,8 @@ def local_wiener(
         fsc = jnp.sum(weight * fsc) / jnp.maximum(jnp.sum(weight), 1e-30)
         signal = profile * fsc
         gain = signal / jnp.maximum(signal + 1.0 - fsc, 1e-6)
-        return total + jnp.where(centre < _FIRST_SHELL, fsc, gain) * band, None
+        gain = jnp.where(centre < _FIRST_SHELL, fsc, gain) * butterworth(centre, cutoff_px)
+        return total + gain * band, None
 
     total, _ = jax.lax.scan(add, jnp.zeros_like(half_map), jnp.asarray(centres, jnp.float32))
     return total

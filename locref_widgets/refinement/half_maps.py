@@ -6,6 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
 
+from locref_widgets.engine.filters import apply_shell_filter
 from locref_widgets.engine.fsc import FSCCurve
 from locref_widgets.engine.local_wiener import local_wiener, signal_profile
 from locref_widgets.engine.reconstruction import add_accumulators, solve, subtract_accumulator
@@ -54,11 +55,13 @@ def fold_regions(
     curve: FSCCurve,
     last_shell: int,
     mask: Volume,
+    cutoff: Float[np.ndarray, "m m m"] | None,
 ) -> tuple[Region, ...]:
     """For each fold, templates of its half-set's map without it, filtered and masked.
 
-    The filter is `locref_widgets.engine.local_wiener`, from the FSC ``curve`` up to ``last_shell``
-    (in shells of the map's box).
+    The filter follows from the FSC ``curve`` up to ``last_shell`` (in shells of the map's box).
+    With a ``cutoff`` of each voxel of the region's box (in its shells) it is non-uniform:
+    `locref_widgets.engine.local_wiener` up to there. Without, it is the same everywhere.
     """
     folds = [part for (h, _), part in sorted(sums.items(), key=lambda item: item[0]) if h == half]
     share = (len(folds) - 1) / len(folds) if len(folds) > 1 else 1.0
@@ -66,11 +69,15 @@ def fold_regions(
     ratio = jnp.asarray(share * fsc / np.maximum(1.0 - fsc, 1e-3))
     region_mask = jnp.asarray(cut_region(mask, problem))
     total = _total(sums, half)
-    half_map = solve(total, problem.region_box_px)
-    profile = signal_profile(half_map, fsc, region_mask)
+    if cutoff is not None:
+        profile = signal_profile(solve(total, problem.region_box_px), fsc, region_mask)
     regions = []
     for fold in folds:
         rest = subtract_accumulator(total, fold) if len(folds) > 1 else total
-        cube = local_wiener(solve(rest, problem.region_box_px), profile, ratio) * region_mask
-        regions.append(make_region(np.asarray(cube), problem))
+        cube = solve(rest, problem.region_box_px)
+        if cutoff is None:
+            cube = apply_shell_filter(cube, ratio / (1.0 + ratio))
+        else:
+            cube = local_wiener(cube, profile, ratio, cutoff)
+        regions.append(make_region(np.asarray(cube * region_mask), problem))
     return tuple(regions)

@@ -1,9 +1,9 @@
 """The refinement: reconstruct at the given poses, then search and reconstruct until it settles.
 
 Each iteration searches every particle's local motion about the pose it was *given*, within the
-extents, against its own half-set's reference; rebuilds both half-maps; draws the dynamic mask
-inside the user's; and measures the FSC, which filters the next references and limits the next
-search.
+extents, against its own half-set's reference; rebuilds both half-maps; draws the mask inside the
+user's, finds how fine the half-maps agree at each place; and measures the FSC. These make the next
+references and limit the next search.
 """
 
 import time
@@ -14,11 +14,9 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 from jaxtyping import Float
 
-from locref_widgets.engine.filters import lowpass_cosine
 from locref_widgets.engine.fsc import fsc_curves
 from locref_widgets.engine.fulcrum import move_about_fulcrum
 from locref_widgets.errors import InputError
-from locref_widgets.masks.dynamic import dynamic_mask
 from locref_widgets.refinement.consensus import (
     Consensus,
     measure_noise,
@@ -34,6 +32,7 @@ from locref_widgets.refinement.half_maps import (
     region_half_maps,
 )
 from locref_widgets.refinement.halves import HALVES
+from locref_widgets.refinement.masking import cutoff_shells, draw_mask
 from locref_widgets.refinement.prepared import PreparedImages
 from locref_widgets.refinement.problem import Problem, RefinementInput, pose_problem
 from locref_widgets.refinement.references import (
@@ -308,7 +307,7 @@ class _Loop:
         problem = self.problem
         if last.iteration == 0:
             radius = problem.region_shell(self.settings.initial_lowpass)
-            mask = cut_region(self.user_mask, problem)
+            mask = cut_region(last.mask, problem)
             regions = {
                 half: (make_region(cut_region(volume, problem) * mask, problem),)
                 for half, volume in starting_maps(*self._given()).items()
@@ -320,8 +319,10 @@ class _Loop:
             curve = last.fsc[CORRECTED_CURVE]
             assert self.sums is not None  # noqa: S101
             sums = self.sums
+            cutoff = cutoff_shells(problem, last.cutoff_resolution_angstrom)
             regions = {
-                half: fold_regions(problem, sums, half, curve, reach, last.mask) for half in HALVES
+                half: fold_regions(problem, sums, half, curve, reach, last.mask, cutoff)
+                for half in HALVES
             }
         return radius, {
             half: HalfReference(
@@ -342,12 +343,14 @@ class _Loop:
     ) -> IterationResult:
         started = time.monotonic()
         problem = self.problem
-        mask = self._dynamic_mask(both)
+        masking = draw_mask(
+            problem, self.settings, self.user_mask, half_maps, both, searched=iteration > 0
+        )
         curves = fsc_curves(
             half_maps[0],
             half_maps[1],
             problem.pixel_size_angstrom,
-            {"dynamic mask": mask, "user mask": self.user_mask},
+            {"dynamic mask": masking.mask, "user mask": self.user_mask},
         )
         resolution = curves[CORRECTED_CURVE].resolution_angstrom()
         rotations = problem.particles.rotations[problem.rows]
@@ -365,7 +368,8 @@ class _Loop:
             iteration=iteration,
             half_maps=half_maps,
             map=both,
-            mask=mask,
+            mask=masking.mask,
+            cutoff_resolution_angstrom=masking.cutoff_resolution_angstrom,
             fsc=curves,
             resolution_angstrom=resolution,
             converged=has_settled(history, info, problem.box_px * problem.pixel_size_angstrom),
@@ -374,20 +378,4 @@ class _Loop:
             rotations=rotations,
             origins_angstrom=origins,
             info=info,
-        )
-
-    def _dynamic_mask(self, both: Float[np.ndarray, "z y x"]) -> Float[np.ndarray, "z y x"]:
-        """Mask from the map of both halves, but only below the initial low-pass resolution.
-
-        Above it the halves must not share anything, a mask's outline included.
-        """
-        voxel = self.problem.pixel_size_angstrom
-        smooth = np.asarray(lowpass_cosine(both, voxel, self.settings.initial_lowpass))
-        return dynamic_mask(
-            smooth,
-            self.user_mask,
-            voxel,
-            threshold=self.settings.dynamic_mask_threshold,
-            near_angstrom=self.settings.dynamic_mask_near,
-            far_angstrom=self.settings.dynamic_mask_far,
         )

@@ -132,6 +132,21 @@ class RefinementSettings(BaseModel):
         "Subtract the signal outside the mask from the images first"
         " (unset: on when the mask covers part of the particle)",
     )
+    non_uniform: bool = _setting(
+        True,
+        "",
+        "Filter the references by how fine the half-maps agree at each place, instead of everywhere"
+        " by one FSC",
+    )
+    masking: Literal["dynamic", "static", "none"] = _setting(
+        "dynamic",
+        "",
+        "Mask of the references: drawn anew around the density in each iteration (dynamic), the"
+        " mask given (static), or the ball about the region (none)",
+    )
+    dynamic_mask_start_resolution: float = _setting(
+        12.0, "Å", "The mask given serves until the resolution is as fine as this", gt=0
+    )
     dynamic_mask_threshold: float = _setting(
         0.2,
         "of the maximum",
@@ -139,11 +154,17 @@ class RefinementSettings(BaseModel):
         gt=0,
         lt=1,
     )
+    dynamic_mask_absolute: bool = _setting(
+        False, "", "Count density as far below zero as particle, too"
+    )
     dynamic_mask_near: float = _setting(
         3.0, "Å", "The dynamic mask is 1 within this distance of the density", ge=0
     )
     dynamic_mask_far: float = _setting(
         12.0, "Å", "The dynamic mask falls to 0 at this distance from the density", gt=0
+    )
+    dynamic_mask_in_resolutions: bool = _setting(
+        False, "", "The two distances are multiples of the resolution (2 and 5 are usual), not Å"
     )
     batch_size: int | None = _setting(
         None, "particles", "Particles worked on at once (unset: 32)", ge=1

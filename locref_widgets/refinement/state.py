@@ -29,6 +29,9 @@ class IterationResult:
         Unfiltered reconstruction from both half-sets.
     mask
         Mask used for the reference of the next iteration and for the masked FSC curves.
+    cutoff_resolution_angstrom
+        Resolution up to which the next reference is used at each voxel; None without non-uniform
+        regularisation.
     fsc
         FSC curves by name.
     resolution_angstrom
@@ -61,4 +64,5 @@ class IterationResult:
     indices: Int[np.ndarray, " n"]
     rotations: Float[np.ndarray, "n 3 3"]
     origins_angstrom: Float[np.ndarray, "n 2"]
+    cutoff_resolution_angstrom: Float[np.ndarray, "z y x"] | None = None
     info: dict[str, np.ndarray] = field(default_factory=dict)

@@ -16,7 +16,7 @@ from locref_widgets.refinement.state import CORRECTED_CURVE, IterationResult
 from locref_widgets.runs.durable import disc_errors, whole_folder
 from locref_widgets.runs.folder import RunFolder
 from locref_widgets.runs.fulcrum_estimate import estimate_fulcrum
-from locref_widgets.runs.iteration_files import refined_particles
+from locref_widgets.runs.iteration_files import refined_particles, volumes_of
 
 if TYPE_CHECKING:
     from locref_widgets.refinement.problem import RefinementInput
@@ -41,9 +41,7 @@ def write_final(
     target = folder.path / "final"
     voxel_size_angstrom = particles.pixel_size_angstrom
     sharpened, bfactor_angstrom2 = sharpened_map(result, voxel_size_angstrom)
-    half1, half2 = result.half_maps
-    volumes = {"map": result.map, "map_sharpened": sharpened, "mask": result.mask}
-    volumes |= {"half1": half1, "half2": half2}
+    volumes = volumes_of(result) | {"map_sharpened": sharpened}
     with whole_folder(target) as aside, disc_errors(target):
         for name, volume in volumes.items():
             write_map(aside / f"{name}.mrc", volume, voxel_size_angstrom, position)

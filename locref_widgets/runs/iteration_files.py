@@ -14,6 +14,7 @@ from locref_widgets.io.particles import Particles
 from locref_widgets.refinement.state import IterationResult
 
 _POSES = ("indices", "rotations", "origins_angstrom")
+CUTOFF_FILE = "cutoff_resolution"
 _SCALARS = ("iteration", "resolution_angstrom", "converged", "seconds")
 
 
@@ -24,12 +25,12 @@ def write_iteration_files(
     voxel_size_angstrom: float,
     position: BoxPosition = AT_ZERO,
 ) -> None:
-    """Write half1, half2, map and mask, ``particles.star``, ``fsc.json`` and ``info.npz``.
+    """Write half1, half2, map, mask (and cutoff_resolution), particles, curves and ``info.npz``.
 
     ``particles`` is the input table, of which ``result.indices`` take part; ``position`` is the
     given map's. The FSC curves are in ``info.npz`` once more: there their bits are kept.
     """
-    for name, volume in _volumes(result).items():
+    for name, volume in volumes_of(result).items():
         write_map(folder / f"{name}.mrc", volume, voxel_size_angstrom, position)
     refined_particles(particles, result).write_star(folder / "particles.star")
     write_fsc_json(folder / "fsc.json", result.fsc)
@@ -45,6 +46,7 @@ def read_iteration_files(folder: Path) -> IterationResult:
     """Read what `write_iteration_files` wrote, exactly. Raises `InputError` when it is damaged."""
     volumes = {name: read_map(folder / f"{name}.mrc").data for name in ("half1", "half2")}
     volumes |= {name: read_map(folder / f"{name}.mrc").data for name in ("map", "mask")}
+    cutoff = folder / f"{CUTOFF_FILE}.mrc"
     try:
         with np.load(folder / "info.npz", allow_pickle=False) as stored:
             arrays = {name: stored[name] for name in stored.files}
@@ -53,6 +55,7 @@ def read_iteration_files(folder: Path) -> IterationResult:
             half_maps=(volumes["half1"], volumes["half2"]),
             map=volumes["map"],
             mask=volumes["mask"],
+            cutoff_resolution_angstrom=read_map(cutoff).data if cutoff.is_file() else None,
             fsc=_curves(arrays),
             resolution_angstrom=float(arrays["resolution_angstrom"]),
             converged=bool(arrays["converged"]),
@@ -76,9 +79,13 @@ def refined_particles(particles: Particles, result: IterationResult) -> Particle
     return particles.take(result.indices).with_poses(result.rotations, result.origins_angstrom)
 
 
-def _volumes(result: IterationResult) -> dict[str, np.ndarray]:
+def volumes_of(result: IterationResult) -> dict[str, np.ndarray]:
+    """The maps of a result by the names of their files."""
     half1, half2 = result.half_maps
-    return {"half1": half1, "half2": half2, "map": result.map, "mask": result.mask}
+    volumes = {"half1": half1, "half2": half2, "map": result.map, "mask": result.mask}
+    if result.cutoff_resolution_angstrom is not None:
+        volumes[CUTOFF_FILE] = result.cutoff_resolution_angstrom
+    return volumes
 
 
 def _curves(arrays: dict[str, np.ndarray]) -> dict[str, FSCCurve]:

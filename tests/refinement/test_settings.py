@@ -14,6 +14,9 @@ def test_defaults_are_those_people_know():
     assert settings.initial_lowpass == 12.0
     assert settings.dynamic_mask_threshold == 0.2
     assert (settings.dynamic_mask_near, settings.dynamic_mask_far) == (3.0, 12.0)
+    assert settings.dynamic_mask_start_resolution == 12.0
+    assert settings.masking == "dynamic"
+    assert settings.non_uniform
 
 
 @pytest.mark.parametrize(
@@ -31,6 +34,7 @@ def test_defaults_are_those_people_know():
         ({"fulcrum": (1, 2, math.inf)}, r"fulcrum is"),
         ({"fulcrum": (1, 2, 3), "fulcrum_angstrom": (1, 2, 3)}, "are both set"),
         ({"dynamic_mask_near": 12, "dynamic_mask_far": 12}, "must be larger"),
+        ({"masking": "soft"}, r"masking is 'soft'.*'dynamic', 'static' or 'none'"),
         ({"rotation_exent": 1}, "no setting 'rotation_exent'; did you mean rotation_extent"),
         ({"colour": 1}, "no setting 'colour'; known are fulcrum"),
     ],
