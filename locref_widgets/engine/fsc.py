@@ -4,6 +4,7 @@ Masked, unmasked and corrected for the mask. The curve itself is in ``engine.fsc
 correction in ``engine.phase_randomisation``; both are also to be had from here.
 """
 
+from collections.abc import Mapping
 from functools import partial
 
 import jax
@@ -56,31 +57,43 @@ def fsc_curves(
     half1: Float[AnyArray, "z y x"],
     half2: Float[AnyArray, "z y x"],
     voxel_size_angstrom: float,
-    masks: dict[str, Float[AnyArray, "z y x"]],
+    masks: Mapping[str, Float[AnyArray, "z y x"]],
     *,
     corrected: tuple[str, ...] = ("dynamic mask",),
     randomise_below_fsc: float = RANDOMISE_BELOW_FSC,
     seed: int = 0,
+    randomisations: int = 1,
+    as_stored: bool = False,
 ) -> dict[str, FSCCurve]:
     """Every FSC curve of two unfiltered half-maps.
 
     Keys: ``"no mask"``, ``"spherical"``, the names in ``masks``; and for each of those named in
     ``corrected``, ``"<name> randomised"`` and ``"<name> corrected"`` (``corrected_fsc``), random
     phases starting where the unmasked FSC first falls below ``randomise_below_fsc`` and drawn from
-    ``seed``. Both of these carry the notch (``FSCCurve.notch``).
+    ``seed``. The randomised curve is the mean of ``randomisations`` draws: one has a scatter of its
+    own, which ends in the corrected curve. Both carry the notch (``FSCCurve.notch``).
+    ``as_stored`` counts coefficients as RELION does (``fourier_shell_correlation``).
     """
     half1, half2 = jnp.asarray(half1), jnp.asarray(half2)
     box_px = half1.shape[-1]
-    curve_of = partial(compute_fsc_curve, half1, half2, voxel_size_angstrom)
+    curve_of = partial(compute_fsc_curve, half1, half2, voxel_size_angstrom, as_stored=as_stored)
     curves = {"no mask": curve_of(), "spherical": curve_of(spherical_mask(box_px))}
     curves |= {name: curve_of(mask) for name, mask in masks.items()}
 
     from_shell = randomisation_shell(curves["no mask"].values, randomise_below_fsc)
+    keys = [jax.random.key(seed)]
+    keys += [jax.random.fold_in(keys[0], draw) for draw in range(1, randomisations)]
     for name in corrected:
         if name not in masks:
             continue
-        randomised = np.asarray(
-            phase_randomised_fsc(half1, half2, masks[name], from_shell, jax.random.key(seed))
+        randomised = np.mean(
+            [
+                phase_randomised_fsc(
+                    half1, half2, masks[name], from_shell, key, as_stored=as_stored
+                )
+                for key in keys
+            ],
+            axis=0,
         )
         values = corrected_fsc(curves[name].values, randomised, from_shell)
         notch = notch_shells(randomised, from_shell)

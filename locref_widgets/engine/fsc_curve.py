@@ -63,13 +63,15 @@ class FSCCurve:
 
 
 def fourier_shell_correlation(
-    map1: Float[AnyArray, "z y x"], map2: Float[AnyArray, "z y x"]
+    map1: Float[AnyArray, "z y x"], map2: Float[AnyArray, "z y x"], *, as_stored: bool = False
 ) -> Float[Array, " shells"]:
     """Correlation of the Fourier coefficients of two cubic maps in the shells 0 .. N//2.
 
     ``sum Re(F1 conj(F2)) / sqrt(sum |F1|^2 sum |F2|^2)``; 0 in a shell where a map has no power.
+    ``as_stored`` weighs the plane kx = 0 as RELION does (``shells.shell_sum``). As the plane holds
+    1/(2k) of shell k, that moves the shell by about 1/sqrt(2k) of its standard error.
     """
-    cross, power1, power2 = shell_sum(_products(map1, map2))
+    cross, power1, power2 = shell_sum(_products(map1, map2), as_stored=as_stored)
     scale = jnp.sqrt(power1) * jnp.sqrt(power2)  # not sqrt(p1 p2): that product can overflow
     return jnp.where(scale > 0, cross / jnp.where(scale > 0, scale, 1.0), 0.0)
 
@@ -88,12 +90,14 @@ def compute_fsc_curve(
     map2: Float[AnyArray, "z y x"],
     voxel_size_angstrom: float,
     mask: Float[AnyArray, "z y x"] | None = None,
+    *,
+    as_stored: bool = False,
 ) -> FSCCurve:
     """FSC of two cubic maps, multiplied by ``mask`` first where one is given."""
     if mask is not None:
         mask = jnp.asarray(mask)
         map1, map2 = map1 * mask, map2 * mask
-    values = fourier_shell_correlation(jnp.asarray(map1), jnp.asarray(map2))
+    values = fourier_shell_correlation(jnp.asarray(map1), jnp.asarray(map2), as_stored=as_stored)
     return make_curve(values, map1.shape[-1], voxel_size_angstrom)
 
 

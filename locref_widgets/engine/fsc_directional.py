@@ -22,6 +22,9 @@ N_DIRECTIONS = 256
 ANISOTROPIC_CFAR = 0.5
 """cryoSPARC's guide: below this the map suffers from preferred orientations."""
 
+_STANDARD_ERRORS = 4.0
+"""The smallest of 256 areas, some 30 of them independent, is 2 errors low by chance."""
+
 _BLOCK = 1 << 15
 _FEWEST = 6
 """A cone with fewer coefficients of a shell takes the whole shell's value (the first two or three
@@ -41,13 +44,16 @@ class DirectionalFSC:
     frequency_per_angstrom
         Of the shells.
     threshold
-        At which a cone's curve ends, for its resolution and its area.
+        At which a cone's curve ends, for its resolution.
+    area_error
+        Standard error of one cone's area in 1/Å that chance alone gives.
     """
 
     directions: Float[np.ndarray, "directions 3"]
     curves: Float[np.ndarray, "directions shells"]
     frequency_per_angstrom: Float[np.ndarray, " shells"]
     threshold: float = 0.143
+    area_error: float = 0.0
 
     @property
     def mean(self) -> FSCCurve:
@@ -66,16 +72,31 @@ class DirectionalFSC:
 
     @property
     def resolutions_angstrom(self) -> Float[np.ndarray, " directions"]:
-        """First crossing of the threshold in each direction."""
-        return np.array([curve.resolution_angstrom(self.threshold) for curve in self._each()])
+        """First crossing of the threshold in each direction, of the mean over three shells.
+
+        A cone holds 6 % of a shell, and fewer independent values the smaller a mask is; one shell
+        by chance below the threshold is not the end.
+        """
+        inner = self.curves[:, 1:]
+        padded = np.pad(inner, ((0, 0), (1, 1)), mode="edge")
+        smooth = (padded[:, :-2] + inner + padded[:, 2:]) / 3.0
+        curves = np.concatenate([self.curves[:, :1], smooth], axis=1)
+        return np.array(
+            [
+                FSCCurve(self.frequency_per_angstrom, values).resolution_angstrom(self.threshold)
+                for values in curves
+            ]
+        )
 
     @property
     def areas(self) -> Float[np.ndarray, " directions"]:
-        """Area under each cone's curve from shell 1 up to where it first ends, in 1/Å."""
+        """Area under each cone's whole curve from shell 1 to Nyquist, in 1/Å; 0 at least.
+
+        Noise beyond the end of a curve has no sign and cancels, whereas an area that ended at the
+        first crossing would be short wherever noise crosses early.
+        """
         spacing = self.frequency_per_angstrom[1]
-        counted = self.curves[:, 1:] >= self.threshold
-        before_end = np.logical_and.accumulate(counted, axis=1)
-        return np.sum(np.where(before_end, self.curves[:, 1:], 0.0), axis=1) * spacing
+        return np.maximum(np.sum(self.curves[:, 1:], axis=1) * spacing, 0.0)
 
     @property
     def area_ratio(self) -> float:
@@ -84,12 +105,16 @@ class DirectionalFSC:
         return float(areas.min() / areas.max()) if areas.max() > 0 else 0.0
 
     @property
+    def is_anisotropic(self) -> bool:
+        """Whether the ratio is under 0.5, and the smallest area is that small beyond chance."""
+        areas = self.areas
+        beyond = areas.mean() - areas.min() > _STANDARD_ERRORS * self.area_error
+        return self.area_ratio < ANISOTROPIC_CFAR and bool(beyond)
+
+    @property
     def worst_direction(self) -> Float[np.ndarray, "3"]:
         """The direction of the smallest area: where Fourier space is emptiest."""
         return self.directions[int(np.argmin(self.areas))]
-
-    def _each(self) -> list[FSCCurve]:
-        return [FSCCurve(self.frequency_per_angstrom, values) for values in self.curves]
 
 
 def fibonacci_directions(n: int) -> Float[np.ndarray, "n 3"]:
@@ -144,7 +169,26 @@ def directional_fsc(
     told = (count >= _FEWEST) & (scale > 0)
     values = np.where(told, cross / np.where(scale > 0, scale, 1.0), everywhere[:, None])
     curve = make_curve(everywhere, box_px, voxel_size_angstrom)
-    return DirectionalFSC(directions, values.T, curve.frequency_per_angstrom, threshold)
+    error = _area_error(everywhere, count.mean(axis=1), mask) * curve.frequency_per_angstrom[1]
+    return DirectionalFSC(directions, values.T, curve.frequency_per_angstrom, threshold, error)
+
+
+def _area_error(
+    fsc: Float[np.ndarray, " shells"],
+    count: Float[np.ndarray, " shells"],
+    mask: Float[AnyArray, "z y x"] | None,
+) -> float:
+    """Standard error of the sum of a cone's shells from 1 on.
+
+    A correlation of n independent pairs of complex numbers has the error (1 - FSC^2) / sqrt(2 n);
+    a cone's shell has count / 2 pairs, of which a mask m leaves (sum m^2)^2 / (N^3 sum m^4).
+    """
+    share = 1.0
+    if mask is not None:
+        squared = np.asarray(mask, dtype=np.float64) ** 2
+        share = squared.sum() ** 2 / max(squared.size * np.sum(squared**2), 1e-30)
+    variance = (1.0 - np.clip(fsc, -1.0, 1.0) ** 2) ** 2 / np.maximum(count * share, 1.0)
+    return float(np.sqrt(variance[1:].sum()))
 
 
 def _sorted_products(

@@ -19,6 +19,9 @@ _RUN = 3
 _RANDOMISED_AT_RESOLUTION = 0.1
 """RELION warns of a randomised curve above this at the resolution it quotes."""
 
+_FIRST_SHELLS = 3
+"""With phases random from there on, nothing of the particle's shape is left for a mask to cut."""
+
 _RISE = 0.1
 """A curve that, having ended, comes back this far above the threshold is told of."""
 
@@ -32,7 +35,8 @@ def fsc_warnings(curves: dict[str, FSCCurve]) -> list[str]:
       by more than 0.05 and by more than three standard errors, from the end of the notch to the
       masked curve's 0.143 resolution. The standard error is that of the randomised curve, told
       from its own scatter (``chance_of_shells``);
-    - the randomised curve is above 0.1 at the corrected resolution (RELION's limit).
+    - the randomised curve is above 0.1 at the corrected resolution (RELION's limit);
+    - phases are random from one of the first three shells on, so that the correction sees nothing.
 
     And for the curve that a resolution is quoted from: it never falls below 0.143, or it comes back
     well above it.
@@ -41,6 +45,7 @@ def fsc_warnings(curves: dict[str, FSCCurve]) -> list[str]:
     names = [name for name in curves if f"{name} corrected" in curves]
     for name in names:
         randomised, corrected = curves[f"{name} randomised"], curves[f"{name} corrected"]
+        warnings += _random_from_the_start(name, randomised)
         warnings += _too_tight(name, curves[name], randomised, corrected)
         warnings += _high_randomised(name, randomised, corrected)
     quoted = [f"{name} corrected" for name in names] or list(curves)[:1]
@@ -82,14 +87,25 @@ def _too_tight(name: str, masked: FSCCurve, randomised: FSCCurve, corrected: FSC
         return []
     at = 1.0 / masked.frequency_per_angstrom[start + 1 + worst]
     fallen = corrected.resolution_angstrom(THRESHOLD)
-    return [
-        (
-            f"the {_mask(name)} is too tight: its curve is above the corrected one by "
-            f"{mean[worst]:.2f} at {at:.1f} Å ({limit[worst]:.2f} would be the most to pass), and the "
-            f"resolution of {resolution:.2f} Å is {fallen:.2f} Å corrected. Quote the corrected one, "
-            "and make the mask wider or its edge softer."
-        )
-    ]
+    text = (
+        f"the {_mask(name)} is too tight: its curve is above the corrected one by "
+        f"{mean[worst]:.2f} at {at:.1f} Å (up to {limit[worst]:.2f} would pass), and the "
+        f"resolution of {resolution:.2f} Å is {fallen:.2f} Å corrected. Quote the corrected one, "
+        "and make the mask wider or its edge softer."
+    )
+    return [text]
+
+
+def _random_from_the_start(name: str, randomised: FSCCurve) -> list[str]:
+    first = randomised.notch[0]
+    if not 0 < first <= _FIRST_SHELLS:
+        return []
+    text = (
+        f"the phases are random from {1.0 / randomised.frequency_per_angstrom[first]:.3g} Å on, "
+        f"for the unmasked FSC is low already there: the correction of the {_mask(name)} says "
+        "little. The box is mostly noise, or the half-maps lie apart or were filtered."
+    )
+    return [text]
 
 
 def _high_randomised(name: str, randomised: FSCCurve, corrected: FSCCurve) -> list[str]:
@@ -102,25 +118,23 @@ def _high_randomised(name: str, randomised: FSCCurve, corrected: FSCCurve) -> li
     value = float(np.mean(randomised.values[near]))
     if not value > _RANDOMISED_AT_RESOLUTION:
         return []
-    return [
-        (
-            f"the randomised curve of the {_mask(name)} is {value:.2f} at the corrected resolution of "
-            f"{resolution:.2f} Å, where it should be near 0: the mask alone makes the half-maps look "
-            "alike there. Use a wider mask with a softer edge."
-        )
-    ]
+    text = (
+        f"the randomised curve of the {_mask(name)} is {value:.2f} at the corrected resolution of "
+        f"{resolution:.2f} Å, where it should be near 0: the mask alone makes the half-maps look "
+        "alike there. Use a wider mask with a softer edge."
+    )
+    return [text]
 
 
 def _odd_end(name: str, curve: FSCCurve) -> list[str]:
     if not curve.falls_below(THRESHOLD):
         nyquist = 1.0 / curve.frequency_per_angstrom[-1]
-        return [
-            (
-                f"the curve {name!r} never falls below {THRESHOLD:g}: the resolution is limited by the "
-                f"voxels (Nyquist, {nyquist:.2f} Å). Use smaller pixels, and check that the half-maps "
-                "are unfiltered and of different particles."
-            )
-        ]
+        text = (
+            f"the curve {name!r} never falls below {THRESHOLD:g}: the resolution is limited by "
+            f"the voxels (Nyquist, {nyquist:.2f} Å). Use smaller pixels, and check that the "
+            "half-maps are unfiltered and of different particles."
+        )
+        return [text]
     resolution = curve.resolution_angstrom(THRESHOLD)
     beyond = curve.frequency_per_angstrom > 1.0 / resolution
     values = curve.values[beyond].astype(np.float64)
@@ -131,13 +145,12 @@ def _odd_end(name: str, curve: FSCCurve) -> list[str]:
     if not mean[highest] > THRESHOLD + _RISE:
         return []
     at = 1.0 / curve.frequency_per_angstrom[beyond][highest + 1]
-    return [
-        (
-            f"the curve {name!r} ends at {resolution:.2f} Å but rises again to {mean[highest]:.2f} at "
-            f"{at:.2f} Å. Half-sets that share particles, or maps that were filtered, masked or "
-            "interpolated, look like this."
-        )
-    ]
+    text = (
+        f"the curve {name!r} ends at {resolution:.2f} Å but rises again to {mean[highest]:.2f} at "
+        f"{at:.2f} Å. Half-sets that share particles, or maps that were filtered, masked or "
+        "interpolated, look like this."
+    )
+    return [text]
 
 
 def _mask(name: str) -> str:

@@ -3,8 +3,9 @@
 Within a narrow band of frequencies the FSC of windowed maps is the correlation of the band-passed
 maps averaged over the window, so all voxels are done at once by filtering (the "blocres" idea,
 Cardone, Heymann and Steven 2013, J. Struct. Biol. 184, 226-236, without a loop over voxels). The
-window grows with the wavelength of the band, so that each band is judged from about as many
-independent values. Cost is eight transforms a band, memory a few volumes.
+window grows with the wavelength of the band, so that fine bands are judged from about as many
+independent values each, up to a size that still lies within a domain. Cost is eight transforms a
+band, memory a few volumes.
 """
 
 from functools import partial
@@ -25,7 +26,11 @@ WINDOW_WAVELENGTHS = 1.5
 width of 0.15 there are (4 pi)^(3/2) 4 pi 0.15 1.5^3 = 283 independent values in a window, and
 independent noise correlates within +-0.06."""
 
-LOWEST_ANGSTROM = 40.0
+WINDOW_LARGEST_ANGSTROM = 15.0
+"""The window's standard deviation grows no further. Coarse bands have few values in it, but far
+more signal than noise; a larger window would see the solvent around a domain."""
+
+LOWEST_ANGSTROM = 30.0
 """Worst resolution told. Coarser bands hold too few coefficients, and see the particle's shape."""
 
 _RELATIVE_WIDTH = 0.15
@@ -56,6 +61,7 @@ def local_resolution(
     *,
     threshold: float = THRESHOLD,
     window_wavelengths: float = WINDOW_WAVELENGTHS,
+    window_largest_angstrom: float = WINDOW_LARGEST_ANGSTROM,
     lowest_angstrom: float = LOWEST_ANGSTROM,
 ) -> Float[np.ndarray, "z y x"]:
     """Resolution in Å at every voxel of two unfiltered half-maps.
@@ -67,7 +73,9 @@ def local_resolution(
     Parameters
     ----------
     window_wavelengths
-        Standard deviation of the Gaussian window, in wavelengths.
+        Standard deviation of the Gaussian window, in wavelengths of the band.
+    window_largest_angstrom
+        It is no larger than this.
     lowest_angstrom
         Coarsest resolution looked at; no coarser than half the box.
     """
@@ -78,9 +86,11 @@ def local_resolution(
     reached = jnp.full(half1.shape, centres[0], jnp.float32)
     before = jnp.ones(half1.shape, jnp.float32)
     previous = centres[0]
+    largest_px = window_largest_angstrom / voxel_size_angstrom
     for centre in centres:
+        sigma_px = min(window_wavelengths * box_px / centre, largest_px)
         now = _local_correlation(
-            *spectra, float(centre), _band_width(centre), window_wavelengths, box_px=box_px
+            *spectra, float(centre), _band_width(centre), float(sigma_px), box_px=box_px
         )
         reached, alive = _follow(reached, alive, before, now, previous, float(centre), threshold)
         before, previous = now, float(centre)
@@ -93,7 +103,7 @@ def _local_correlation(
     spectrum2: Float[Array, "z y half"] | AnyArray,
     centre_px: Scalar,
     width_px: Scalar,
-    window_wavelengths: Scalar,
+    sigma_px: Scalar,
     *,
     box_px: int,
 ) -> Float[Array, "z y x"]:
@@ -106,7 +116,6 @@ def _local_correlation(
     away = jnp.clip(jnp.abs(radius - centre_px) / width_px, 0.0, 1.0)
     band = 0.5 + 0.5 * jnp.cos(jnp.pi * away)
     map1, map2 = (jnp.fft.irfftn(spectrum * band, s=shape) for spectrum in (spectrum1, spectrum2))
-    sigma_px = window_wavelengths * box_px / centre_px
     window = jnp.exp(-2.0 * (jnp.pi * radius * sigma_px / box_px) ** 2)
 
     def averaged(values: Float[Array, "z y x"]) -> Float[Array, "z y x"]:

@@ -50,6 +50,8 @@ def phase_randomised_fsc(
     mask: Float[AnyArray, "z y x"],
     from_shell: int,
     key: PRNGKeyArray,
+    *,
+    as_stored: bool = False,
 ) -> Float[Array, " shells"]:
     """FSC that the mask alone gives: phases random from ``from_shell`` on, then masked.
 
@@ -60,6 +62,7 @@ def phase_randomised_fsc(
     return fourier_shell_correlation(
         randomise_phases(jnp.asarray(half1), from_shell, key1) * mask,
         randomise_phases(jnp.asarray(half2), from_shell, key2) * mask,
+        as_stored=as_stored,
     )
 
 

@@ -52,6 +52,7 @@ def postprocess(
     fsc_curve: FSCCurve,
     *,
     bfactor_angstrom2: float | None = None,
+    lowpass_angstrom: float | None = None,
     low_angstrom: float = LOW_ANGSTROM,
     high_angstrom: float | None = None,
 ) -> PostProcessed:
@@ -60,10 +61,12 @@ def postprocess(
     Parameters
     ----------
     fsc_curve
-        The corrected curve, on the maps' own shells. Its 0.143 resolution is that of the low-pass.
+        The corrected curve, on the maps' own shells.
     bfactor_angstrom2
         To apply; None reads it from the Guinier plot, and applies none where the plot has fewer
         than three shells between ``low_angstrom`` and the resolution, for then it tells none.
+    lowpass_angstrom
+        Resolution of the low-pass; the curve's 0.143 resolution when None.
     low_angstrom, high_angstrom
         Limits of the fit. None as the finer one goes on to where the FSC ends, as RELION does.
     """
@@ -79,7 +82,7 @@ def postprocess(
         -0.25 * bfactor_angstrom2 * s_squared
     )
     sharpened = apply_shell_filter(average, jnp.asarray(response, dtype=jnp.float32))
-    resolution = fsc_curve.resolution_angstrom()
+    resolution = lowpass_angstrom or fsc_curve.resolution_angstrom()
     filtered = lowpass_cosine(sharpened, voxel_size_angstrom, resolution, _EDGE_SHELLS)
     return PostProcessed(
         np.asarray(filtered, dtype=np.float32), float(bfactor_angstrom2), resolution, guinier

@@ -9,7 +9,6 @@ from locref_widgets.figures.run_data import Curve
 from locref_widgets.figures.theme import (
     BLUE,
     GREEN,
-    GRID,
     GREY,
     INK,
     MUTED,
@@ -89,12 +88,12 @@ def plot_fsc(
             color=MUTED,
         )
     if randomised_from_per_angstrom is not None:
-        axes.axvline(randomised_from_per_angstrom, color=GRID, linewidth=1.2, zorder=1)
+        axes.axvline(randomised_from_per_angstrom, color=MUTED, linewidth=0.8, zorder=1)
         axes.annotate(
-            "phases random from here",
-            (randomised_from_per_angstrom, 0.0),
+            f"phases random from {1 / randomised_from_per_angstrom:.3g} Å",
+            (randomised_from_per_angstrom, 1.0),
             xycoords=("data", "axes fraction"),
-            xytext=(5, 6),
+            xytext=(-3, 3),
             textcoords="offset points",
             fontsize=10.5,
             color=MUTED,

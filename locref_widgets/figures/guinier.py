@@ -1,6 +1,7 @@
 """The Guinier plot: how the amplitudes fall, and the line that tells the B-factor."""
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter
 
@@ -42,7 +43,7 @@ def plot_guinier(guinier: GuinierPlot) -> Figure:
         linewidth=2.0,
         linestyle=(0, (6, 2)),
         zorder=4,
-        label=f"fit: B = {guinier.bfactor_angstrom2:.0f} Å²",
+        label=f"fit: B = {guinier.bfactor_angstrom2:.0f} Å²".replace("-", "−"),
     )
     # The first shells hold the particle's shape, far above all that matters here.
     shown = guinier.fitted | (x >= 0.25 * ends[0])
@@ -64,7 +65,7 @@ def plot_guinier(guinier: GuinierPlot) -> Figure:
     return figure
 
 
-def _angstrom_above(axes, highest: float) -> None:
+def _angstrom_above(axes: Axes, highest: float) -> None:
     above = axes.secondary_xaxis("top")
     above.spines["top"].set_visible(False)
     positions: list[float] = []

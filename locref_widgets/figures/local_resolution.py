@@ -3,6 +3,8 @@
 import numpy as np
 from jaxtyping import Float
 from matplotlib.axes import Axes
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 
 from locref_widgets.figures.slices import draw_scale_bar, mask_centre, mask_window
@@ -20,7 +22,10 @@ def plot_local_resolution(
     mask: Float[np.ndarray, "z y x"],
     voxel_size_angstrom: float,
 ) -> Figure:
-    """Draw three slices of the map, coloured by local resolution inside the mask; a histogram."""
+    """Draw three slices of the map, coloured by local resolution inside the mask; a histogram.
+
+    ``volume`` is drawn as it is: low-passed to its resolution it shows the particle.
+    """
     inside = local_resolution_angstrom[mask >= 0.5]
     if not inside.size:
         inside = local_resolution_angstrom.ravel()
@@ -30,17 +35,16 @@ def plot_local_resolution(
     figure = new_figure(1080, 640)
     grid = figure.add_gridspec(2, 3, height_ratios=(1.7, 1.0))
     slices = [figure.add_subplot(grid[0, column]) for column in range(3)]
-    shown = None
     for axes, view in zip(slices, _VIEWS, strict=True):
-        shown = _draw_slice(
-            axes, local_resolution_angstrom, volume, mask, view, centre, (low, high)
-        )
+        _draw_slice(axes, local_resolution_angstrom, volume, mask, view, centre, (low, high))
         axes.set_xlim(first[view[0]] - 0.5, last[view[0]] - 0.5)
         axes.set_ylim(first[view[1]] - 0.5, last[view[1]] - 0.5)
         title = f"{_NAMES[view[0]]}{_NAMES[view[1]]} plane, {_NAMES[view[2]]} = {centre[view[2]]}"
         axes.set_title(f"{title} voxels", color=MUTED, fontsize=13, pad=8)
     draw_scale_bar(slices[0], voxel_size_angstrom)
-    bar = figure.colorbar(shown, ax=slices, pad=0.015, aspect=24)
+    bar = figure.colorbar(
+        ScalarMappable(Normalize(low, high), _COLOURS), ax=slices, pad=0.015, aspect=24
+    )
     bar.outline.set_visible(False)  # pyright: ignore[reportCallIssue]
     bar.ax.tick_params(colors=MUTED, labelsize=11, length=3)
     bar.ax.invert_yaxis()  # the better resolution above
@@ -57,14 +61,14 @@ def _draw_slice(
     view: tuple[int, int, int],
     centre: np.ndarray,
     limits: tuple[float, float],
-):
+) -> None:
     cut = view[2]
     density, where, colours = (
         np.take(values, centre[cut], axis=2 - cut) for values in (volume, mask, local)
     )
     dark, light = np.percentile(volume[mask >= 0.5] if (mask >= 0.5).any() else volume, [3, 99.5])
     axes.imshow(density, cmap="gray", origin="lower", vmin=dark, vmax=light)
-    shown = axes.imshow(
+    axes.imshow(
         np.ma.masked_where(where < 0.5, colours),
         cmap=_COLOURS,
         origin="lower",
@@ -77,7 +81,6 @@ def _draw_slice(
     axes.set_yticks([])
     for spine in axes.spines.values():
         spine.set_visible(False)
-    return shown
 
 
 def _draw_histogram(

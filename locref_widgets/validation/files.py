@@ -11,6 +11,7 @@ from locref_widgets.figures.guinier import plot_guinier
 from locref_widgets.figures.local_resolution import plot_local_resolution
 from locref_widgets.figures.png import write_png
 from locref_widgets.figures.run_data import Curve
+from locref_widgets.figures.slices import lowpass
 from locref_widgets.io.fsc_files import (
     write_fsc_json,
     write_fsc_star,
@@ -101,7 +102,7 @@ def _write_figures(folder: Path, results: HalfMapResults) -> None:
     if results.local_resolution_angstrom is not None:
         figures["local_resolution.png"] = plot_local_resolution(
             results.local_resolution_angstrom,
-            results.average,
+            lowpass(results.average, results.voxel_size_angstrom, results.resolution_angstrom),
             results.quoted_mask,
             results.voxel_size_angstrom,
         )

@@ -22,6 +22,8 @@ from locref_widgets.validation.half_maps import check_half_maps
 
 USER_MASK = "user mask"
 TIGHT = "tight"
+RANDOMISATIONS = 4
+"""Draws of random phases whose mean is the randomised curve: half the scatter of one."""
 
 
 @dataclass(frozen=True)
@@ -122,11 +124,20 @@ def measure(
             mask, average, resolution_angstrom=made.resolution_angstrom, selects_part=False
         )
     own = USER_MASK if mask is not None else TIGHT
-    curves = fsc_curves(first, second, voxel, masks, corrected=(TIGHT, USER_MASK), seed=seed)
+    curves = fsc_curves(
+        first,
+        second,
+        voxel,
+        masks,
+        corrected=(TIGHT, USER_MASK),
+        seed=seed,
+        randomisations=RANDOMISATIONS,
+        as_stored=True,  # the very numbers that relion_postprocess gives
+    )
     quoted = f"{own} corrected"
     warnings += fsc_warnings(curves)
     cones = directional_fsc(first, second, voxel, masks[own]) if directional else None
-    if cones is not None and cones.area_ratio < ANISOTROPIC_CFAR:
+    if cones is not None and cones.is_anisotropic:
         warnings.append(_anisotropy_warning(cones))
     sharpened = None
     if sharpen or bfactor_angstrom2 is not None:

@@ -318,6 +318,8 @@ def test_curves_equal_relion_postprocess(tmp_path: Path, rng, program):
     # The file has 6 decimals, the maps are float32: the same sums give the same numbers.
     np.testing.assert_allclose(relion_fsc(*halves), unmasked, atol=1e-5)
     np.testing.assert_allclose(relion_fsc(*(half * mask for half in halves)), masked, atol=1e-5)
+    as_stored = fsc.fourier_shell_correlation(*halves, as_stored=True)
+    np.testing.assert_allclose(as_stored, unmasked, atol=1e-5)
     # With the plane kx = 0 counted right our curve differs by that plane's sampling error, which
     # is largest in the first shells, of a few dozen coefficients.
     assert np.abs(curves["no mask"].values - unmasked).max() < 0.005
