@@ -102,7 +102,7 @@ def _write_figures(folder: Path, results: HalfMapResults) -> None:
     if results.local_resolution_angstrom is not None:
         figures["local_resolution.png"] = plot_local_resolution(
             results.local_resolution_angstrom,
-            lowpass(results.average, results.voxel_size_angstrom, results.resolution_angstrom),
+            lowpass(results.average, results.voxel_size_angstrom, quoted.resolution_angstrom(0.5)),
             results.quoted_mask,
             results.voxel_size_angstrom,
         )

@@ -34,8 +34,8 @@ def cut_off(volume: np.ndarray, resolution: float) -> np.ndarray:
 
 
 @pytest.fixture(scope="module")
-def two_regions() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Half-maps of 5 Å at x < 0 and 9 Å at x > 0 in a ball, and x in voxels."""
+def two_regions() -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Half-maps of 5 Å at x < 0 and 9 Å at x > 0 in a ball, x in voxels, and the result."""
     rng = np.random.default_rng(3)
     box = 96
     x = np.arange(box) - box // 2
@@ -45,12 +45,16 @@ def two_regions() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     first, second = (
         (signal + 0.15 * rng.normal(size=signal.shape)).astype(np.float32) for _ in range(2)
     )
-    return first, second, np.broadcast_to(x, signal.shape) + 0.0 * distance
+    return (
+        first,
+        second,
+        np.broadcast_to(x, signal.shape),
+        local_resolution(first, second, VOXEL),
+    )
 
 
 def test_two_regions_have_their_own_resolutions(two_regions) -> None:
-    first, second, x = two_regions
-    result = local_resolution(first, second, VOXEL)
+    _, _, x, result = two_regions
     y = x.transpose(0, 2, 1)
     z = x.transpose(2, 1, 0)
     middle = (np.abs(y) < 18) & (np.abs(z) < 18)
@@ -66,32 +70,32 @@ def test_two_regions_have_their_own_resolutions(two_regions) -> None:
 
 def test_correlation_in_a_window_is_the_brute_force_sum(two_regions) -> None:
     """The resolution at a voxel, from band-passed maps summed under the window in float64."""
-    first, second, _ = two_regions
+    first, second, _, result = two_regions
     box = first.shape[0]
-    result = local_resolution(first, second, VOXEL)
     centres = band_centres(box, VOXEL)
-    for voxel in ((48, 48, 30), (48, 40, 62)):
-        values = np.ones(len(centres))
-        for number, centre in enumerate(centres):
-            width = max(0.15 * centre, 2.0)
-            away = np.clip(np.abs(radius(box) - centre) / width, 0, 1)
-            maps = [filtered(half, 0.5 + 0.5 * np.cos(np.pi * away)) for half in (first, second)]
-            sigma = min(1.5 * box / centre, 15.0 / VOXEL)
+    voxels = ((48, 48, 30), (48, 40, 62))
+    values = np.ones((len(voxels), len(centres)))
+    for number, centre in enumerate(centres):
+        away = np.clip(np.abs(radius(box) - centre) / max(0.15 * centre, 2.0), 0, 1)
+        one, two = (filtered(half, 0.5 + 0.5 * np.cos(np.pi * away)) for half in (first, second))
+        sigma = min(1.5 * box / centre, 15.0 / VOXEL)
+        for row, voxel in enumerate(voxels):
             axes = []
             for at in voxel:
                 apart = (np.arange(box) - at + box // 2) % box - box // 2
                 copies = [apart + turn * box for turn in (-1, 0, 1)]  # the transform is periodic
                 axes.append(sum(np.exp(-(c**2) / (2 * sigma**2)) for c in copies))
-            window = axes[0][:, None, None] * axes[1][:, None] * axes[2]
-            cross, one, two = (
-                np.sum(window * a * b) for a, b in (maps, (maps[0],) * 2, (maps[1],) * 2)
+            cross, power1, power2 = (
+                np.einsum("zyx,z,y,x", product, *axes) for product in (one * two, one**2, two**2)
             )
-            values[number] = cross / np.sqrt(one * two)
-            if values[number] < 0.5:
-                break
-        assert number > 0
-        part = (values[number - 1] - 0.5) / (values[number - 1] - values[number])
-        reached = centres[number - 1] + part * (centres[number] - centres[number - 1])
+            values[row, number] = cross / np.sqrt(power1 * power2)
+        if (values[:, : number + 1] < 0.5).any(axis=1).all():
+            break
+    for curve, voxel in zip(values, voxels, strict=True):
+        end = int(np.argmax(curve < 0.5))
+        assert end > 0
+        part = (curve[end - 1] - 0.5) / (curve[end - 1] - curve[end])
+        reached = centres[end - 1] + part * (centres[end] - centres[end - 1])
         assert result[voxel] == pytest.approx(box * VOXEL / reached, rel=2e-3)
 
 
@@ -108,8 +112,7 @@ def test_noise_has_the_lowest_resolution_and_equal_maps_nyquist(rng) -> None:
 
 
 def test_a_lower_threshold_gives_finer_resolutions(two_regions) -> None:
-    first, second, _ = two_regions
-    strict = local_resolution(first, second, VOXEL)
+    first, second, _, strict = two_regions
     lenient = local_resolution(first, second, VOXEL, threshold=0.143)
     assert np.mean(lenient <= strict + 1e-4) == 1.0
     assert np.median(lenient) < np.median(strict)
