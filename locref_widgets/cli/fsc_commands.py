@@ -23,6 +23,15 @@ def fsc(
         Path | None,
         typer.Option(metavar="MAP", help="Map to compare the average of the half-maps with."),
     ] = None,
+    compare: Annotated[
+        list[Path] | None,
+        typer.Option(
+            metavar="FILE",
+            help="FSC curves of another program to draw beside: EMDB's .xml, RELION's .star or "
+            ".dat, cryoSPARC's .txt or .csv, our .json. May be given more than once.",
+            show_default=False,
+        ),
+    ] = None,
     sharpen: Annotated[
         bool, typer.Option("--sharpen", help="Write map_sharpened.mrc.", show_default=False)
     ] = False,
@@ -42,6 +51,7 @@ def fsc(
     as_json: Json = False,
 ) -> None:
     """Measure the resolution of two half-maps: FSC curves, masks, files for EMDB and RELION."""
+    from locref_widgets.io.fsc_readers import read_curves_to_compare
     from locref_widgets.io.mrc import read_map
     from locref_widgets.runs.process_setup import prepare_process
     from locref_widgets.validation.files import check_out, write_results
@@ -57,6 +67,9 @@ def fsc(
         second,
         None if mask is None else read_map(mask),
         against=None if against is None else read_map(against),
+        compared=read_curves_to_compare(
+            compare or [], box_angstrom=first.box_px * first.voxel_size_angstrom
+        ),
         directional=directional,
         sharpen=sharpen,
         bfactor_angstrom2=bfactor,

@@ -1,5 +1,7 @@
 """FSC curves against frequency, read off in Å."""
 
+from itertools import cycle
+
 import numpy as np
 from matplotlib.axis import Axis
 from matplotlib.figure import Figure
@@ -40,6 +42,14 @@ _STYLES = {
     "no mask": (GREY, (0, (3, 2)), 1.7),
     BEFORE: (INK, (0, (4, 3)), 1.3),
 }
+# For curves of other names, in their order.
+_MORE_STYLES = (
+    (ORANGE, (0, (6, 2)), 1.9),
+    (PURPLE, (0, (7, 2, 1.5, 2)), 1.9),
+    (SKY, (0, (3, 2)), 1.9),
+    (INK, (0, (9, 2, 1.5, 2, 1.5, 2)), 1.4),
+    (MUTED, "-", 1.4),
+)
 _NICE_ANGSTROM = (100, 50, 30, 20, 15, 12, 10, 8, 7, 6, 5, 4.5, 4, 3.5, 3, 2.5, 2.2, 2, 1.8, 1.5)
 
 
@@ -60,9 +70,11 @@ def plot_fsc(
     style_axes(axes, xlabel="resolution (Å)", ylabel="Fourier shell correlation", grid="y")
     drawn = dict(curves) if before is None else {**curves, BEFORE: before}
     highest = 0.0
+    others = [name for name in drawn if name not in _STYLES]
+    styles = _STYLES | dict(zip(others, cycle(_MORE_STYLES), strict=False))
     for name in sorted(drawn, key=_rank):
         curve = drawn[name]
-        colour, dash, width = _STYLES.get(name, (MUTED, "-", 1.4))
+        colour, dash, width = styles[name]
         resolution = curve.resolution_angstrom
         quoted = f"{resolution:.2f} Å" if resolution and not name.endswith("randomised") else ""
         axes.plot(

@@ -161,6 +161,8 @@ def write_fsc_text(path: str | Path, curves: dict[str, FSCCurve]) -> None:
     Column ``wave_number`` is the shell, a resolution of box x voxel size / shell. The tight mask
     is the user's where there is one. ``fsc_noisesub_raw`` is the randomised curve,
     ``fsc_noisesub_true`` the correction in every shell, ``fsc_noisesub`` the corrected curve.
+
+    Raises ValueError when none of the curves has a column in cryoSPARC.
     """
     mask = quoted_mask(curves)
     told = dict(curves)
@@ -173,6 +175,8 @@ def write_fsc_text(path: str | Path, curves: dict[str, FSCCurve]) -> None:
         for label, pattern in _CRYOSPARC_COLUMNS.items()
         if (name := pattern.format(mask=mask)) in told
     }
+    if not columns:
+        raise ValueError(f"none of {sorted(curves)} is among cryoSPARC's curves")
     lines = ["\t".join(["wave_number", *columns])]
     for shell in range(len(next(iter(columns.values())).values)):
         values = [f"{float(curve.values[shell]):.6f}" for curve in columns.values()]

@@ -8,7 +8,7 @@ import math
 import os
 import re
 import xml.etree.ElementTree as ET
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import gemmi
@@ -79,6 +79,21 @@ def read_fsc(
     if not curves:
         raise InputError(f"{path}: no FSC curve is in it.")
     return curves
+
+
+def read_curves_to_compare(
+    paths: Sequence[str | os.PathLike[str]], *, box_angstrom: float | None = None
+) -> dict[str, FSCCurve]:
+    """Read the curves of several files, each named by its file and what it is called there.
+
+    Randomised curves are left out: they have no resolution to compare. Raises as `read_fsc`.
+    """
+    return {
+        f"{Path(path).name}: {name}": curve
+        for path in paths
+        for name, curve in read_fsc(path, box_angstrom=box_angstrom).items()
+        if not name.endswith("randomised")
+    }
 
 
 def _read_text(path: Path) -> str:

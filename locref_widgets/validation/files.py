@@ -95,6 +95,9 @@ def _write_figures(folder: Path, results: HalfMapResults) -> None:
     if results.against:
         write_fsc_json(folder / "fsc_against.json", results.against)
         figures["fsc_against.png"] = plot_fsc(_drawn(results.against, threshold=0.5))
+    if results.compared:
+        shown = {results.quoted: quoted, **results.compared}
+        figures["fsc_compared.png"] = plot_fsc(_drawn(shown))
     if results.directional is not None:
         figures["fsc_directional.png"] = plot_directional_fsc(results.directional)
     if results.sharpened is not None and results.sharpened.guinier is not None:

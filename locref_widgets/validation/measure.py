@@ -46,6 +46,8 @@ class HalfMapResults:
         Mean of the half-maps, unfiltered.
     against
         FSC of the average with the map given for comparison, by mask; empty without one.
+    compared
+        Curves of other programs, given to be drawn beside the quoted one.
     directional, sharpened, local_resolution_angstrom
         None when not asked for.
     warnings
@@ -58,6 +60,7 @@ class HalfMapResults:
     quoted: str
     average: Float[np.ndarray, "z y x"]
     against: dict[str, FSCCurve] = field(default_factory=dict)
+    compared: dict[str, FSCCurve] = field(default_factory=dict)
     directional: DirectionalFSC | None = None
     sharpened: PostProcessed | None = None
     local_resolution_angstrom: Float[np.ndarray, "z y x"] | None = None
@@ -80,6 +83,7 @@ def measure(
     mask: Map | None = None,
     *,
     against: Map | None = None,
+    compared: dict[str, FSCCurve] | None = None,
     directional: bool = True,
     sharpen: bool = False,
     bfactor_angstrom2: float | None = None,
@@ -94,6 +98,8 @@ def measure(
         The user's mask, 0 to 1, on the half-maps' grid; its corrected curve is then the quoted one.
     against
         A map (of a model, or a published one) on the same grid to compare the average with.
+    compared
+        Curves read from files (``io.fsc_readers``), by name.
     directional, sharpen, local
         Whether to compute the FSC in cones, a sharpened map, and the local resolution.
     bfactor_angstrom2
@@ -110,16 +116,16 @@ def measure(
     voxel = half1.voxel_size_angstrom
     first, second = half1.data, half2.data
     average = Map(0.5 * (first + second), voxel)
-    warnings = []
     if against is not None:
         check_same_grid(half1, against, "the map to compare with")
     if mask is not None:
-        warnings = check_mask(mask, average, selects_part=False)
+        check_same_grid(half1, mask, "the mask")
     made = resolution_masks(first, second, voxel)
     masks = {"loose": made.loose, TIGHT: made.tight}
+    warnings = []
     if mask is not None:
         masks[USER_MASK] = mask.data
-        # Once more: how soft the edge must be is known now.
+        # How soft the edge must be is known now.
         warnings = check_mask(
             mask, average, resolution_angstrom=made.resolution_angstrom, selects_part=False
         )
@@ -144,18 +150,15 @@ def measure(
         sharpened = postprocess(
             first, second, voxel, curves[quoted], bfactor_angstrom2=bfactor_angstrom2
         )
-        if bfactor_angstrom2 is None and sharpened.guinier is None:
-            warnings.append(
-                f"no B-factor could be told: at {sharpened.resolution_angstrom:.1f} Å too few "
-                "shells lie beyond 10 Å, so the map was weighted but not sharpened. Give one."
-            )
+        warnings += _bfactor_warnings(sharpened, bfactor_angstrom2)
     return HalfMapResults(
         voxel,
         curves,
         masks,
         quoted,
         average.data,
-        _compared(average, against, masks, own),
+        _fsc_against(average, against, masks, own),
+        compared or {},
         cones,
         sharpened,
         local_resolution(first, second, voxel) if local else None,
@@ -163,7 +166,7 @@ def measure(
     )
 
 
-def _compared(
+def _fsc_against(
     average: Map, against: Map | None, masks: dict[str, Float[np.ndarray, "z y x"]], own: str
 ) -> dict[str, FSCCurve]:
     if against is None:
@@ -173,6 +176,21 @@ def _compared(
         "no mask": compute_fsc_curve(average.data, against.data, voxel),
         own: compute_fsc_curve(average.data, against.data, voxel, masks[own]),
     }
+
+
+def _bfactor_warnings(sharpened: PostProcessed, given: float | None) -> list[str]:
+    text = None
+    if given is None and sharpened.guinier is None:
+        text = (
+            f"no B-factor could be told: at {sharpened.resolution_angstrom:.1f} Å too few shells "
+            "lie beyond 10 Å, so the map was weighted but not sharpened. Give one (--bfactor)."
+        )
+    elif sharpened.bfactor_angstrom2 > 0:
+        text = (
+            f"the B-factor is {sharpened.bfactor_angstrom2:.0f} Å², and a positive one blurs the "
+            "map; sharpening takes a negative one (--bfactor)."
+        )
+    return [text] if text else []
 
 
 def _anisotropy_warning(cones: DirectionalFSC) -> str:

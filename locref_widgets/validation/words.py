@@ -25,6 +25,8 @@ def summary_values(results: HalfMapResults) -> dict[str, Any]:
     }
     if results.against:
         values["against"] = {name: _crossings(curve) for name, curve in results.against.items()}
+    if results.compared:
+        values["compared"] = {name: _crossings(curve) for name, curve in results.compared.items()}
     if (cones := results.directional) is not None:
         resolutions = cones.resolutions_angstrom
         values["directional"] = {
@@ -56,6 +58,9 @@ def describe(results: HalfMapResults) -> str:
             marked = f"{name} *" if name == results.quoted else name
             lines.append(f"{marked:<22}" + "".join(f"{_cell(curve, t):>12}" for t in _THRESHOLDS))
     lines.append(f"* resolution {results.resolution_angstrom:.2f} Å")
+    for name, curve in results.compared.items():
+        told = ", ".join(f"{_cell(curve, t)} at FSC {t:g}" for t in _THRESHOLDS)
+        lines.append(f"compared, {name}: {told}")
     for name, curve in results.against.items():
         lines.append(f"against the map given, {name}: {_cell(curve, 0.5)} at FSC 0.5")
     if "directional" in values:

@@ -8,7 +8,8 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from locref_widgets.cli import app
-from locref_widgets.io.fsc_files import read_fsc_json
+from locref_widgets.engine.fsc_curve import make_curve
+from locref_widgets.io.fsc_files import read_fsc_json, write_fsc_text, write_fsc_xml
 from locref_widgets.io.fsc_readers import read_fsc
 from locref_widgets.io.mrc import read_map, write_map
 from locref_widgets.masks.dynamic import soft_edge
@@ -69,6 +70,24 @@ def test_a_table_is_printed_and_an_empty_folder_taken(folder: Path, tmp_path: Pa
     lines = answer.stdout.splitlines()
     assert lines[0].split() == ["curve", "FSC", "0.143", "FSC", "0.5"]
     assert any(line.startswith("tight corrected *") for line in lines)
+
+
+def test_curves_of_others_are_drawn_beside(folder: Path, tmp_path: Path) -> None:
+    curve = make_curve(1 / (1 + (np.arange(33) / 10) ** 6), BOX, VOXEL)
+    write_fsc_xml(tmp_path / "theirs.xml", curve, "masked")
+    write_fsc_text(tmp_path / "theirs.txt", {"no mask": curve, "tight": curve})
+    out = tmp_path / "out"
+    files = ("--compare", str(tmp_path / "theirs.xml"), "--compare", str(tmp_path / "theirs.txt"))
+    answer = run(folder, out, "--no-directional", *files)
+    assert answer.exit_code == 0, answer.output
+    assert {path.name for path in out.iterdir()} == ALWAYS | {"fsc_compared.png"}
+    told = [line for line in answer.stdout.splitlines() if line.startswith("compared, ")]
+    quoted = f"{curve.resolution_angstrom():.2f} Å at FSC 0.143"
+    names = ("theirs.xml: masked", "theirs.txt: no mask", "theirs.txt: tight")
+    assert [line.split(": ")[:2] for line in told] == [
+        f"compared, {name}".split(": ") for name in names
+    ]
+    assert all(quoted in line for line in told)
 
 
 def test_a_folder_in_use_is_refused_before_anything_is_read(tmp_path: Path) -> None:

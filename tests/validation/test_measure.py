@@ -95,6 +95,8 @@ def test_too_coarse_a_map_says_that_it_was_not_sharpened(halves: tuple[Map, Map]
     assert given.sharpened is not None
     assert given.sharpened.bfactor_angstrom2 == -80.0
     assert not any("B-factor" in text for text in given.warnings)
+    blurring = measure(*coarse, bfactor_angstrom2=80.0, directional=False)
+    assert any("a positive one blurs" in text for text in blurring.warnings)
 
 
 def test_equal_scaled_constant_and_unlike_maps_are_refused(halves: tuple[Map, Map]) -> None:
