@@ -21,7 +21,7 @@ LOW_ANGSTROM = 10.0
 """Coarser than this the shape of the particle rules the amplitudes."""
 
 _ROUNDING = 1e-9  # keeps a shell that lies on a limit in spite of rounding
-_NO_CORRELATION = 1e-4
+NO_CORRELATION = 1e-4
 """FSC at and below which nothing common is left; beyond the first such shell the weight is 0."""
 
 
@@ -107,7 +107,7 @@ def guinier_plot(
     s = np.arange(len(amplitude)) / (box_px * float(voxel_size_angstrom))
     weight = np.ones(len(amplitude))
     if fsc_curve is not None:
-        weight = fsc_weights(fsc_curve, _NO_CORRELATION).astype(np.float64)
+        weight = fsc_weights(fsc_curve, NO_CORRELATION).astype(np.float64)
     high = 2.0 * float(voxel_size_angstrom) if high_angstrom is None else high_angstrom
     in_range = (s >= 1.0 / low_angstrom - _ROUNDING) & (s <= 1.0 / high + _ROUNDING) & (s > 0)
     fitted = in_range & (weight > 0)

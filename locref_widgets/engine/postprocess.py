@@ -13,11 +13,14 @@ from jaxtyping import Float
 from locref_widgets.engine.array_types import AnyArray
 from locref_widgets.engine.filters import apply_shell_filter, lowpass_cosine
 from locref_widgets.engine.fsc_curve import FSCCurve
-from locref_widgets.engine.guinier import LOW_ANGSTROM, GuinierPlot, fsc_weights, guinier_plot
+from locref_widgets.engine.guinier import (
+    LOW_ANGSTROM,
+    NO_CORRELATION,
+    GuinierPlot,
+    fsc_weights,
+    guinier_plot,
+)
 from locref_widgets.errors import InputError
-
-_NO_CORRELATION = 1e-4
-"""Weights end at the first shell whose FSC is at most this."""
 
 _EDGE_SHELLS = 2.0
 """Width of the low-pass edge, as RELION's ``--filter_edge_width``."""
@@ -78,7 +81,7 @@ def postprocess(
         )
         bfactor_angstrom2 = guinier.bfactor_angstrom2 if guinier else 0.0
     s_squared = fsc_curve.frequency_per_angstrom**2
-    response = fsc_weights(fsc_curve, _NO_CORRELATION) * np.exp(
+    response = fsc_weights(fsc_curve, NO_CORRELATION) * np.exp(
         -0.25 * bfactor_angstrom2 * s_squared
     )
     sharpened = apply_shell_filter(average, jnp.asarray(response, dtype=jnp.float32))

@@ -39,7 +39,7 @@ class _ShellTable(NamedTuple):
 
 
 @lru_cache(maxsize=4)
-def _shell_table(box_px: int, as_stored: bool = False) -> _ShellTable:
+def _shell_table(box_px: int, as_stored: bool) -> _ShellTable:
     shells = box_px // 2 + 1
     shell = shell_indices(box_px)
     weight = np.full(box_px // 2 + 1, 1 if as_stored else 2, np.int8)
@@ -71,7 +71,7 @@ def _shell_table(box_px: int, as_stored: bool = False) -> _ShellTable:
 
 def shell_counts(box_px: int) -> Int[np.ndarray, " shells"]:
     """Coefficients of the full spectrum in each shell 0 .. N//2 (both Hermitian mates counted)."""
-    table = _shell_table(box_px)
+    table = _shell_table(box_px, False)
     per_block = np.append(table.weight.sum(axis=1, dtype=np.int64), 0)
     return per_block[table.block].sum(axis=1)
 
