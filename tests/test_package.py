@@ -16,13 +16,24 @@ PACKAGE = REPOSITORY / "locref_widgets"
 
 # What a sub-package must not know of.
 FORBIDDEN = {
-    "engine": {"io", "runs", "widgets", "refinement", "masks", "figures", "simulation", "cli"},
-    "io": {"runs", "widgets", "refinement", "figures", "cli"},
-    "masks": {"runs", "widgets", "refinement", "figures", "cli"},
-    "refinement": {"runs", "widgets", "figures", "cli"},
-    "figures": {"widgets", "cli"},
-    "runs": {"widgets", "cli"},
-    "simulation": {"runs", "widgets", "cli"},
+    "engine": {
+        "io",
+        "runs",
+        "widgets",
+        "refinement",
+        "masks",
+        "figures",
+        "simulation",
+        "cli",
+        "validation",
+    },
+    "io": {"runs", "widgets", "refinement", "figures", "cli", "validation"},
+    "masks": {"runs", "widgets", "refinement", "figures", "cli", "validation"},
+    "refinement": {"runs", "widgets", "figures", "cli", "validation"},
+    "figures": {"widgets", "cli", "validation"},
+    "runs": {"widgets", "cli", "validation"},
+    "simulation": {"runs", "widgets", "cli", "validation"},
+    "validation": {"refinement", "widgets", "cli"},
 }
 
 

@@ -12,9 +12,20 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from locref_widgets.engine.array_types import AnyArray, Scalar
-from locref_widgets.engine.fsc import FSCCurve
-from locref_widgets.engine.shells import shell_mean
-from locref_widgets.errors import InputError
+from locref_widgets.engine.fsc_curve import FSCCurve
+from locref_widgets.engine.guinier import fsc_weights, guinier_bfactor
+
+__all__ = [
+    "apply_shell_filter",
+    "fourier_crop",
+    "fourier_pad",
+    "fsc_weights",
+    "guinier_bfactor",
+    "lowpass",
+    "lowpass_cosine",
+    "radius_fourier_px",
+    "sharpen",
+]
 
 
 def radius_fourier_px(box_px: int) -> Float[Array, "z y half"]:
@@ -142,61 +153,13 @@ def _resample_axis(
     return jnp.roll(jnp.moveaxis(lines, -1, axis), new_px // 2, axis)
 
 
-def fsc_weights(fsc_curve: FSCCurve, threshold: float = 0.143) -> Float[np.ndarray, " shells"]:
-    """Amplitude weight of each shell of the average of two half-maps, ``sqrt(2 FSC / (1 + FSC))``.
-
-    (Rosenthal and Henderson 2003, J. Mol. Biol. 333, 721-745.) Shell 0 has weight 1; the shells
-    from the first with FSC below ``threshold`` on hold noise and have weight 0.
-    """
-    values = np.clip(fsc_curve.values, 0.0, 1.0)
-    weights = np.sqrt(2.0 * values / (1.0 + values))
-    below = np.flatnonzero(~(fsc_curve.values[1:] >= threshold))
-    if len(below):
-        weights[below[0] + 1 :] = 0.0
-    weights[0] = 1.0
-    return weights.astype(np.float32)
-
-
-def guinier_bfactor(
-    volume: Float[AnyArray, "z y x"],
-    voxel_size_angstrom: Scalar,
-    low_angstrom: float = 10.0,
-    high_angstrom: float | None = None,
-) -> float:
-    """B-factor in Å^2 that would flatten the map's amplitudes: 4 times the slope of ln|F| in s^2.
-
-    Least squares over the shells between the resolutions ``low_angstrom`` and ``high_angstrom``
-    (Nyquist when None). It is negative for a map whose amplitudes decay, as RELION and cryoSPARC
-    report it, and is what ``sharpen`` takes. A map blurred by ``exp(-B s^2/4)`` gives -B.
-
-    Raises
-    ------
-    InputError
-        if fewer than three shells lie in the range, or one of them is empty.
-    """
-    box_px = volume.shape[-1]
-    spectrum = jnp.fft.rfftn(jnp.asarray(volume))
-    power = np.asarray(shell_mean(spectrum.real**2 + spectrum.imag**2), dtype=np.float64)
-    s = np.arange(len(power)) / (box_px * voxel_size_angstrom)
-    high = 2.0 * voxel_size_angstrom if high_angstrom is None else high_angstrom
-    tolerance = 1e-9  # keeps a shell that lies on the limit in spite of rounding
-    fitted = (s >= 1.0 / low_angstrom - tolerance) & (s <= 1.0 / high + tolerance) & (s > 0)
-    if fitted.sum() < 3 or not np.all(power[fitted] > 0):
-        raise InputError(
-            f"the B-factor cannot be estimated between {low_angstrom:g} and {high:g} Å: "
-            f"{int(fitted.sum())} shells with signal there, at least 3 are needed. "
-            "Give the B-factor, or widen the range."
-        )
-    slope, _ = np.polyfit(s[fitted] ** 2, 0.5 * np.log(power[fitted]), 1)
-    return float(4.0 * slope)
-
-
 def sharpen(
     volume: Float[AnyArray, "z y x"], fsc_curve: FSCCurve, bfactor_angstrom2: Scalar
 ) -> Float[Array, "z y x"]:
     """Weight the average of two half-maps by ``fsc_weights`` and ``exp(-B s^2 / 4)``.
 
-    ``fsc_curve`` is on the map's own shells. B < 0 sharpens (``guinier_bfactor`` gives it).
+    ``fsc_curve`` is on the map's own shells. B < 0 sharpens (``guinier_bfactor`` gives it). Beyond
+    the resolution at 0.143 nothing is left; ``postprocess`` ends softly, as RELION does.
     """
     s_squared = fsc_curve.frequency_per_angstrom**2
     response = fsc_weights(fsc_curve) * np.exp(-0.25 * bfactor_angstrom2 * s_squared)

@@ -39,10 +39,10 @@ class _ShellTable(NamedTuple):
 
 
 @lru_cache(maxsize=4)
-def _shell_table(box_px: int) -> _ShellTable:
+def _shell_table(box_px: int, as_stored: bool) -> _ShellTable:
     shells = box_px // 2 + 1
     shell = shell_indices(box_px)
-    weight = np.full(box_px // 2 + 1, 2, np.int8)
+    weight = np.full(box_px // 2 + 1, 1 if as_stored else 2, np.int8)
     weight[0] = 1
     if box_px % 2 == 0:
         weight[-1] = 1
@@ -71,7 +71,7 @@ def _shell_table(box_px: int) -> _ShellTable:
 
 def shell_counts(box_px: int) -> Int[np.ndarray, " shells"]:
     """Coefficients of the full spectrum in each shell 0 .. N//2 (both Hermitian mates counted)."""
-    table = _shell_table(box_px)
+    table = _shell_table(box_px, False)
     per_block = np.append(table.weight.sum(axis=1, dtype=np.int64), 0)
     return per_block[table.block].sum(axis=1)
 
@@ -88,11 +88,17 @@ def _sum_by_table(
     return jnp.sum(per_block[..., block], axis=-1)
 
 
-def shell_sum(values: Float[AnyArray, "*batch z y half"]) -> Float[Array, "*batch shells"]:
-    """Sum over each shell 0 .. N//2 of the full spectrum of real values on the half-spectrum."""
+def shell_sum(
+    values: Float[AnyArray, "*batch z y half"], *, as_stored: bool = False
+) -> Float[Array, "*batch shells"]:
+    """Sum over each shell 0 .. N//2 of the full spectrum of real values on the half-spectrum.
+
+    ``as_stored`` counts each stored coefficient once, as RELION does: in the plane kx = 0, which
+    holds both Hermitian mates, every pair then counts twice as much as elsewhere.
+    """
     box_px = values.shape[-2]
     flat = jnp.reshape(values, (*values.shape[:-3], -1))
-    return _sum_by_table(flat, *_shell_table(box_px))
+    return _sum_by_table(flat, *_shell_table(box_px, as_stored))
 
 
 def shell_mean(values: Float[AnyArray, "*batch z y half"]) -> Float[Array, "*batch shells"]:

@@ -1,5 +1,7 @@
 """FSC curves against frequency, read off in Å."""
 
+from itertools import cycle
+
 import numpy as np
 from matplotlib.axis import Axis
 from matplotlib.figure import Figure
@@ -21,35 +23,60 @@ from locref_widgets.figures.theme import (
 
 THRESHOLDS = (0.5, 0.143)
 BEFORE = "before refinement"
+# The figure grows by a row of the legend for every two curves over six.
+_ROWS_OF_LEGEND, _ROW_PX = 3, 20
 
 # colour, dash, width
 _STYLES = {
     "dynamic mask corrected": (BLUE, "-", 2.6),
     "dynamic mask": (ORANGE, (0, (6, 2)), 1.7),
     "dynamic mask randomised": (PURPLE, (0, (1.2, 1.6)), 1.7),
+    "user mask corrected": (GREEN, "-", 2.6),
+    "user mask": (GREEN, (0, (9, 2, 1.5, 2, 1.5, 2)), 1.7),
+    "user mask randomised": (GREEN, (0, (1.2, 1.6)), 1.7),
+    "tight corrected": (BLUE, "-", 2.2),
+    "tight": (ORANGE, (0, (6, 2)), 1.7),
+    "tight randomised": (PURPLE, (0, (1.2, 1.6)), 1.7),
+    "loose": (INK, (0, (4, 2, 1.2, 2)), 1.3),
     "spherical": (SKY, (0, (7, 2, 1.5, 2)), 1.7),
     "no mask": (GREY, (0, (3, 2)), 1.7),
-    "user mask": (GREEN, (0, (9, 2, 1.5, 2, 1.5, 2)), 1.7),
     BEFORE: (INK, (0, (4, 3)), 1.3),
 }
+# For curves of other names, in their order.
+_MORE_STYLES = (
+    (ORANGE, (0, (6, 2)), 1.9),
+    (PURPLE, (0, (7, 2, 1.5, 2)), 1.9),
+    (SKY, (0, (3, 2)), 1.9),
+    (INK, (0, (9, 2, 1.5, 2, 1.5, 2)), 1.4),
+    (MUTED, "-", 1.4),
+)
 _NICE_ANGSTROM = (100, 50, 30, 20, 15, 12, 10, 8, 7, 6, 5, 4.5, 4, 3.5, 3, 2.5, 2.2, 2, 1.8, 1.5)
 
 
-def plot_fsc(curves: dict[str, Curve], before: Curve | None = None) -> Figure:
-    """Draw every curve with its 0.143 resolution in the legend.
+def plot_fsc(
+    curves: dict[str, Curve],
+    before: Curve | None = None,
+    *,
+    randomised_from_per_angstrom: float | None = None,
+) -> Figure:
+    """Draw every curve with its resolution in the legend.
 
     ``before`` is the corrected curve of the poses given to the job, drawn for comparison.
+    ``randomised_from_per_angstrom`` marks the frequency from which phases were randomised.
     """
-    figure = new_figure(610, 462)
+    more_rows = max(0, (len(curves) + 1) // 2 - _ROWS_OF_LEGEND)
+    figure = new_figure(610, 462 + _ROW_PX * more_rows)
     axes = figure.add_subplot()
     style_axes(axes, xlabel="resolution (Å)", ylabel="Fourier shell correlation", grid="y")
     drawn = dict(curves) if before is None else {**curves, BEFORE: before}
     highest = 0.0
+    others = [name for name in drawn if name not in _STYLES]
+    styles = _STYLES | dict(zip(others, cycle(_MORE_STYLES), strict=False))
     for name in sorted(drawn, key=_rank):
         curve = drawn[name]
-        colour, dash, width = _STYLES.get(name, (MUTED, "-", 1.4))
+        colour, dash, width = styles[name]
         resolution = curve.resolution_angstrom
-        quoted = f"{resolution:.2f} Å" if resolution and name != "dynamic mask randomised" else ""
+        quoted = f"{resolution:.2f} Å" if resolution and not name.endswith("randomised") else ""
         axes.plot(
             curve.frequency_per_angstrom,
             curve.values,
@@ -57,7 +84,7 @@ def plot_fsc(curves: dict[str, Curve], before: Curve | None = None) -> Figure:
             linestyle=dash,
             linewidth=width,
             label=f"{name}  {quoted}".strip(),
-            zorder=4 if name == "dynamic mask corrected" else 3,
+            zorder=4 if name.endswith("corrected") else 3,
         )
         highest = max(highest, float(curve.frequency_per_angstrom[-1]))
     for threshold in THRESHOLDS:
@@ -72,9 +99,20 @@ def plot_fsc(curves: dict[str, Curve], before: Curve | None = None) -> Figure:
             fontsize=10.5,
             color=MUTED,
         )
+    if randomised_from_per_angstrom is not None:
+        axes.axvline(randomised_from_per_angstrom, color=MUTED, linewidth=0.8, zorder=1)
+        axes.annotate(
+            f"phases random from {1 / randomised_from_per_angstrom:.3g} Å",
+            (randomised_from_per_angstrom, 1.0),
+            xycoords=("data", "axes fraction"),
+            xytext=(-3, 3),
+            textcoords="offset points",
+            fontsize=10.5,
+            color=MUTED,
+        )
     axes.set_xlim(0, highest or 1)
     axes.set_ylim(-0.06, 1.04)
-    _angstrom_ticks(axes.xaxis, highest)
+    angstrom_ticks(axes.xaxis, highest)
     figure.legend(
         loc="outside lower center",
         ncols=2,
@@ -92,7 +130,7 @@ def _rank(name: str) -> int:
     return order.index(name) if name in order else len(order)
 
 
-def _angstrom_ticks(axis: Axis, highest: float) -> None:
+def angstrom_ticks(axis: Axis, highest: float) -> None:
     """Ticks at round Å, far enough apart to read."""
     positions: list[float] = []
     for angstrom in _NICE_ANGSTROM:

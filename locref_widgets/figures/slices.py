@@ -35,8 +35,8 @@ def plot_slices(
         lowpass(volume, voxel_size_angstrom, resolution)
         for volume, resolution in zip(given, resolutions_angstrom, strict=False)
     ]
-    centre = _mask_centre(mask)
-    low, high = _window(mask)
+    centre = mask_centre(mask)
+    low, high = mask_window(mask)
     fulcrum = None
     if fulcrum_angstrom is not None:
         fulcrum = np.asarray(fulcrum_angstrom) / voxel_size_angstrom + mask.shape[0] // 2
@@ -60,7 +60,7 @@ def plot_slices(
         resolution = resolutions_angstrom[row]
         quoted = "" if resolution is None else f", {resolution:.2f} Å"
         grid[row, 0].set_ylabel(name + quoted, color=INK, fontsize=15, labelpad=10)
-    _scale_bar(grid[-1, 0], voxel_size_angstrom)
+    draw_scale_bar(grid[-1, 0], voxel_size_angstrom)
     _legend(figure, fulcrum is not None)
     return figure
 
@@ -106,7 +106,7 @@ def _draw_slice(
         spine.set_visible(False)
 
 
-def _mask_centre(mask: Float[np.ndarray, "z y x"]) -> np.ndarray:
+def mask_centre(mask: Float[np.ndarray, "z y x"]) -> np.ndarray:
     """Voxel (x, y, z) nearest the mask's centre of mass; the middle for an empty mask."""
     total = float(mask.sum())
     n = mask.shape[0]
@@ -117,7 +117,7 @@ def _mask_centre(mask: Float[np.ndarray, "z y x"]) -> np.ndarray:
     return np.array([round(float((line * steps).sum()) / total) for line in sums])
 
 
-def _window(mask: Float[np.ndarray, "z y x"]) -> tuple[np.ndarray, np.ndarray]:
+def mask_window(mask: Float[np.ndarray, "z y x"]) -> tuple[np.ndarray, np.ndarray]:
     """Lower and upper corner (x, y, z) of the cube shown: the mask and a margin, within the box."""
     n = mask.shape[0]
     filled = np.argwhere(mask > 0.5)[:, ::-1]
@@ -143,7 +143,8 @@ def _mark_fulcrum(
     axes.plot(x, y, "o", ms=11, mfc=face, mec=FULCRUM_COLOUR, mew=1.8, zorder=6)
 
 
-def _scale_bar(axes: Axes, voxel_size_angstrom: float) -> None:
+def draw_scale_bar(axes: Axes, voxel_size_angstrom: float) -> None:
+    """Draw a bar of a round length into the lower left corner of a picture in voxels."""
     (left, right), (bottom, top) = axes.get_xlim(), axes.get_ylim()
     width_angstrom = (right - left) * voxel_size_angstrom
     length = max(

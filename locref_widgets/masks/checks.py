@@ -26,10 +26,17 @@ _DENSITY_LEVEL = 0.2
 """Fraction of the map's maximum that counts as density."""
 
 
-def check_mask(mask: Map, reference: Map, *, resolution_angstrom: float | None = None) -> list[str]:
+def check_mask(
+    mask: Map,
+    reference: Map,
+    *,
+    resolution_angstrom: float | None = None,
+    selects_part: bool = True,
+) -> list[str]:
     """Warnings about a mask for a map, each a sentence that says how to mend it; empty if none.
 
     ``resolution_angstrom`` is what the edge must be soft enough for; Nyquist when not given.
+    ``selects_part`` says whether the mask is to select a part of the particle, as for refinement.
 
     Raises
     ------
@@ -44,7 +51,7 @@ def check_mask(mask: Map, reference: Map, *, resolution_angstrom: float | None =
         _edge_warning(mask, resolution_angstrom or 2.0 * mask.voxel_size_angstrom),
         _box_edge_warning(values),
         _islands_warning(inside),
-        _cover_warning(mask, reference, inside),
+        _cover_warning(mask, reference, inside) if selects_part else None,
     ]
     return [f"{_name(mask)}: {text}" for text in warnings if text]
 

@@ -1,11 +1,9 @@
-"""FSC against a float64 sum over the full spectrum, analytic cases, and relion_postprocess."""
+"""FSC against a float64 sum over the full spectrum, and analytic cases.
 
-import subprocess
-from pathlib import Path
+Curves are held to relion_postprocess in tests/interop.
+"""
 
-import gemmi
 import jax
-import mrcfile
 import numpy as np
 import pytest
 
@@ -97,6 +95,14 @@ def test_fsc_equals_the_float64_sum_over_the_full_spectrum(box_px, rng):
     result = fsc.fourier_shell_correlation(map1, map2)
     # Rounding of a float32 transform is about 1e-7 of a coefficient's size.
     np.testing.assert_allclose(result, brute_force_fsc(map1, map2), atol=2e-6)
+
+
+def test_each_stored_coefficient_once_is_relions_sum(rng):
+    map1 = noise(rng, 24)
+    map2 = map1 + noise(rng, 24)
+    result = fsc.fourier_shell_correlation(map1, map2, as_stored=True)
+    np.testing.assert_allclose(result, relion_fsc(map1, map2), atol=2e-6)
+    assert np.abs(result - brute_force_fsc(map1, map2)).max() > 1e-3
 
 
 def test_fsc_of_a_steep_spectrum_keeps_its_weak_shells(rng):
@@ -277,59 +283,3 @@ def test_all_curves_have_their_names_and_identical_halves_need_no_correction(rng
     for name, one in curves.items():
         np.testing.assert_allclose(one.values, 1.0, atol=1e-5, err_msg=name)
         assert one.resolution_angstrom() == pytest.approx(2.0)
-
-
-# ---------------------------------------------------------------------------------- RELION
-
-
-def star_column(block: gemmi.cif.Block, name: str) -> np.ndarray:
-    return np.array([float(v) for v in block.find_values(name)])
-
-
-@pytest.mark.relion
-def test_curves_equal_relion_postprocess(tmp_path: Path, rng, program):
-    """Unmasked and masked FSC shell by shell; the corrected one where it is above noise."""
-    box_px, voxel = 96, 1.7
-    axis = np.arange(box_px) - box_px // 2
-    squared = axis[:, None, None] ** 2 + axis[None, :, None] ** 2 + axis[None, None, :] ** 2
-    signal = coloured_blob(rng, box_px, 13.5)
-    spectrum = np.fft.rfftn(signal) * np.exp(-((fsc.shell_indices(box_px) / 16.0) ** 2))
-    signal = np.fft.irfftn(spectrum, s=signal.shape, axes=(0, 1, 2)).astype(np.float32)
-    halves = [signal + 0.01 * noise(rng, box_px) for _ in range(2)]
-    fall = np.clip((np.sqrt(squared) - 27) / 15, 0, 1)
-    mask = (0.5 + 0.5 * np.cos(np.pi * fall)).astype(np.float32)
-    names = ["run_half1_class001_unfil.mrc", "run_half2_class001_unfil.mrc", "mask.mrc"]
-    for name, data in zip(names, [*halves, mask], strict=True):
-        with mrcfile.new(tmp_path / name) as file:
-            file.set_data(data)
-            file.voxel_size = voxel
-
-    command = [program("relion_postprocess"), "--i", names[0], "--mask", "mask.mrc", "--o", "post"]
-    command += ["--angpix", str(voxel), "--adhoc_bfac", "0"]
-    (tmp_path / "post").mkdir()  # RELION puts its log there
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr + done.stdout
-    block = gemmi.cif.read(str(tmp_path / "post.star")).find_block("fsc")
-
-    curves = fsc.fsc_curves(halves[0], halves[1], voxel, {"dynamic mask": mask})
-    unmasked = star_column(block, "_rlnFourierShellCorrelationUnmaskedMaps")
-    masked = star_column(block, "_rlnFourierShellCorrelationMaskedMaps")
-    corrected = star_column(block, "_rlnFourierShellCorrelationCorrected")
-    # The file has 6 decimals, the maps are float32: the same sums give the same numbers.
-    np.testing.assert_allclose(relion_fsc(*halves), unmasked, atol=1e-5)
-    np.testing.assert_allclose(relion_fsc(*(half * mask for half in halves)), masked, atol=1e-5)
-    # With the plane kx = 0 counted right our curve differs by that plane's sampling error, which
-    # is largest in the first shells, of a few dozen coefficients.
-    assert np.abs(curves["no mask"].values - unmasked).max() < 0.005
-    assert np.abs(curves["dynamic mask"].values - masked).max() < 0.005
-    # Each program draws its own random phases, so only the spread of the noise curve differs:
-    # the mask holds about 1/6 of the box, a shell of 30 about 11,000 / 6 / 2 independent values.
-    assert np.abs(curves["dynamic mask corrected"].values - corrected)[:36].max() < 0.1
-    resolution = float(
-        gemmi.cif.read(str(tmp_path / "post.star"))
-        .find_block("general")
-        .find_value("_rlnFinalResolution")
-    )
-    # RELION states the last shell above 0.143 without interpolation: one shell either way.
-    ours = curves["dynamic mask corrected"].resolution_angstrom()
-    assert abs(1 / ours - 1 / resolution) <= 1.5 / (box_px * voxel)
