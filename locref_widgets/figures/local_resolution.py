@@ -21,10 +21,12 @@ def plot_local_resolution(
     volume: Float[np.ndarray, "z y x"],
     mask: Float[np.ndarray, "z y x"],
     voxel_size_angstrom: float,
+    quantity: str = "local resolution",
 ) -> Figure:
     """Draw three slices of the map, coloured by local resolution inside the mask; a histogram.
 
-    ``volume`` is drawn as it is: low-passed to its resolution it shows the particle.
+    ``volume`` is drawn as it is: low-passed to its resolution it shows the particle. ``quantity``
+    is what the values are called.
     """
     inside = local_resolution_angstrom[mask >= 0.5]
     if not inside.size:
@@ -48,8 +50,8 @@ def plot_local_resolution(
     bar.outline.set_visible(False)  # pyright: ignore[reportCallIssue]
     bar.ax.tick_params(colors=MUTED, labelsize=11, length=3)
     bar.ax.invert_yaxis()  # the better resolution above
-    bar.set_label("local resolution (Å)", color=INK, fontsize=12, labelpad=8)
-    _draw_histogram(figure.add_subplot(grid[1, :]), inside, (low, median, high))
+    bar.set_label(f"{quantity} (Å)", color=INK, fontsize=12, labelpad=8)
+    _draw_histogram(figure.add_subplot(grid[1, :]), inside, (low, median, high), quantity)
     return figure
 
 
@@ -84,10 +86,10 @@ def _draw_slice(
 
 
 def _draw_histogram(
-    axes: Axes, inside: Float[np.ndarray, " n"], limits: tuple[float, float, float]
+    axes: Axes, inside: Float[np.ndarray, " n"], limits: tuple[float, float, float], quantity: str
 ) -> None:
     low, median, high = limits
-    style_axes(axes, xlabel="local resolution in the mask (Å)", ylabel="share of voxels")
+    style_axes(axes, xlabel=f"{quantity} in the mask (Å)", ylabel="share of voxels")
     margin = 0.05 * (high - low)
     counts, edges = np.histogram(np.clip(inside, low - margin, high + margin), bins=48)
     axes.stairs(counts / counts.sum(), edges, fill=True, color=BLUE, alpha=0.85)

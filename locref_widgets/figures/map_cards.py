@@ -1,23 +1,31 @@
 """The report's figures of the map: what became of the region, and how far it can be trusted."""
 
+import numpy as np
+from jaxtyping import Float
+
+from locref_widgets.engine.guinier import GuinierPlot
 from locref_widgets.figures.fsc import plot_fsc
+from locref_widgets.figures.guinier import plot_guinier
 from locref_widgets.figures.headline import fixed
+from locref_widgets.figures.local_resolution import plot_local_resolution
 from locref_widgets.figures.page import figure_card
 from locref_widgets.figures.resolution import plot_resolution
 from locref_widgets.figures.run_data import (
     RunData,
+    RunMaps,
     as_array,
     corrected_curve,
     curves_of,
     number,
 )
-from locref_widgets.figures.slices import plot_slices
+from locref_widgets.figures.slices import lowpass, plot_slices
 from locref_widgets.figures.theme import to_svg
 
 
 def map_cards(run: RunData) -> str:
-    """Build the cards of the slices, the FSC curves and the resolution by iteration."""
-    cards = [_slices_card(run)]
+    """Build the cards of slices, FSC curves, resolution by iteration, cut-offs and B-factor."""
+    maps = run.maps()
+    cards = [] if maps is None else [_slices_card(run, maps)]
     last = run.last["iteration"]
     before = None if run.first is run.last else corrected_curve(run.first)
     curves = curves_of(run.last)
@@ -54,13 +62,42 @@ def map_cards(run: RunData) -> str:
                 5,
             )
         )
+    if maps is not None and maps.cutoff_resolution_angstrom is not None:
+        cards.append(_cutoff_card(run, maps, maps.cutoff_resolution_angstrom))
+    if run.guinier is not None:
+        cards.append(_guinier_card(run.guinier))
     return "".join(cards)
 
 
-def _slices_card(run: RunData) -> str:
-    maps = run.maps()
-    if maps is None:
-        return ""
+def _cutoff_card(run: RunData, maps: RunMaps, cutoff: Float[np.ndarray, "z y x"]) -> str:
+    shown = lowpass(maps.after, maps.voxel_size_angstrom, number(run.last["resolution_angstrom"]))
+    figure = plot_local_resolution(
+        cutoff, shown, maps.mask, maps.voxel_size_angstrom, "cut-off resolution"
+    )
+    inside = cutoff[maps.mask >= 0.5] if (maps.mask >= 0.5).any() else cutoff
+    median = fixed(float(np.median(inside)))
+    return figure_card(
+        "How fine the half-maps agree, place by place",
+        "Non-uniform regularisation uses the references up to this resolution: as far as each "
+        "half-map predicts the other around a voxel. The finest value is just beyond the "
+        "resolution of the whole region; it is no local resolution.",
+        to_svg(figure, "cutoff", f"Cut-off resolution in three slices, median {median} Å."),
+        12,
+    )
+
+
+def _guinier_card(guinier: GuinierPlot) -> str:
+    bfactor = f"{guinier.bfactor_angstrom2:.0f}".replace("-", "−")
+    return figure_card(
+        "Guinier plot",
+        f"The amplitudes' fall from 10 Å on tells the B-factor of {bfactor} Å² that map_sharpened "
+        "was freed of.",
+        to_svg(plot_guinier(guinier), "guinier", f"Guinier plot, B-factor {bfactor} Å²."),
+        7,
+    )
+
+
+def _slices_card(run: RunData, maps: RunMaps) -> str:
     fulcrum = run.started.get("fulcrum_angstrom")
     first, last = run.first, run.last
     searched = last["iteration"] > 0

@@ -11,10 +11,12 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
+from locref_widgets.engine.guinier import GuinierPlot
 from locref_widgets.io.mrc import read_map
 from locref_widgets.refinement.state import CORRECTED_CURVE
 from locref_widgets.runs.events import read_events
 from locref_widgets.runs.folder import RunFolder
+from locref_widgets.runs.iteration_files import CUTOFF_FILE
 
 
 @dataclass(frozen=True)
@@ -28,12 +30,16 @@ class Curve:
 
 @dataclass(frozen=True)
 class RunMaps:
-    """The map before and after, and the mask, of the iterations that are quoted."""
+    """The map before and after, of the iterations that are quoted; mask and cut-offs of the last.
+
+    ``cutoff_resolution_angstrom`` is None without non-uniform regularisation.
+    """
 
     before: Float[np.ndarray, "z y x"]
     after: Float[np.ndarray, "z y x"]
     mask: Float[np.ndarray, "z y x"]
     voxel_size_angstrom: float
+    cutoff_resolution_angstrom: Float[np.ndarray, "z y x"] | None = None
 
 
 @dataclass(frozen=True)
@@ -41,7 +47,8 @@ class RunData:
     """A run as its folder tells it: ``record`` is run.json, ``started`` the event of that name.
 
     ``iterations`` are the events ``iteration_finished`` in order, one for each iteration (the last
-    one told, should a resumed run have repeated it).
+    one told, should a resumed run have repeated it). ``guinier`` is None where no B-factor was
+    fitted.
     """
 
     folder: Path
@@ -51,6 +58,7 @@ class RunData:
     iterations: list[dict[str, Any]]
     warnings: list[str] = field(default_factory=list)
     failure: str | None = None
+    guinier: GuinierPlot | None = None
 
     @property
     def name(self) -> str:
@@ -90,7 +98,9 @@ class RunData:
             return None
         before, after = read_map(folders[0] / "map.mrc"), read_map(folders[-1] / "map.mrc")
         mask = read_map(folders[-1] / "mask.mrc")
-        return RunMaps(before.data, after.data, mask.data, after.voxel_size_angstrom)
+        path = folders[-1] / f"{CUTOFF_FILE}.mrc"
+        cutoff = read_map(path).data if path.is_file() else None
+        return RunMaps(before.data, after.data, mask.data, after.voxel_size_angstrom, cutoff)
 
 
 def load_run(folder: Path) -> RunData:
@@ -111,9 +121,23 @@ def load_run(folder: Path) -> RunData:
         started=next((e for e in reversed(events) if e["kind"] == "run_started"), {}),
         iterations=[iterations[number] for number in sorted(iterations)],
         warnings=list(dict.fromkeys(message for message in messages if message)),
+        guinier=_guinier([e for e in events if e["kind"] == "post_processed"]),
         failure=str(record.get("message") or "No reason was recorded; see log.txt.")
         if status == "failed"
         else None,
+    )
+
+
+def _guinier(told: list[dict[str, Any]]) -> GuinierPlot | None:
+    values = told[-1].get("guinier") if told else None
+    if not values:
+        return None
+    return GuinierPlot(
+        as_array(values["inverse_squared_angstrom"]),
+        as_array(values["log_amplitude"]),
+        as_array(values["log_weighted"]),
+        np.array(values["fitted"], dtype=bool),
+        *(float(values[name]) for name in ("slope_angstrom2", "intercept", "correlation")),
     )
 
 

@@ -14,7 +14,7 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 from jaxtyping import Float
 
-from locref_widgets.engine.fsc import fsc_curves
+from locref_widgets.engine.fsc_warnings import fsc_warnings
 from locref_widgets.engine.fulcrum import move_about_fulcrum
 from locref_widgets.errors import InputError
 from locref_widgets.refinement.consensus import (
@@ -23,6 +23,7 @@ from locref_widgets.refinement.consensus import (
     reconstruct_consensus,
 )
 from locref_widgets.refinement.convergence import has_settled, turns_between
+from locref_widgets.refinement.curves import iteration_curves
 from locref_widgets.refinement.final_maps import final_maps
 from locref_widgets.refinement.given_maps import starting_maps, subtraction_maps
 from locref_widgets.refinement.half_maps import (
@@ -234,7 +235,9 @@ class _Loop:
             self._report(iteration, "final maps"),
         )
         seconds = time.monotonic() - started
-        final = self._result(iteration, half_maps, both, info, seconds)
+        final = self._result(iteration, half_maps, both, info, seconds, last=True)
+        for message in fsc_warnings(final.fsc):
+            self.observer.event("warning", message=message)
         return replace(final, converged=draft.converged)
 
     def _start(self, last: IterationResult) -> Start:
@@ -340,17 +343,16 @@ class _Loop:
         both: Float[np.ndarray, "z y x"],
         info: dict[str, np.ndarray],
         seconds: float,
+        *,
+        last: bool = False,
     ) -> IterationResult:
         started = time.monotonic()
         problem = self.problem
         masking = draw_mask(
             problem, self.settings, self.user_mask, half_maps, both, searched=iteration > 0
         )
-        curves = fsc_curves(
-            half_maps[0],
-            half_maps[1],
-            problem.pixel_size_angstrom,
-            {"dynamic mask": masking.mask, "user mask": self.user_mask},
+        curves = iteration_curves(
+            half_maps, problem.pixel_size_angstrom, masking.mask, self.user_mask, last=last
         )
         resolution = curves[CORRECTED_CURVE].resolution_angstrom()
         rotations = problem.particles.rotations[problem.rows]

@@ -1,14 +1,11 @@
 """The last step of a run: the folder ``final`` and its report."""
 
 import traceback
+from functools import partial
 from typing import TYPE_CHECKING
 
-import numpy as np
-from jaxtyping import Float
-
-from locref_widgets.errors import InputError
 from locref_widgets.io.box_position import AT_ZERO, BoxPosition
-from locref_widgets.io.fsc_files import write_fsc_star, write_fsc_xml
+from locref_widgets.io.fsc_files import write_fsc_star, write_fsc_text, write_fsc_xml
 from locref_widgets.io.mrc import write_map
 from locref_widgets.io.particles import Particles
 from locref_widgets.refinement.settings import RefinementSettings
@@ -19,11 +16,21 @@ from locref_widgets.runs.fulcrum_estimate import estimate_fulcrum
 from locref_widgets.runs.iteration_files import refined_particles, volumes_of
 
 if TYPE_CHECKING:
+    from locref_widgets.engine.postprocess import PostProcessed
     from locref_widgets.refinement.problem import RefinementInput
     from locref_widgets.runs.observer import RunObserver
 
 _GUINIER_REACH_ANGSTROM = 7.0
 """Resolution from which a B-factor can be told."""
+GUINIER_VALUES = (
+    "inverse_squared_angstrom",
+    "log_amplitude",
+    "log_weighted",
+    "fitted",
+    "slope_angstrom2",
+    "intercept",
+    "correlation",
+)
 
 
 def write_final(
@@ -31,49 +38,59 @@ def write_final(
     result: IterationResult,
     particles: Particles,
     position: BoxPosition = AT_ZERO,
-) -> float:
+) -> "PostProcessed":
     """Write ``final`` from the last iteration, whole or not at all.
 
     ``map``, ``half1`` and ``half2`` are unfiltered; ``map_sharpened`` is weighted by the corrected
-    FSC curve and freed of its B-factor. ``position`` is the given map's. Returns that B-factor in
-    Å^2 (0: not sharpened).
+    FSC curve and freed of its B-factor (`sharpened_map`, which is returned). ``position`` is the
+    given map's.
     """
     target = folder.path / "final"
     voxel_size_angstrom = particles.pixel_size_angstrom
-    sharpened, bfactor_angstrom2 = sharpened_map(result, voxel_size_angstrom)
-    volumes = volumes_of(result) | {"map_sharpened": sharpened}
+    sharpened = sharpened_map(result, voxel_size_angstrom)
+    volumes = volumes_of(result) | {"map_sharpened": sharpened.volume}
     with whole_folder(target) as aside, disc_errors(target):
         for name, volume in volumes.items():
             write_map(aside / f"{name}.mrc", volume, voxel_size_angstrom, position)
         refined_particles(particles, result).write_star(aside / "particles.star")
-        write_fsc_star(aside / "fsc.star", result.fsc)
+        write_fsc_star(
+            aside / "fsc.star",
+            result.fsc,
+            guinier=sharpened.guinier,
+            bfactor_angstrom2=sharpened.bfactor_angstrom2,
+        )
+        write_fsc_text(aside / "fsc.txt", result.fsc)
         write_fsc_xml(aside / "fsc.xml", result.fsc[CORRECTED_CURVE], title=folder.path.name)
-    return bfactor_angstrom2
+    return sharpened
 
 
-def sharpened_map(
-    result: IterationResult, voxel_size_angstrom: float
-) -> tuple[Float[np.ndarray, "z y x"], float]:
-    """Weight the map by its FSC and undo its B-factor (Rosenthal & Henderson 2003).
+def sharpened_map(result: IterationResult, voxel_size_angstrom: float) -> "PostProcessed":
+    """Average the half-maps, weight them by their FSC and undo the B-factor (`postprocess`).
 
-    The B-factor in Å^2 comes from the Guinier plot of the FSC-weighted density inside the mask,
-    from 10 Å to the resolution reached. It is 0 where that is worse than 7 Å, for between 10 and
-    7 Å the shape of the particle outweighs its B-factor, or where the fit would blur.
+    No B-factor is applied where the resolution is worse than 7 Å, for between 10 and 7 Å the shape
+    of the particle outweighs it, nor where the fit would blur.
     """
-    from locref_widgets.engine.filters import guinier_bfactor, sharpen
+    from locref_widgets.engine.postprocess import postprocess
 
-    curve = result.fsc[CORRECTED_CURVE]
-    masked = np.asarray(sharpen(result.map * result.mask, curve, 0.0))
-    bfactor = 0.0
+    sharpened = partial(
+        postprocess, *result.half_maps, voxel_size_angstrom, result.fsc[CORRECTED_CURVE]
+    )
     if result.resolution_angstrom <= _GUINIER_REACH_ANGSTROM:
-        try:
-            bfactor = guinier_bfactor(
-                masked, voxel_size_angstrom, high_angstrom=result.resolution_angstrom
-            )
-        except InputError:
-            bfactor = 0.0  # fewer than three shells in that range
-    bfactor = min(bfactor, 0.0)
-    return np.asarray(sharpen(result.map, curve, bfactor), dtype=np.float32), bfactor
+        fitted = sharpened()
+        if fitted.bfactor_angstrom2 <= 0.0:
+            return fitted
+    return sharpened(bfactor_angstrom2=0.0)
+
+
+def tell_post_processing(made: "PostProcessed", folder: RunFolder, observer: "RunObserver") -> None:
+    """Note the B-factor in the summary, and the plot it was read from in the events."""
+    plot = made.guinier
+    told = None
+    if plot is not None:
+        told = {name: getattr(plot, name) for name in GUINIER_VALUES}
+    observer.say("post_processed", bfactor_angstrom2=made.bfactor_angstrom2, guinier=told)
+    bfactor = round(made.bfactor_angstrom2, 1)
+    folder.set_values(summary=folder.summary | {"bfactor_angstrom2": bfactor})
 
 
 def tell_fulcrum(

@@ -39,6 +39,7 @@ def write_iteration_files(
     for name, curve in result.fsc.items():
         arrays[f"fsc/{name}/frequency_per_angstrom"] = curve.frequency_per_angstrom
         arrays[f"fsc/{name}/values"] = curve.values
+        arrays[f"fsc/{name}/notch"] = np.array(curve.notch)
     np.savez(folder / "info.npz", **arrays)
 
 
@@ -91,6 +92,14 @@ def volumes_of(result: IterationResult) -> dict[str, np.ndarray]:
 def _curves(arrays: dict[str, np.ndarray]) -> dict[str, FSCCurve]:
     names = [key.split("/")[1] for key in arrays if key.startswith("fsc/")]
     return {
-        name: FSCCurve(arrays[f"fsc/{name}/frequency_per_angstrom"], arrays[f"fsc/{name}/values"])
+        name: FSCCurve(
+            arrays[f"fsc/{name}/frequency_per_angstrom"],
+            arrays[f"fsc/{name}/values"],
+            _notch(arrays.get(f"fsc/{name}/notch")),
+        )
         for name in dict.fromkeys(names)
     }
+
+
+def _notch(stored: np.ndarray | None) -> tuple[int, int]:
+    return (0, 0) if stored is None else (int(stored[0]), int(stored[1]))

@@ -9,7 +9,12 @@ from locref_widgets.errors import InputError, OutputError
 from locref_widgets.refinement.settings import RefinementSettings
 from locref_widgets.refinement.state import IterationResult, StopRequested
 from locref_widgets.runs.events import EventLog, read_events
-from locref_widgets.runs.finish import tell_fulcrum, write_final, write_report_of
+from locref_widgets.runs.finish import (
+    tell_fulcrum,
+    tell_post_processing,
+    write_final,
+    write_report_of,
+)
 from locref_widgets.runs.folder import RunFolder
 from locref_widgets.runs.observer import Listener, RunObserver
 from locref_widgets.runs.provenance import (
@@ -91,8 +96,8 @@ def _refine(
     if result is None or not (result.converged or result.iteration >= settings.iterations):
         loop = refine_loop or _real_loop()
         result = loop(inputs, settings, observer, resume=result)
-    bfactor_angstrom2 = write_final(folder, result, inputs.particles, inputs.volume.position)
-    folder.set_values(summary=folder.summary | {"bfactor_angstrom2": round(bfactor_angstrom2, 1)})
+    sharpened = write_final(folder, result, inputs.particles, inputs.volume.position)
+    tell_post_processing(sharpened, folder, observer)
     tell_fulcrum(folder, result, inputs, settings, observer)
     write_report_of(folder, observer)
     observer.say(

@@ -93,7 +93,9 @@ def write_demo_run(
         place.mkdir(parents=True)
         write_map(place / "map.mrc", volume, PIXEL_ANGSTROM)
         write_map(place / "mask.mrc", mask, PIXEL_ANGSTROM)
+        write_map(place / "cutoff_resolution.mrc", _cutoffs(head), PIXEL_ANGSTROM)
     if status == "finished":
+        events.append(_post_processed())
         events.append({"kind": "run_finished", "iterations": iterations})
         (folder / "final").mkdir()
     (folder / "events.jsonl").write_text("".join(json.dumps(event) + "\n" for event in events))
@@ -162,6 +164,30 @@ def _volume(
     smear = 0.22 * resolution / PIXEL_ANGSTROM
     volume = gaussian_filter(body, 0.9) + gaussian_filter(head, smear)
     return (volume + gaussian_filter(rng.normal(0, 0.05, volume.shape), 0.7)).astype(np.float32)
+
+
+def _cutoffs(head: np.ndarray) -> np.ndarray:
+    near = gaussian_filter(head, 2.5)
+    return (22.0 - 13.0 * np.sqrt(near / near.max())).astype(np.float32)
+
+
+def _post_processed() -> dict[str, Any]:
+    x = (np.arange(1, BOX_PX // 2) / (BOX_PX * PIXEL_ANGSTROM)) ** 2
+    fall = -4.0 - 60.0 * x + 2.0 * np.exp(-900 * x)
+    fitted = x > 0.007
+    return {
+        "kind": "post_processed",
+        "bfactor_angstrom2": -240.0,
+        "guinier": {
+            "inverse_squared_angstrom": x.tolist(),
+            "log_amplitude": (fall + 0.1).tolist(),
+            "log_weighted": fall.tolist(),
+            "fitted": fitted.tolist(),
+            "slope_angstrom2": -60.0,
+            "intercept": -4.0,
+            "correlation": -0.99,
+        },
+    }
 
 
 def _curves(resolution: float, rng: np.random.Generator) -> dict[str, FSCCurve]:

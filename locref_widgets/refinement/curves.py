@@ -1,0 +1,50 @@
+"""The FSC curves of an iteration, and all of them of the last one."""
+
+import numpy as np
+from jaxtyping import Float
+
+from locref_widgets.engine.fsc import FSCCurve, fsc_curves
+from locref_widgets.errors import InputError
+from locref_widgets.masks.resolution_masks import resolution_masks
+
+Volume = Float[np.ndarray, "z y x"]
+
+_DRAWS_AT_THE_END = 4
+"""Random phases are drawn this often for the curves that are kept: half the scatter of one draw."""
+
+
+def iteration_curves(
+    half_maps: tuple[Volume, Volume],
+    voxel_size_angstrom: float,
+    mask: Volume,
+    user_mask: Volume,
+    *,
+    last: bool,
+) -> dict[str, FSCCurve]:
+    """Curves by the names of `engine.fsc.fsc_curves`, of unfiltered half-maps.
+
+    With the iteration's mask and with the one given, each corrected by phase randomisation; at the
+    ``last`` iteration also with a loose and a tight mask, as `validation.measure` has them.
+    Coefficients are counted as RELION does.
+    """
+    masks = {"dynamic mask": mask, "user mask": user_mask}
+    if last:
+        masks |= _resolution_masks(half_maps, voxel_size_angstrom)
+    return fsc_curves(
+        *half_maps,
+        voxel_size_angstrom,
+        masks,
+        corrected=("dynamic mask", "user mask", "tight"),
+        randomisations=_DRAWS_AT_THE_END if last else 1,
+        as_stored=True,
+    )
+
+
+def _resolution_masks(
+    half_maps: tuple[Volume, Volume], voxel_size_angstrom: float
+) -> dict[str, Volume]:
+    try:
+        made = resolution_masks(*half_maps, voxel_size_angstrom)
+    except InputError:
+        return {}  # maps of noise hold no density to draw a mask about
+    return {"loose": made.loose, "tight": made.tight}
