@@ -4,7 +4,7 @@ from functools import reduce
 
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Array, Float
 
 from locref_widgets.engine.fsc import FSCCurve
 from locref_widgets.engine.local_wiener import local_wiener, signal_profile
@@ -37,11 +37,15 @@ def _total(sums: FoldSums, half: int) -> Accumulator:
     return reduce(add_accumulators, parts)
 
 
+def _solve(sums: Accumulator, problem: Problem) -> Float[Array, "m m m"]:
+    return solve(sums, problem.region_box_px, operators=problem.operators)
+
+
 def region_half_maps(problem: Problem, sums: FoldSums) -> tuple[tuple[Volume, Volume], Volume]:
     """Unfiltered half-maps of the region and the map of both, in the map's box."""
     halves = [_total(sums, half) for half in HALVES]
     first, second, both = (
-        paste_region(np.asarray(solve(total, problem.region_box_px)), problem)
+        paste_region(np.asarray(_solve(total, problem)), problem)
         for total in (*halves, add_accumulators(*halves))
     )
     return (first, second), both
@@ -66,11 +70,11 @@ def fold_regions(
     ratio = jnp.asarray(share * fsc / np.maximum(1.0 - fsc, 1e-3))
     region_mask = jnp.asarray(cut_region(mask, problem))
     total = _total(sums, half)
-    half_map = solve(total, problem.region_box_px)
+    half_map = _solve(total, problem)
     profile = signal_profile(half_map, fsc, region_mask)
     regions = []
     for fold in folds:
         rest = subtract_accumulator(total, fold) if len(folds) > 1 else total
-        cube = local_wiener(solve(rest, problem.region_box_px), profile, ratio) * region_mask
+        cube = local_wiener(_solve(rest, problem), profile, ratio) * region_mask
         regions.append(make_region(np.asarray(cube), problem))
     return tuple(regions)

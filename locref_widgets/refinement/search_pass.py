@@ -20,6 +20,7 @@ from locref_widgets.engine.region_images import noise_in_region_box, noise_in_wh
 from locref_widgets.engine.search import SearchOutcome
 from locref_widgets.engine.search_plan import SearchPlan, plan_search
 from locref_widgets.engine.slicing import Projector
+from locref_widgets.io.duplicates import particle_of_row
 from locref_widgets.refinement.batches import Batch
 from locref_widgets.refinement.halves import HALVES, for_each_batch
 from locref_widgets.refinement.memory import FewerAtOnce, particles_at_once
@@ -103,11 +104,12 @@ def groups_at(iteration: int, settings: RefinementSettings) -> int:
 
 
 def folds_of(problem: Problem, folds: int) -> Int[np.ndarray, " n"]:
-    """Fold of each particle: neighbours in a half-set go to different ones."""
+    """Fold of each row: neighbours in a half-set go to different ones, copies to the same."""
+    particle = particle_of_row(problem.particles)[problem.rows]
     fold = np.zeros(problem.rows.size, int)
     for half in HALVES:
         members = np.flatnonzero(problem.half_sets == half)
-        fold[members] = np.arange(members.size) % folds
+        fold[members] = np.unique(particle[members], return_inverse=True)[1] % folds
     return fold
 
 
