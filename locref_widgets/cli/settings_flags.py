@@ -44,7 +44,8 @@ def _parameter(option: SettingOption) -> inspect.Parameter:
     if option.name in _POINTS:
         kind = str
     flag = f"{option.flag}/--no-{option.flag[2:]}" if kind is bool else option.flag
-    default = "" if option.default is None else f" (default {option.default:g})"
+    shown = option.default if isinstance(option.default, str) else f"{option.default or 0:g}"
+    default = "" if option.default is None else f" (default {shown})"
     metavar = _POINTS.get(option.name) or _METAVARS.get(option.unit)
     info = typer.Option(
         flag,

@@ -176,7 +176,7 @@ def search_and_reconstruct(
                 images, region, noise[half], radius_px, prior, plan, pixel, at_once
             )
         )
-        found = found_poses(outcome, marginalize)
+        found = found_poses(outcome, marginalize, plan)
         valid = jnp.asarray(batch.valid)
         place = half, fold if folds > 1 else 0
         result.sums[place] = add_to_region(
