@@ -27,15 +27,22 @@ from jaxtyping import Array, Float
 
 
 def within_extents(
-    covariance: Float[Array, "5 5"], rotation_extent_rad: float, shift_radius_px: float
-) -> Float[Array, "5 5"]:
-    """Covariance of a Gaussian posterior cut off at the extents of the search.
+    mode: Float[Array, " 5"],
+    covariance: Float[Array, "5 5"],
+    rotation_extent_rad: float,
+    shift_radius_px: float,
+) -> tuple[Float[Array, " 5"], Float[Array, "5 5"]]:
+    """Mean and covariance of a Gaussian posterior cut off at the extents of the search.
+
+    ``mode`` is the rotation (rad) and shift (px) from the middle of the extents.
 
     In units of the covariance of a uniform posterior (``a^2 / 5`` along each axis of a ball of
     radius ``a``, ``b^2 / 4`` along those of a disc of radius ``b``) each principal variance ``v``
     becomes ``v / sqrt(1 + v^2)``: the same where it is small, 1 where nothing is known, and at
     ``v = 1`` the variance of a normal distribution cut off at the ends of a uniform one of the same
-    width (0.66) to 7 %. A covariance that is not finite is that of a uniform posterior.
+    width (0.66) to 7 %. The mean is the mode drawn to the middle by the same factor: where nothing
+    is known the mode is where the noise happens to look like the template. A covariance that is
+    not finite is that of a uniform posterior.
     """
     edge = [rotation_extent_rad / 5**0.5] * 3 + [shift_radius_px / 2] * 2
     unit = jnp.asarray(edge, covariance.dtype)
@@ -44,7 +51,9 @@ def within_extents(
     variance, axes = jnp.linalg.eigh(scaled)
     variance = jnp.where(known, jnp.maximum(variance, 0.0), jnp.inf)
     bounded = 1.0 / jnp.sqrt(1.0 + 1.0 / variance**2)
-    return (axes * bounded) @ axes.T * (unit[:, None] * unit)
+    drawn = 1.0 / jnp.sqrt(1.0 + variance**2)
+    mean = unit * (axes @ (drawn * (axes.T @ (mode / unit))))
+    return mean, (axes * bounded) @ axes.T * (unit[:, None] * unit)
 
 
 def image_scatter_px2(

@@ -174,7 +174,7 @@ class FoundPoses(eqx.Module):
     Attributes
     ----------
     turns_rad, shifts_px
-        The motions.
+        The motions: best ones, or their mean over the posterior.
     covariance
         Of rotation (rad) and shift (px); zeros for poses taken as exact.
     probability
@@ -189,16 +189,17 @@ class FoundPoses(eqx.Module):
 
 @partial(jax.jit, static_argnames=("marginalize", "plan"))
 def found_poses(outcome: SearchOutcome, marginalize: bool, plan: SearchPlan) -> FoundPoses:
-    """What a search found, with its posterior's width within the extents or as if it were exact."""
+    """The posterior's mean and width within the extents, or the best pose as if it were exact."""
     if not marginalize:
         exact, certain = jnp.zeros_like(outcome.covariance), jnp.ones_like(outcome.probability)
         return FoundPoses(outcome.turn_rad, outcome.shift_px, exact, certain)
 
-    def bounded(covariance: Float[Array, "5 5"]) -> Float[Array, "5 5"]:
-        return within_extents(covariance, plan.rotation_extent_rad, plan.shift_radius_px)
+    def bounded(mode: Float[Array, " 5"], covariance: Float[Array, "5 5"]) -> tuple[Array, Array]:
+        return within_extents(mode, covariance, plan.rotation_extent_rad, plan.shift_radius_px)
 
-    width = jax.vmap(bounded)(outcome.covariance)
-    return FoundPoses(outcome.turn_rad, outcome.shift_px, width, outcome.probability)
+    modes = jnp.concatenate([outcome.turn_rad, outcome.shift_px], axis=-1)
+    means, width = jax.vmap(bounded)(modes, outcome.covariance)
+    return FoundPoses(means[:, :3], means[:, 3:], width, outcome.probability)
 
 
 @partial(jax.jit, donate_argnames=("sums",), static_argnames=("plan",))

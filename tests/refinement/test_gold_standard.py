@@ -156,14 +156,22 @@ def test_the_tampering_is_felt_where_it_was_done(both_runs, inputs):
     assert not np.array_equal(spoilt[-1].rotations[first], clean[-1].rotations[first])
 
 
-def test_noise_is_not_refined_into_resolution(hinged_blob_set, inputs, settings, tmp_path):
-    """Images of nothing but noise: nothing is claimed beyond what the two halves were given."""
-    rng = np.random.default_rng(5)
-    images = rng.normal(size=hinged_blob_set.images.shape)
+@pytest.mark.parametrize("seed", [6, 7])
+def test_noise_is_not_refined_into_resolution(seed, hinged_blob_set, inputs, settings, tmp_path):
+    """Images of nothing but noise: nothing is claimed beyond what the two halves were given.
+
+    Back-projected about their best poses, with the posterior cut off at the extents, the images of
+    the first seed had reached 12.2 Å after three iterations; with a posterior that is not cut off
+    those of the second were gone but for their mean after one, and 10 Å (Nyquist) was claimed.
+    """
+    images = np.random.default_rng(seed).normal(size=hinged_blob_set.images.shape)
     particles = _with_images(hinged_blob_set, images, tmp_path)
-    results = _run(replace(inputs, particles=particles), settings.model_copy(update={"iterations": 3}))
-    box_angstrom = hinged_blob_set.box_px * hinged_blob_set.pixel_size_angstrom
-    print([(r.resolution_angstrom, {k: np.round(c.values, 2) for k, c in r.fsc.items()}) for r in results])
-    for result in results:
-        shell = box_angstrom / result.resolution_angstrom
-        assert shell <= box_angstrom / LOWPASS_ANGSTROM + 1
+    longer = settings.model_copy(update={"iterations": 3})
+    results = _run(replace(inputs, particles=particles), longer)
+    # By chance the region's few voxels reach 0.143 in shells below 7 (28 Å; seen: 32 to 200 Å).
+    assert min(r.resolution_angstrom for r in results) > LOWPASS_ANGSTROM
+    correlations = [
+        np.corrcoef(r.half_maps[0].ravel(), r.half_maps[1].ravel())[0, 1] for r in results
+    ]
+    # The largest of 20 random curves' means over some 10^4 voxels: seen 0.037.
+    assert np.max(np.abs(correlations)) < 0.1
