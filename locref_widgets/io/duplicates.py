@@ -8,7 +8,7 @@ that copies share would otherwise be taken for signal by the FSC, and by the sea
 from dataclasses import dataclass, replace
 
 import numpy as np
-from jaxtyping import Bool, Int
+from jaxtyping import Bool, Float, Int
 
 from locref_widgets.engine.symmetry import Operators, point_group_operators
 from locref_widgets.errors import InputError
@@ -290,7 +290,7 @@ def _relating_group(
     return min(fitting)[1] if fitting else None
 
 
-def _share_related(turns: Operators, operators: Operators) -> float:
+def _share_related(turns: Float[np.ndarray, "t 3 3"], operators: Operators) -> float:
     """Share of the turns that are an operator other than the identity."""
     trace = np.einsum("nij,mij->nm", turns, operators[1:]).max(axis=1)
     return float(np.mean(trace >= 1 + 2 * np.cos(np.deg2rad(_RELATED_DEG))))
