@@ -1,8 +1,8 @@
-"""Rows of a table that show the same particle: symmetry-expanded copies, duplicates, double picks.
+"""Rows of a table that show the same particle: symmetry-expanded copies and duplicates.
 
-The two half-sets are independent only when no image is in both. Symmetry expansion, joined tables
-and picks that were centred onto the same particle each bring one image in more than once; the noise
-that copies share would otherwise be taken for signal by the FSC, and by the search.
+The two half-sets are independent only when no image is in both. Symmetry expansion and joined
+tables bring one image in more than once; the noise that copies share would otherwise be taken for
+signal by the FSC, and by the search.
 """
 
 from dataclasses import dataclass, replace
@@ -12,11 +12,8 @@ from jaxtyping import Bool, Float, Int
 
 from locref_widgets.engine.symmetry import Operators, point_group_operators
 from locref_widgets.errors import InputError
-from locref_widgets.io.optics import find_optics
 from locref_widgets.io.particles import Particles
 
-CLOSER_THAN_ANGSTROM = 20.0
-"""Centres of two different proteins are not so close to each other."""
 _MOST_NAMED = 10
 _SAMPLE = 300
 """Particles from whose copies the point group is told."""
@@ -161,54 +158,22 @@ def with_copies_together(particles: Particles) -> Particles:
     return replace(particles, blocks=blocks, half_sets=half_sets)
 
 
-def double_picks(
-    particles: Particles, closer_than_angstrom: float = CLOSER_THAN_ANGSTROM
-) -> Int[np.ndarray, "pairs 2"]:
-    """Pairs of rows that show different images of nearly the same place of a micrograph.
+def copies_warnings(particles: Particles, symmetry: str = "C1") -> list[str]:
+    """Say what copies there are and what is changed in the half-sets for them.
 
-    The place is ``rlnCoordinateX/Y`` less the origin of the pose. Coordinates count pixels of the
-    micrograph; where the table does not say their size, that of the images is taken. Empty when the
-    table has no coordinates.
+    ``symmetry`` is the point group that the reconstructions are to be given.
     """
-    from scipy.spatial import KDTree
-
-    table = particles.table
-    if any(n not in table for n in ("rlnMicrographName", "rlnCoordinateX", "rlnCoordinateY")):
-        return np.zeros((0, 2), np.int64)
-    optics = find_optics(table, particles.blocks.get("optics"))
-    known = [n for n in ("rlnMicrographPixelSize", "rlnMicrographOriginalPixelSize") if n in optics]
-    pixel = (
-        optics.floats(known[0]) if known else np.full(len(particles), particles.pixel_size_angstrom)
-    )
-    place = np.stack([table.floats(f"rlnCoordinate{axis}") * pixel for axis in "XY"], axis=-1)
-    place = place - particles.origins_angstrom
-    # One tree for all micrographs, stacked with more than the distance between them.
-    names = table.strings("rlnMicrographName")
-    depth = np.unique(names, return_inverse=True)[1] * (3.0 * closer_than_angstrom)
-    tree = KDTree(np.column_stack([place, depth]))
-    pairs = tree.query_pairs(closer_than_angstrom, output_type="ndarray")
-    particle = particle_of_row(particles)
-    return pairs[particle[pairs[:, 0]] != particle[pairs[:, 1]]]
-
-
-def copies_warnings(particles: Particles) -> list[str]:
-    """Everything that is to be said of copies and double picks, each a sentence or two."""
-    said = find_copies(particles).describe()
-    if particles.half_sets is None:
-        return [f"{particles.path}: {text}" for text in said]
-    half_sets, moved = half_sets_with_copies_together(particles)
-    pairs = double_picks(particles)
-    apart = half_sets[pairs[:, 0]] != half_sets[pairs[:, 1]]
-    if apart.any():
-        first = ", ".join(f"{a + 1} and {b + 1}" for a, b in np.sort(pairs[apart])[:3])
+    copies = find_copies(particles)
+    said = [f"{particles.path}: {text}" for text in copies.describe()]
+    if copies.group and symmetry != "C1":
         said.append(
-            f"{int(apart.sum())} pairs of picks lie within {CLOSER_THAN_ANGSTROM:g} Å of each other"
-            f" on the same micrograph but in different half-sets (rows {first}"
-            f"{', …' if apart.sum() > 3 else ''}). If they show the same particle, its noise is in"
-            " both halves and raises the FSC: remove duplicates (relion_star_handler"
-            " --remove_duplicates)."
+            f"{particles.path}: the particles are expanded by {copies.group}, and the map is to be"
+            f" given the symmetry {symmetry} as well: every image counts that many times more."
+            " Refine expanded particles with symmetry C1."
         )
-    return [f"{particles.path}: {text}" for text in said] + moved
+    if particles.half_sets is None:
+        return said
+    return said + half_sets_with_copies_together(particles)[1]
 
 
 def _half_sets(particles: Particles) -> Int[np.ndarray, " n"]:

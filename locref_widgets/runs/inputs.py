@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from locref_widgets.errors import InputError
+from locref_widgets.io.double_picks import double_picks_warnings
 from locref_widgets.io.duplicates import copies_warnings
 from locref_widgets.io.mrc import Map, check_same_grid, read_map, write_map
 from locref_widgets.io.particles import Particles, check_particles_match_map, read_particles
@@ -46,7 +47,7 @@ def check_inputs(inputs: "RefinementInput", settings: RefinementSettings) -> lis
     if particles.half_sets is not None:
         unequal = check_half_set_balance(particles.half_sets)
         warnings += [f"{particles.path}: {warning}" for warning in unequal]
-    warnings += copies_warnings(particles)
+    warnings += copies_warnings(particles, settings.symmetry) + double_picks_warnings(particles)
     check_region_on_axes(settings.symmetry, mask)
     voxel_size_angstrom = volume.voxel_size_angstrom
     centre = centre_of_mass_angstrom(mask.data, voxel_size_angstrom)

@@ -10,7 +10,6 @@ from locref_widgets.engine.symmetry import point_group_operators
 from locref_widgets.errors import InputError
 from locref_widgets.io.duplicates import (
     copies_warnings,
-    double_picks,
     find_copies,
     half_sets_with_copies_together,
     particle_of_row,
@@ -75,6 +74,12 @@ def test_symmetry_expansion_is_recognised_with_its_group(particles, group, off_d
     (sentence,) = copies.describe()
     assert f"point group {group}" in sentence
     assert f"up to {order} times" in sentence
+
+
+def test_expanded_particles_are_not_to_be_symmetrised_again(particles):
+    expanded = _expanded(particles, "C3")
+    assert not any("symmetry C1" in warning for warning in copies_warnings(expanded))
+    assert "Refine expanded particles with symmetry C1" in copies_warnings(expanded, "C3")[1]
 
 
 def test_a_selection_of_copies_still_tells_the_group(particles):
@@ -143,49 +148,3 @@ def test_many_torn_rows_are_named_in_part(particles):
     # Every first row is in half 1: nothing would be left for the other.
     with pytest.raises(InputError, match="None of it is left"):
         half_sets_with_copies_together(torn)
-
-
-def _on_micrographs(particles, place_px, micrograph):
-    for axis, name in enumerate(("rlnCoordinateX", "rlnCoordinateY")):
-        particles = _with_column(particles, name, place_px[:, axis])
-    return _with_column(particles, "rlnMicrographName", micrograph)
-
-
-def test_double_picks_are_found_on_the_same_micrograph_only(particles):
-    n = len(particles)
-    pixel = particles.pixel_size_angstrom
-    # A grid of 100 Å, less the origins, so that the centres are where the grid is.
-    grid = 100.0 * np.stack([np.arange(n) % 17, np.arange(n) // 17], axis=-1)
-    grid[1] = grid[0] + [12.0, 0.0]  # half-sets 1 and 2
-    grid[5] = grid[3] + [0.0, -15.0]  # both in half-set 2
-    grid[9] = grid[8] + [0.0, 21.0]  # too far
-    grid[12] = grid[11]  # on another micrograph
-    names = np.full(n, "a.mrc", dtype=object)
-    names[12] = "b.mrc"
-    picked = _on_micrographs(particles, (grid + particles.origins_angstrom) / pixel, list(names))
-    pairs = {tuple(sorted(pair)) for pair in double_picks(picked).tolist()}
-    assert pairs == {(0, 1), (3, 5)}
-    (warning,) = copies_warnings(picked)
-    assert "1 pairs of picks" in warning
-    assert "rows 1 and 2" in warning
-
-
-def test_the_pixel_of_the_micrograph_counts(particles):
-    """Coordinates are of the micrograph, whose pixels are smaller than those of binned images."""
-    n = len(particles)
-    optics = particles.blocks["optics"].with_column("rlnMicrographPixelSize", [1.0])
-    place = 30.0 * np.stack([np.arange(n), np.zeros(n)], axis=-1)
-    still = particles.with_poses(particles.rotations, np.zeros((n, 2)))
-    picked = _on_micrographs(still, place, ["a.mrc"] * n)
-    assert len(double_picks(picked)) == 0
-    fine = replace(picked, blocks={**picked.blocks, "optics": optics})
-    assert len(double_picks(fine, closer_than_angstrom=31.0)) == n - 1
-
-
-def test_copies_are_no_double_picks(particles):
-    expanded = _expanded(particles, "C3", count=10)
-    place = np.zeros((len(expanded), 2))
-    assert (
-        len(double_picks(_on_micrographs(expanded, place, [f"{i // 3}.mrc" for i in range(30)])))
-        == 0
-    )
