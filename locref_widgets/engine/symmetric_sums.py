@@ -20,8 +20,8 @@ _NO_LOOK_UP = 1e-6
 def symmetrise(accumulator: Accumulator, operators: Float[np.ndarray, "m 3 3"]) -> Accumulator:
     """Add up the sums turned by every operator of a point group about the map's centre.
 
-    ``operators`` are those of `locref_widgets.engine.symmetry`, the identity first. Besides the
-    sums it takes the memory of one plane of them for each level of the computation.
+    ``operators`` are those of `locref_widgets.engine.symmetry`, the identity first. It takes the
+    memory of two more such sums, whatever the number of operators.
     """
     return _symmetrise(accumulator, jnp.asarray(operators[1:], jnp.float32))
 

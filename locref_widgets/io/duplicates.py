@@ -127,23 +127,14 @@ def half_sets_with_copies_together(
     if not moved.any():
         return half_sets, []
     if np.ptp(together) == 0:
-        raise InputError(_both_halves(particles, moved) + " None of it is left in the other half.")
+        raise InputError(
+            _both_halves(particles, moved) + " Moved together, none would be left in"
+            " the other half: draw the half-sets anew by particle, and refine from there."
+        )
     return together, [
         _both_halves(particles, moved)
         + " These rows were moved to the half-set of the particle's first row."
     ]
-
-
-def refuse_copies_in_both_halves(particles: Particles) -> None:
-    """Raise InputError if copies of one particle are in different half-sets, listing the rows."""
-    particle, half_sets = particle_of_row(particles), _half_sets(particles)
-    _, first = np.unique(particle, return_index=True)
-    moved = half_sets[first][particle] != half_sets
-    if moved.any():
-        raise InputError(
-            _both_halves(particles, moved)
-            + " Give all copies of a particle the rlnRandomSubset of its first row."
-        )
 
 
 def with_copies_together(particles: Particles) -> Particles:
@@ -185,8 +176,8 @@ def _half_sets(particles: Particles) -> Int[np.ndarray, " n"]:
 def _both_halves(particles: Particles, moved: Bool[np.ndarray, " n"]) -> str:
     return (
         f"{particles.path}: {int(moved.sum())} rows are copies of particles whose first row is in"
-        f" the other half-set ({_named(moved)}), so that the same noise is in both halves and their"
-        " FSC says nothing."
+        f" the other half-set ({_named(moved)}), so that the same noise is in both halves and"
+        " raises their FSC."
     )
 
 
