@@ -56,7 +56,7 @@ def read_point_group(text: str) -> str:
     if _MIRRORED.fullmatch(name):
         raise InputError(
             f"the point group {text!r} holds mirrors or an inversion, which no biological molecule"
-            f" has: it would turn the hand of the map over. Give one of {known}."
+            f" has: it would turn the hand of the map over. Give one of {known}"
         )
     raise InputError(f"there is no point group {text!r}; give one of {known}")
 
