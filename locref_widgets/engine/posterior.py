@@ -16,10 +16,44 @@ scatter of its pose has damped it. So the map is solved from ``sum A C* X`` over
 the least squares of that model: a particle counts at each frequency by how well its pose is known,
 and what the scatter has damped on average is restored. (Dividing by ``sum |C|^2`` instead, as the
 plain expectation does, damps a second time: the references then underrate high frequencies.)
+
+The posterior ends at the extents of the search. A template that says little about the pose gives a
+Gaussian far wider than they are; taken at its word it would leave nothing of the images but their
+mean, a map of no shape that is the same in both half-sets. `within_extents` therefore bounds it.
 """
 
 import jax.numpy as jnp
 from jaxtyping import Array, Float
+
+
+def within_extents(
+    mode: Float[Array, " 5"],
+    covariance: Float[Array, "5 5"],
+    rotation_extent_rad: float,
+    shift_radius_px: float,
+) -> tuple[Float[Array, " 5"], Float[Array, "5 5"]]:
+    """Mean and covariance of a Gaussian posterior cut off at the extents of the search.
+
+    ``mode`` is the rotation (rad) and shift (px) from the middle of the extents.
+
+    In units of the covariance of a uniform posterior (``a^2 / 5`` along each axis of a ball of
+    radius ``a``, ``b^2 / 4`` along those of a disc of radius ``b``) each principal variance ``v``
+    becomes ``v / sqrt(1 + v^2)``: the same where it is small, 1 where nothing is known, and at
+    ``v = 1`` the variance of a normal distribution cut off at the ends of a uniform one of the same
+    width (0.66) to 7 %. The mean is the mode drawn to the middle by the same factor: where nothing
+    is known the mode is where the noise happens to look like the template. A covariance that is
+    not finite is that of a uniform posterior.
+    """
+    edge = [rotation_extent_rad / 5**0.5] * 3 + [shift_radius_px / 2] * 2
+    unit = jnp.asarray(edge, covariance.dtype)
+    known = jnp.all(jnp.isfinite(covariance))
+    scaled = jnp.where(known, covariance, 0.0) / (unit[:, None] * unit)
+    variance, axes = jnp.linalg.eigh(scaled)
+    variance = jnp.where(known, jnp.maximum(variance, 0.0), jnp.inf)
+    bounded = 1.0 / jnp.sqrt(1.0 + 1.0 / variance**2)
+    drawn = 1.0 / jnp.sqrt(1.0 + variance**2)
+    mean = unit * (axes @ (drawn * (axes.T @ (mode / unit))))
+    return mean, (axes * bounded) @ axes.T * (unit[:, None] * unit)
 
 
 def image_scatter_px2(

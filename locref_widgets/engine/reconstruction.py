@@ -16,11 +16,13 @@ from jaxtyping import Array, Complex, Float
 from locref_widgets.engine.gridding import gridding_weights, spectrum_to_volume
 from locref_widgets.engine.slicing import (
     Accumulator,
+    complete_plane,
     grid_shape,
     insert_points,
     interpolation_envelope,
     slice_points,
 )
+from locref_widgets.engine.symmetric_sums import symmetrise, symmetry_envelope
 
 _WEIGHT_FLOOR = 1e-3
 """Least weight of a grid point, as a fraction of its shell's mean: keeps gaps from blowing up."""
@@ -69,19 +71,13 @@ def subtract_accumulator(total: Accumulator, part: Accumulator) -> Accumulator:
     return Accumulator(total.sums - part.sums, total.padded_px, total.radius)
 
 
-def _complete_plane(sums: Float[Array, "z y x 3"]) -> Float[Array, "z y x 3"]:
-    """Give the plane qx = 0 the part that fell on its mirror image."""
-    mirrored = sums[::-1, ::-1, 0] * jnp.asarray([1.0, -1.0, 1.0], sums.dtype)
-    return sums.at[:, :, 0].add(mirrored)
-
-
 def mean_weights(accumulator: Accumulator, box_px: int) -> Float[np.ndarray, " shells"]:
     """Mean weight of each shell ``0, 1, ...`` of the unpadded box, counted on the host.
 
     A histogram over few shells is what GPUs are slowest at, and it is wanted once per map.
     """
     radius = accumulator.radius
-    weight = np.asarray(_complete_plane(accumulator.sums)[..., 2], np.float64)
+    weight = np.asarray(complete_plane(accumulator.sums)[..., 2], np.float64)
     scale = box_px / accumulator.padded_px
     z, y, x = (np.arange(n, dtype=np.float32) for n in grid_shape(radius))
     z, y = (z - radius - 1) ** 2, (y - radius - 1) ** 2
@@ -100,6 +96,7 @@ def solve(
     box_px: int,
     inverse_ssnr: Float[Array | np.ndarray, " shells"] | None = None,
     gridding_iterations: int = 0,
+    operators: Float[np.ndarray, "m 3 3"] | None = None,
 ) -> Float[Array, "n n n"]:
     """Map of an accumulator, inside the sphere inscribed in the box.
 
@@ -116,12 +113,19 @@ def solve(
         Iterations of the search for weights that compensate for the uneven sampling of Fourier
         space (see `locref_widgets.engine.gridding`); 0 divides by ``W`` itself, which differs only
         where noise is strong.
+    operators
+        Rotations of a point group about the map's centre that the map is to have (see
+        `locref_widgets.engine.symmetry`); the sums are as they were added up. None: no symmetry.
 
     Returns
     -------
     Real map ``[z, y, x]``; images say nothing about the corners beyond the sphere, which hold
     amplified noise and are cut off with a soft edge.
     """
+    if operators is not None and len(operators) > 1:
+        symmetric = symmetrise(accumulator, operators)
+        volume = solve(symmetric, box_px, inverse_ssnr, gridding_iterations)
+        return volume / symmetry_envelope(operators, box_px, accumulator.padded_px)
     mean = mean_weights(accumulator, box_px)
     prior = _WEIGHT_FLOOR * mean
     if inverse_ssnr is not None:
@@ -139,7 +143,7 @@ def _solve(
     gridding_iterations: int,
 ) -> Float[Array, "n n n"]:
     padded, radius = accumulator.padded_px, accumulator.radius
-    sums = _complete_plane(accumulator.sums)
+    sums = complete_plane(accumulator.sums)
     z, y, x = (jnp.arange(n, dtype=jnp.float32) for n in grid_shape(radius))
     z, y = z - radius - 1, y - radius - 1
     shells = jnp.sqrt(z[:, None, None] ** 2 + y[None, :, None] ** 2 + x[None, None, :] ** 2)

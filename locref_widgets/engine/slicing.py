@@ -266,6 +266,26 @@ def empty_accumulator(padded_px: int, radius: int) -> Accumulator:
     return Accumulator(jnp.zeros((*grid_shape(radius), 3), jnp.float32), padded_px, radius)
 
 
+def complete_plane(sums: Float[Array, "z y x 3"]) -> Float[Array, "z y x 3"]:
+    """Give the plane qx = 0 of an accumulator's sums the part that fell on its mirror image."""
+    mirrored = sums[::-1, ::-1, 0] * jnp.asarray([1.0, -1.0, 1.0], sums.dtype)
+    return sums.at[:, :, 0].add(mirrored)
+
+
+def interpolate_sums(
+    sums: Float[Array, "z y x 3"], points: Float[Array, "p 3"], radius: int
+) -> Float[Array, "p 3"]:
+    """Real part, imaginary part and weight at points of completed sums; zero outside."""
+    corner, fraction, sign, inside = _corner(points, radius)
+    values = jax.lax.gather(sums, corner[:, ::-1], _CORNERS, (2, 2, 2, 3), mode="promise_in_bounds")
+    for axis in range(3):
+        share = fraction[:, axis].reshape((-1, *[1] * (values.ndim - 2)))
+        low, high = values[..., 0, :], values[..., 1, :]
+        values = low + (high - low) * share
+    signs = jnp.stack([jnp.ones_like(sign), sign, jnp.ones_like(sign)], axis=-1)
+    return values * signs * inside[:, None]
+
+
 def insert_points(
     accumulator: Accumulator,
     points: Float[Array, "p 3"],

@@ -43,11 +43,11 @@ class Consensus:
     Attributes
     ----------
     half_maps
-        Unfiltered, of the whole particle.
+        Unfiltered, of the whole particle, with the symmetry asked for.
     both
-        Unfiltered, from all particles.
+        Unfiltered, from all particles, with the symmetry asked for.
     filtered
-        The half-maps filtered by their FSC.
+        The half-maps filtered by their FSC, without symmetry.
     usable
         Per particle: whether the image is finite and not constant.
     """
@@ -71,11 +71,14 @@ def given_poses(batch: Batch) -> Poses:
 
 
 def solve_halves(
-    sums: dict[int, Accumulator], box_px: int, gridding_iterations: int = 0
+    sums: dict[int, Accumulator],
+    box_px: int,
+    operators: Float[np.ndarray, "m 3 3"] | None = None,
+    gridding_iterations: int = 0,
 ) -> tuple[tuple[np.ndarray, np.ndarray], np.ndarray]:
     """Unfiltered half-maps and the map of both (see `engine.reconstruction.solve`)."""
     first, second, both = (
-        np.asarray(solve(total, box_px, None, gridding_iterations))
+        np.asarray(solve(total, box_px, None, gridding_iterations, operators))
         for total in (sums[1], sums[2], add_accumulators(sums[1], sums[2]))
     )
     return (first, second), both
@@ -97,12 +100,16 @@ def reconstruct_consensus(problem: Problem, batch_size: int, report: Report) -> 
         usable[batch.positions[batch.valid]] = True
 
     for_each_batch(problem, batch_size, work, report)
-    half_maps, both = solve_halves(sums, problem.box_px)
-    curve = compute_fsc_curve(*half_maps, problem.pixel_size_angstrom)
+    as_given, both = solve_halves(sums, problem.box_px)
+    half_maps = as_given
+    if len(problem.operators) > 1:
+        half_maps, both = solve_halves(sums, problem.box_px, problem.operators)
+    # The rest of the particle, which is subtracted, need not have the symmetry of the region.
+    curve = compute_fsc_curve(*as_given, problem.pixel_size_angstrom)
     last = shell_of_resolution(
         curve.resolution_angstrom(), problem.box_px, problem.pixel_size_angstrom
     )
-    first, second = (filter_half(half_map, curve, last) for half_map in half_maps)
+    first, second = (filter_half(half_map, curve, last) for half_map in as_given)
     return Consensus(half_maps, both, (first, second), usable)
 
 

@@ -46,4 +46,4 @@ def final_maps(
         sums[half].sums.block_until_ready()
 
     for_each_batch(problem, batch_size, work, report)
-    return solve_halves(sums, problem.box_px, _GRIDDING_ITERATIONS)
+    return solve_halves(sums, problem.box_px, problem.operators, _GRIDDING_ITERATIONS)

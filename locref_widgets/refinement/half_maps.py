@@ -4,7 +4,7 @@ from functools import reduce
 
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Array, Float
 
 from locref_widgets.engine.filters import apply_shell_filter
 from locref_widgets.engine.fsc import FSCCurve
@@ -38,11 +38,15 @@ def _total(sums: FoldSums, half: int) -> Accumulator:
     return reduce(add_accumulators, parts)
 
 
+def _solve(sums: Accumulator, problem: Problem) -> Float[Array, "m m m"]:
+    return solve(sums, problem.region_box_px, operators=problem.operators)
+
+
 def region_half_maps(problem: Problem, sums: FoldSums) -> tuple[tuple[Volume, Volume], Volume]:
     """Unfiltered half-maps of the region and the map of both, in the map's box."""
     halves = [_total(sums, half) for half in HALVES]
     first, second, both = (
-        paste_region(np.asarray(solve(total, problem.region_box_px)), problem)
+        paste_region(np.asarray(_solve(total, problem)), problem)
         for total in (*halves, add_accumulators(*halves))
     )
     return (first, second), both
@@ -70,11 +74,11 @@ def fold_regions(
     region_mask = jnp.asarray(cut_region(mask, problem))
     total = _total(sums, half)
     if cutoff is not None:
-        profile = signal_profile(solve(total, problem.region_box_px), fsc, region_mask)
+        profile = signal_profile(_solve(total, problem), fsc, region_mask)
     regions = []
     for fold in folds:
         rest = subtract_accumulator(total, fold) if len(folds) > 1 else total
-        cube = solve(rest, problem.region_box_px)
+        cube = _solve(rest, problem)
         if cutoff is None:
             cube = apply_shell_filter(cube, ratio / (1.0 + ratio))
         else:

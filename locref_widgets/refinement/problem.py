@@ -6,11 +6,14 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from locref_widgets.engine.grids import Disc, convenient_box, make_disc
+from locref_widgets.engine.symmetry import point_group_operators
 from locref_widgets.errors import InputError
+from locref_widgets.io.duplicates import half_sets_with_copies_together, particle_of_row
 from locref_widgets.io.mrc import Map, check_same_grid
 from locref_widgets.io.particles import Particles, check_particles_match_map
 from locref_widgets.masks.dynamic import centre_of_mass_angstrom
 from locref_widgets.refinement.settings import RefinementSettings
+from locref_widgets.refinement.symmetric_region import check_region_on_axes
 
 _COVERED = 0.5
 """Mask value from which a voxel counts as inside, for the region's size."""
@@ -41,7 +44,7 @@ class Problem:
     rows
         Rows of the table that take part, ascending; per-particle arrays follow this order.
     half_sets
-        1 or 2 for each of them.
+        1 or 2 for each of them; the same for all copies of a particle.
     disc
         All Fourier pixels of an image below Nyquist.
     fulcrum_angstrom
@@ -58,6 +61,9 @@ class Problem:
         Mean square of one coordinate of the mask's points about that voxel.
     subtract
         Whether the signal outside the mask is subtracted from the images.
+    operators
+        Rotations of the point group that reconstructions are given; they leave the region's centre
+        where it is.
     """
 
     particles: Particles
@@ -70,6 +76,7 @@ class Problem:
     region_radius_px: float
     region_spread_px2: float
     subtract: bool
+    operators: Float[np.ndarray, "m 3 3"]
 
     @property
     def region_disc(self) -> Disc:
@@ -115,10 +122,11 @@ def pose_problem(inputs: RefinementInput, settings: RefinementSettings) -> Probl
     mask_centre = centre_of_mass_angstrom(mask.data, voxel)
     centre = np.rint(mask_centre / voxel).astype(int)
     box, radius = _region_size(mask, centre)
+    check_region_on_axes(settings.symmetry, mask)
     return Problem(
         particles=particles,
         rows=rows,
-        half_sets=np.asarray(particles.half_sets)[rows],
+        half_sets=half_sets_with_copies_together(particles)[0][rows],
         disc=make_disc(particles.box_px),
         fulcrum_angstrom=settings.resolve_fulcrum_angstrom(volume.box_px, voxel, mask_centre),
         region_centre_voxels=centre,
@@ -126,13 +134,17 @@ def pose_problem(inputs: RefinementInput, settings: RefinementSettings) -> Probl
         region_radius_px=radius,
         region_spread_px2=_spread_px2(mask, centre),
         subtract=_should_subtract(settings, volume, mask),
+        operators=point_group_operators(settings.symmetry),
     )
 
 
 def choose_rows(particles: Particles, settings: RefinementSettings) -> Int[np.ndarray, " n"]:
-    """Rows that take part: all, or a subset drawn by the seed with both half-sets in proportion."""
-    half_sets = particles.half_sets
-    if half_sets is None:
+    """Rows that take part: all, or a subset drawn by the seed with both half-sets in proportion.
+
+    A particle takes part with all of its copies, so that a subset of a table that holds copies has
+    about as many rows as wanted.
+    """
+    if particles.half_sets is None:
         raise InputError(
             f"{particles.path}: there is no column rlnRandomSubset. Local refinement keeps the two"
             " half-sets of the consensus refinement: take the STAR file that the refinement wrote"
@@ -142,13 +154,15 @@ def choose_rows(particles: Particles, settings: RefinementSettings) -> Int[np.nd
     wanted = n if settings.subset is None else min(settings.subset, n)
     if wanted == n:
         return np.arange(n)
-    order = np.random.default_rng(settings.seed).permutation(n)
+    particle, half_sets = particle_of_row(particles), half_sets_with_copies_together(particles)[0]
+    _, first = np.unique(particle, return_index=True)
+    order = np.random.default_rng(settings.seed).permutation(first.size)
     share = wanted / n
-    chosen = []
+    chosen = np.zeros(first.size, bool)
     for half in (1, 2):
-        rows = order[half_sets[order] == half]
-        chosen.append(rows[: max(1, round(share * rows.size))])
-    return np.sort(np.concatenate(chosen))
+        of_half = order[half_sets[first][order] == half]
+        chosen[of_half[: max(1, round(share * of_half.size))]] = True
+    return np.flatnonzero(chosen[particle])
 
 
 def _region_size(mask: Map, centre_voxels: Int[np.ndarray, " 3"]) -> tuple[int, float]:

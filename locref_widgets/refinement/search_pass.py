@@ -20,6 +20,7 @@ from locref_widgets.engine.region_images import noise_in_region_box, noise_in_wh
 from locref_widgets.engine.search import SearchOutcome
 from locref_widgets.engine.search_plan import SearchPlan, plan_search
 from locref_widgets.engine.slicing import Projector
+from locref_widgets.io.duplicates import particle_of_row
 from locref_widgets.refinement.batches import Batch
 from locref_widgets.refinement.halves import HALVES, for_each_batch
 from locref_widgets.refinement.memory import FewerAtOnce, particles_at_once
@@ -72,8 +73,8 @@ class SearchPass:
         From where it searched.
     turns_rad, shifts_px
         Local motions found, in the image frame, relative to the start.
-    covariance, probability
-        Widths and weights with which the poses entered the maps.
+    mean_turns_rad, mean_shifts_px, covariance, probability
+        The motions, widths and weights with which the particles entered the maps.
     found
         Further per-particle numbers by the names of `SearchOutcome`.
     sums
@@ -83,6 +84,8 @@ class SearchPass:
     start: Start
     turns_rad: Float[np.ndarray, "n 3"]
     shifts_px: Float[np.ndarray, "n 2"]
+    mean_turns_rad: Float[np.ndarray, "n 3"]
+    mean_shifts_px: Float[np.ndarray, "n 2"]
     covariance: Float[np.ndarray, "n 5 5"]
     probability: Float[np.ndarray, " n"]
     found: dict[str, np.ndarray]
@@ -103,11 +106,12 @@ def groups_at(iteration: int, settings: RefinementSettings) -> int:
 
 
 def folds_of(problem: Problem, folds: int) -> Int[np.ndarray, " n"]:
-    """Fold of each particle: neighbours in a half-set go to different ones."""
+    """Fold of each row: neighbours in a half-set go to different ones, copies to the same."""
+    particle = particle_of_row(problem.particles)[problem.rows]
     fold = np.zeros(problem.rows.size, int)
     for half in HALVES:
         members = np.flatnonzero(problem.half_sets == half)
-        fold[members] = np.arange(members.size) % folds
+        fold[members] = np.unique(particle[members], return_inverse=True)[1] % folds
     return fold
 
 
@@ -149,6 +153,8 @@ def search_and_reconstruct(
         start=start,
         turns_rad=np.zeros((n, 3)),
         shifts_px=np.zeros((n, 2)),
+        mean_turns_rad=np.zeros((n, 3)),
+        mean_shifts_px=np.zeros((n, 2)),
         covariance=np.zeros((n, 5, 5), np.float32),
         probability=np.ones(n, np.float32),
         found={name: np.zeros(n) for name in _PER_PARTICLE},
@@ -174,13 +180,15 @@ def search_and_reconstruct(
                 images, region, noise[half], radius_px, prior, plan, pixel, at_once
             )
         )
-        found = found_poses(outcome, marginalize)
+        found = found_poses(outcome, marginalize, plan)
         valid = jnp.asarray(batch.valid)
         place = half, fold if folds > 1 else 0
         result.sums[place] = add_to_region(
             result.sums[place], images, region, found, weights[half], valid, plan
         )
         at = batch.positions[batch.valid]
+        result.mean_turns_rad[at] = np.asarray(found.turns_rad)[batch.valid]
+        result.mean_shifts_px[at] = np.asarray(found.shifts_px)[batch.valid]
         result.covariance[at] = np.asarray(found.covariance)[batch.valid]
         result.probability[at] = np.asarray(found.probability)[batch.valid]
         _note(result, batch, outcome)
@@ -235,8 +243,8 @@ def particle_info(problem: Problem, found: SearchPass, plan: SearchPlan) -> dict
         # What the sums of this pass can be made from again.
         "start_turn_rad": start.turns_rad,
         "start_shift_px": start.shifts_px,
-        "found_turn_rad": found.turns_rad,
-        "found_shift_px": found.shifts_px,
+        "found_turn_rad": found.mean_turns_rad,
+        "found_shift_px": found.mean_shifts_px,
         "pose_covariance": found.covariance,
         "probability": found.probability,
     }

@@ -19,6 +19,7 @@ from pydantic import (
     model_validator,
 )
 
+from locref_widgets.engine.symmetry import read_point_group
 from locref_widgets.errors import InputError
 from locref_widgets.refinement.fulcrum_point import (
     check_inside_box,
@@ -47,6 +48,7 @@ def _finite(point: tuple[float, float, float]) -> tuple[float, float, float]:
 USUAL_PRIORS = {"prior_rotation": 15.0, "prior_shift": 7.0}
 """Widths (degrees, Å) of priors that are switched on by ``true`` instead of by a number."""
 
+PointGroup = Annotated[str, AfterValidator(read_point_group)]
 Point = Annotated[tuple[float, float, float], AfterValidator(_finite)]
 
 
@@ -121,6 +123,12 @@ class RefinementSettings(BaseModel):
     )
     iterations: int = _setting(
         10, "", "Largest number of iterations; fewer when it converges", ge=1
+    )
+    symmetry: PointGroup = _setting(
+        "C1",
+        "",
+        "Point group that the reconstructions are given, in RELION's orientations; the region must"
+        " have it about axes through the map's centre (C1: none)",
     )
     subset: int | None = _setting(
         None, "particles", "Refine only this many particles, drawn by the seed (unset: all)", ge=2

@@ -16,7 +16,7 @@ from locref_widgets.engine.ctf import CTFParameters
 from locref_widgets.engine.grids import Disc, image_to_disc, make_disc, shell_sums
 from locref_widgets.engine.likelihood import Prior
 from locref_widgets.engine.phases import cosine_and_sine, phase_ramp, rotate_phases
-from locref_widgets.engine.posterior import expected_phase, image_scatter_px2
+from locref_widgets.engine.posterior import expected_phase, image_scatter_px2, within_extents
 from locref_widgets.engine.reconstruction import add_images
 from locref_widgets.engine.region_images import (
     RegionImages,
@@ -174,7 +174,7 @@ class FoundPoses(eqx.Module):
     Attributes
     ----------
     turns_rad, shifts_px
-        The motions.
+        The motions: best ones, or their mean over the posterior.
     covariance
         Of rotation (rad) and shift (px); zeros for poses taken as exact.
     probability
@@ -187,16 +187,19 @@ class FoundPoses(eqx.Module):
     probability: Float[Array, " b"]
 
 
-def found_poses(outcome: SearchOutcome, marginalize: bool) -> FoundPoses:
-    """What a search found, with its posterior's width or as if it were exact."""
-    informed = jnp.all(jnp.isfinite(outcome.covariance), axis=(1, 2), keepdims=True)
-    width = jnp.where(informed, outcome.covariance, 0.0)
-    return FoundPoses(
-        outcome.turn_rad,
-        outcome.shift_px,
-        width if marginalize else jnp.zeros_like(width),
-        outcome.probability if marginalize else jnp.ones_like(outcome.probability),
-    )
+@partial(jax.jit, static_argnames=("marginalize", "plan"))
+def found_poses(outcome: SearchOutcome, marginalize: bool, plan: SearchPlan) -> FoundPoses:
+    """The posterior's mean and width within the extents, or the best pose as if it were exact."""
+    if not marginalize:
+        exact, certain = jnp.zeros_like(outcome.covariance), jnp.ones_like(outcome.probability)
+        return FoundPoses(outcome.turn_rad, outcome.shift_px, exact, certain)
+
+    def bounded(mode: Float[Array, " 5"], covariance: Float[Array, "5 5"]) -> tuple[Array, Array]:
+        return within_extents(mode, covariance, plan.rotation_extent_rad, plan.shift_radius_px)
+
+    modes = jnp.concatenate([outcome.turn_rad, outcome.shift_px], axis=-1)
+    means, width = jax.vmap(bounded)(modes, outcome.covariance)
+    return FoundPoses(means[:, :3], means[:, 3:], width, outcome.probability)
 
 
 @partial(jax.jit, donate_argnames=("sums",), static_argnames=("plan",))

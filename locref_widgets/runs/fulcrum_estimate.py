@@ -1,10 +1,16 @@
-"""The fulcrum that a run's changes of pose speak for: computed at its end, told in words."""
+"""The fulcrum that a run's changes of pose speak for: computed at its end, told in words.
+
+It is fitted to the particles of both half-sets together, and is therefore only offered: nothing in
+a refinement takes it up by itself, so that the half-sets do not learn of each other through it. Who
+refines again about it shares between the halves three numbers that hold for all particles, as with
+a point picked by hand. Each half-set's own fit is told beside it: two independent measurements.
+"""
 
 import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 
 from locref_widgets.masks.dynamic import centre_of_mass_angstrom
 from locref_widgets.refinement.diagnostics import jsonable
@@ -42,6 +48,8 @@ def estimate_fulcrum(
       ``explained_fraction``, ``drift_angstrom``, ``turn_median_deg`` and ``reliability``, all as
       `engine.fulcrum_fit.FulcrumFit` has them;
     - ``systematic_error_angstrom`` along the line to the region's centre, from the shifts left;
+    - ``half_points_angstrom``, the points fitted to each half-set alone, and ``halves_agree``:
+      they differ by no more than their errors (both None when not both are determined);
     - ``used_angstrom``, ``used_voxels`` (the run's own fulcrum), ``distance_angstrom`` between the
       two, and ``agrees``: it is within all these errors or one voxel.
     """
@@ -55,7 +63,9 @@ def estimate_fulcrum(
     used = settings.resolve_fulcrum_angstrom(box, voxel, mask_centre)
     # The search turns its templates about the same whole voxel.
     centre = np.rint(mask_centre / voxel) * voxel
-    fit = _fit(result, inputs, centre, used)
+    loose = ~np.asarray(result.info["at_bound"], dtype=bool)
+    fit = _fit(result, inputs, centre, used, loose)
+    halves = _fits_of_halves(result, inputs, centre, used, loose)
     systematic = _systematic_error(fit, fit.point_angstrom - centre)
     point_voxels = angstrom_to_voxels(fit.point_angstrom, box, voxel)
     is_inside = bool(np.all((point_voxels >= -0.5) & (point_voxels <= box - 0.5)))
@@ -77,6 +87,8 @@ def estimate_fulcrum(
             "turn_median_deg": float(np.rad2deg(fit.turn_median_rad)),
             "reliability": fit.reliability,
             "systematic_error_angstrom": float(np.linalg.norm(systematic)),
+            "half_points_angstrom": halves and [half.point_angstrom for half in halves],
+            "halves_agree": halves and _same_point(*halves),
             "used_angstrom": used,
             "used_voxels": angstrom_to_voxels(used, box, voxel),
             "distance_angstrom": float(np.linalg.norm(fit.point_angstrom - used)),
@@ -96,6 +108,12 @@ def describe_estimate(estimate: dict[str, Any]) -> tuple[str, str]:
         f"Fulcrum fitted from the pose changes: {_in_both_units(estimate, 'point')},"
         f" ± {_triple(estimate['standard_error_angstrom'])} Å."
     )
+    if estimate.get("halves_agree") is False:
+        first, second = estimate["half_points_angstrom"]
+        found += (
+            f" The half-sets alone give {_triple(first)} and {_triple(second)} Å, farther apart"
+            " than these errors allow."
+        )
     used, away = _in_both_units(estimate, "used"), f"{estimate['distance_angstrom']:.1f} Å away"
     if estimate["agrees"]:
         return found, f"It agrees with the one that the run used, {used}, {away}."
@@ -147,12 +165,12 @@ def _fit(
     inputs: "RefinementInput",
     centre_angstrom: Float[np.ndarray, "3"],
     used_angstrom: Float[np.ndarray, "3"],
+    keep: Bool[np.ndarray, " n"],
 ) -> "FulcrumFit":
     # The engine imports JAX, which whoever only reads this module need not load.
     from locref_widgets.engine.fulcrum_equations import swing_variance
     from locref_widgets.engine.fulcrum_fit import fit_fulcrum
 
-    keep = ~np.asarray(result.info["at_bound"], dtype=bool)
     particles, rows = inputs.particles, result.indices[keep]
     rotations = np.asarray(result.rotations, dtype=np.float64)[keep]
     rotation_errors = centre_errors = None
@@ -174,6 +192,30 @@ def _fit(
         rotation_errors,
         centre_errors,
     )
+
+
+def _fits_of_halves(
+    result: IterationResult,
+    inputs: "RefinementInput",
+    centre_angstrom: Float[np.ndarray, "3"],
+    used_angstrom: Float[np.ndarray, "3"],
+    keep: Bool[np.ndarray, " n"],
+) -> tuple["FulcrumFit", "FulcrumFit"] | None:
+    """Fit each half-set alone; None unless both determine a point."""
+    if inputs.particles.half_sets is None:
+        return None
+    half_sets = inputs.particles.half_sets[result.indices]
+    first, second = (
+        _fit(result, inputs, centre_angstrom, used_angstrom, keep & (half_sets == half))
+        for half in (1, 2)
+    )
+    return (first, second) if first.is_determined and second.is_determined else None
+
+
+def _same_point(first: "FulcrumFit", second: "FulcrumFit") -> bool:
+    apart = first.point_angstrom - second.point_angstrom
+    covariance = first.covariance_angstrom2 + second.covariance_angstrom2
+    return float(apart @ np.linalg.pinv(covariance) @ apart) <= _SAME_POINT
 
 
 def _systematic_error(

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from locref_widgets.errors import InputError
+from locref_widgets.io.double_picks import double_picks_warnings
+from locref_widgets.io.duplicates import copies_warnings
 from locref_widgets.io.mrc import Map, check_same_grid, read_map, write_map
 from locref_widgets.io.particles import Particles, check_particles_match_map, read_particles
 from locref_widgets.io.placing import grid_remarks
@@ -16,6 +18,7 @@ from locref_widgets.io.poses import check_half_set_balance
 from locref_widgets.masks.checks import check_mask
 from locref_widgets.masks.dynamic import centre_of_mass_angstrom, radius_angstrom
 from locref_widgets.refinement.settings import RefinementSettings
+from locref_widgets.refinement.symmetric_region import check_region_on_axes, symmetry_warnings
 from locref_widgets.runs.provenance import describe_file, describe_stacks
 
 if TYPE_CHECKING:
@@ -48,10 +51,13 @@ def check_inputs(inputs: "RefinementInput", settings: RefinementSettings) -> lis
     if particles.half_sets is not None:
         unequal = check_half_set_balance(particles.half_sets)
         warnings += [f"{particles.path}: {warning}" for warning in unequal]
+    warnings += copies_warnings(particles, settings.symmetry) + double_picks_warnings(particles)
+    check_region_on_axes(settings.symmetry, mask)
     voxel_size_angstrom = volume.voxel_size_angstrom
     centre = centre_of_mass_angstrom(mask.data, voxel_size_angstrom)
     radius = radius_angstrom(mask.data, voxel_size_angstrom, centre)
-    settings.resolve_fulcrum_angstrom(volume.box_px, voxel_size_angstrom, centre)
+    fulcrum = settings.resolve_fulcrum_angstrom(volume.box_px, voxel_size_angstrom, centre)
+    warnings += symmetry_warnings(settings.symmetry, mask, fulcrum)
     warnings += settings.fulcrum_warnings(volume.box_px, voxel_size_angstrom, centre, radius)
     if settings.shift_extent > volume.box_px:
         raise InputError(

@@ -3,9 +3,11 @@
 import traceback
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from locref_widgets.errors import InputError, OutputError
+from locref_widgets.io.duplicates import with_copies_together
 from locref_widgets.refinement.settings import RefinementSettings
 from locref_widgets.refinement.state import IterationResult, StopRequested
 from locref_widgets.runs.events import EventLog, read_events
@@ -52,6 +54,8 @@ def run_job(
     KeyboardInterrupt
         When a signal asked to stop. The run is marked as stopped and can be resumed.
     """
+    # So that the half-sets in the tables that are written are those of the half-maps.
+    inputs = replace(inputs, particles=with_copies_together(inputs.particles))
     with StopOnSignal() as signals:
         observer = RunObserver(
             folder,

@@ -73,7 +73,7 @@ def told_by(run: Path) -> str:
 def test_a_finished_run_is_reported_whole(report: Path) -> None:
     assert report.parts[-2:] == ("final", "report.html")
     reader = read(report)
-    assert len(reader.figures) == 7
+    assert len(reader.figures) == 9
     assert all(len(description) > 30 for description in reader.figures)
     text = " ".join(reader.text)
     for expected in (

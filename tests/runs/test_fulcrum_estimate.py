@@ -79,6 +79,27 @@ def test_the_hinge_is_found_and_told_in_both_units(result, job):
     assert "(12.0, 12.0, 12.0) voxels" in words
 
 
+def test_each_half_set_tells_its_own(result, job):
+    found = estimate(result, job)
+    first, second = (np.array(point) for point in found["half_points_angstrom"])
+    np.testing.assert_allclose(first, HINGE, atol=2.5)
+    np.testing.assert_allclose(second, HINGE, atol=2.5)
+    assert not np.array_equal(first, second)
+    assert found["halves_agree"]
+    assert "half-sets" not in " ".join(describe_estimate(found))
+
+
+def test_half_sets_that_disagree_are_told(result, job):
+    """Half of the particles turned about another point."""
+    other = hinged(result, job, hinge=HINGE + np.array([0.0, 25.0, 0.0]))
+    second = job.particles.half_sets[result.indices] == 2
+    rotations, origins = result.rotations.copy(), result.origins_angstrom.copy()
+    rotations[second], origins[second] = other.rotations[second], other.origins_angstrom[second]
+    found = estimate(replace(result, rotations=rotations, origins_angstrom=origins), job)
+    assert not found["halves_agree"]
+    assert "The half-sets alone give" in describe_estimate(found | {"is_offered": True})[0]
+
+
 def test_the_fulcrum_used_is_confirmed(result, job):
     settings = SETTINGS.model_copy(update={"fulcrum_angstrom": tuple(HINGE)})
     found = estimate(result, job, settings)
