@@ -203,7 +203,7 @@ def test_an_unfinished_run_is_reported_beside_its_events(
     assert path == run / "report.html"
     reader = read(path)
     # Before a search there are no changes of pose to draw.
-    assert len(reader.figures) == (3 if iterations == 0 else 7)
+    assert len(reader.figures) == (4 if iterations == 0 else 8)
     assert ("The poses" in reader.text) == (iterations > 0)
 
 

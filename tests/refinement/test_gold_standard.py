@@ -1,9 +1,9 @@
 """The half-sets stay apart: what is done to the images of one changes nothing in the other.
 
 What they do share is listed in `SHARED`. Each of these is a curve of numbers, a cut-off for each
-place, or lies below the initial low-pass resolution. A run whose first half-set was tampered with is given these things as
-they were in a run of the images as they are; all else of the second half-set must then be the same
-to the last bit.
+place, or lies below the initial low-pass resolution. A run whose first half-set was tampered with
+is given these things as they were in a run of the images as they are; all else of the second
+half-set must then be the same to the last bit.
 """
 
 from dataclasses import replace
