@@ -110,12 +110,16 @@ def _next(inputs, settings, before: IterationResult | None) -> IterationResult:
         half_maps=(halves[0], halves[1]),
         map=(0.5 * (halves[0] + halves[1])).astype(np.float32),
         mask=inputs.mask.data,
-        fsc={"no mask": FSCCurve(frequency, values), CORRECTED_CURVE: FSCCurve(frequency, values)},
+        fsc={
+            "no mask": FSCCurve(frequency, values),
+            CORRECTED_CURVE: FSCCurve(frequency, values, notch=(2, 4)),
+        },
         resolution_angstrom=30.0 / (1 + iteration),
         converged=False,
         seconds=0.5,
         indices=np.arange(n),
         rotations=rotations,
+        cutoff_resolution_angstrom=(30.0 + rng.uniform(0, 9, shape)).astype(np.float32),
         origins_angstrom=origins + (0.0 if before is None else rng.normal(size=(n, 2))),
         info={
             "pose_change_rad": np.full(n, 0.01 * iteration),
@@ -163,7 +167,7 @@ def kill_at(instant: str) -> None:
     elif instant == "while an event is written":
         events.os.write = torn
     elif instant == "while the results are written":
-        finish.write_fsc_star = lambda path, curves: die()
+        finish.write_fsc_star = lambda *_, **__: die()
     else:
         raise ValueError(instant)
 

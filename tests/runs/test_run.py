@@ -37,12 +37,12 @@ def test_a_finished_run_holds_everything(job, run_path, real_report):
     run = run_fake(job, run_path)
     assert run.status == "finished"
     assert run.iterations() == [0, 1, 2]
-    maps = {"half1.mrc", "half2.mrc", "map.mrc", "mask.mrc"}
+    maps = {"half1.mrc", "half2.mrc", "map.mrc", "mask.mrc", "cutoff_resolution.mrc"}
     iteration = {p.name for p in run.folder.iteration_folder(2).iterdir()}
     assert iteration == maps | {"particles.star", "fsc.json", "info.npz"}
     final = {p.name for p in (run_path / "final").iterdir()}
-    others = {"map_sharpened.mrc", "particles.star", "fsc.star", "fsc.xml", "report.html"}
-    assert final == maps | others
+    curves = {"fsc.star", "fsc.xml", "fsc.txt"}
+    assert final == maps | curves | {"map_sharpened.mrc", "particles.star", "report.html"}
     told = kinds(run)
     assert told.count("iteration_finished") == 3
     assert told[-1] == "run_finished"
