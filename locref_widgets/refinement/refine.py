@@ -17,7 +17,6 @@ from jaxtyping import Float
 from locref_widgets.engine.filters import lowpass_cosine
 from locref_widgets.engine.fsc import fsc_curves
 from locref_widgets.engine.fulcrum import move_about_fulcrum
-from locref_widgets.errors import InputError
 from locref_widgets.masks.dynamic import dynamic_mask
 from locref_widgets.refinement.consensus import (
     Consensus,
@@ -54,6 +53,7 @@ from locref_widgets.refinement.search_pass import (
 from locref_widgets.refinement.settings import RefinementSettings
 from locref_widgets.refinement.starts import Start, first_start, next_start
 from locref_widgets.refinement.state import CORRECTED_CURVE, IterationResult
+from locref_widgets.refinement.whole_particle import set_aside
 
 _BATCH_SIZE = 32
 _SHELLS_BEYOND = 2
@@ -275,25 +275,9 @@ class _Loop:
         return report
 
     def _set_bad_images_aside(self) -> None:
-        keep = self.consensus.usable
-        bad = self.problem.rows[~keep] + 1
-        if not bad.size:
-            return
-        half_sets = self.problem.half_sets[keep]
-        path = self.problem.particles.path
-        if min((half_sets == half).sum() for half in HALVES) == 0:
-            raise InputError(
-                f"{path}: no usable image is left in one of the half-sets: {bad.size} images hold"
-                " NaN or a constant. Extract the particles again (locref info names the faults)."
-            )
-        self.problem = replace(self.problem, rows=self.problem.rows[keep], half_sets=half_sets)
-        shown = ", ".join(map(str, bad[:10])) + (f" and {bad.size - 10} more" * (bad.size > 10))
-        self.observer.event(
-            "warning",
-            message=f"{bad.size} images hold NaN or a constant and are set aside: rows {shown} of"
-            f" {path}",
-            rows=[int(row) for row in bad],
-        )
+        self.problem, bad, warnings = set_aside(self.problem, self.consensus.usable)
+        for message in warnings:
+            self.observer.event("warning", message=message, rows=[int(row) + 1 for row in bad])
 
     def _given(self) -> tuple[RefinementInput, Consensus, float, Callable[[str], None]]:
         """What is known of the maps given, and where to remark on them."""
