@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Array, Complex, Float
 
 from locref_widgets.engine.grids import Disc, disc_to_image, make_disc
 from locref_widgets.engine.slicing import Projector
@@ -27,14 +27,14 @@ Volume = Float[np.ndarray, "z y x"]
 
 @dataclass(frozen=True)
 class Subtraction:
-    """Projectors of each half-set: of what is subtracted, and of the whole to fit scales by.
+    """Projectors of each half-set: of what is subtracted, and of what is kept, to fit scales by.
 
     ``population`` and ``weights`` (one over the noise's variance) are None where no scales are
     fitted.
     """
 
     outside: dict[int, Projector]
-    whole: dict[int, Projector]
+    kept: dict[int, Projector]
     population: ScalePopulation | None = None
     weights: dict[int, Float[np.ndarray, " p"]] | None = None
 
@@ -43,24 +43,26 @@ class Subtraction:
     ) -> tuple[Float[np.ndarray, "b y x"], Float[np.ndarray, " b"]]:
         """Images of a batch without the signal outside, and the factors of their projections."""
         images, poses = _shown(problem, batch)
+        outside = _project(self.outside[half], images, poses, problem.disc)
         factors = np.ones(len(batch.positions))
         if self.population is not None:
-            factors = self.population.shrink(*self.fit(problem, half, images, poses))
-        off = _projected(
-            self.outside[half], images, poses, jnp.asarray(factors, jnp.float32), problem.disc
-        )
+            factors = self.population.shrink(*self.fit(problem, half, images, poses, outside))
+        off = _to_images(outside, jnp.asarray(factors, jnp.float32), problem.disc)
         return batch.images - np.asarray(off), factors
 
     def fit(
-        self, problem: Problem, half: int, images: DiscImages, poses: Poses
+        self,
+        problem: Problem,
+        half: int,
+        images: DiscImages,
+        poses: Poses,
+        outside: Complex[Array, "b p"],
     ) -> tuple[Float[np.ndarray, " b"], Float[np.ndarray, " b"]]:
-        """Least-squares scales of a batch and their variances, float64."""
+        """Least-squares scales of images whose projections are ``outside``, and variances."""
         assert self.weights is not None  # noqa: S101
-        seen = project_images(
-            self.whole[half], images, poses.rotations, poses.origins_px, problem.disc
-        )
+        kept = _project(self.kept[half], images, poses, problem.disc)
         weights = jnp.asarray(self.weights[half])
-        scales, variances = fit_scales(images.coefficients, seen, weights, problem.disc)
+        scales, variances = fit_scales(images.coefficients, outside, kept, weights, problem.disc)
         return np.asarray(scales, np.float64), np.asarray(variances, np.float64)
 
 
@@ -68,7 +70,7 @@ def make_subtraction(problem: Problem, maps: dict[int, Volume], keep: Volume) ->
     """Prepare maps of the whole particle, of each half-set, for subtraction outside a mask."""
     return Subtraction(
         {half: make_whole_projector(maps[half] * (1.0 - keep), problem) for half in HALVES},
-        {half: make_whole_projector(maps[half], problem) for half in HALVES},
+        {half: make_whole_projector(maps[half] * keep, problem) for half in HALVES},
     )
 
 
@@ -91,7 +93,9 @@ def sample_scales(
     found: dict[int, list[tuple[np.ndarray, np.ndarray]]] = {half: [] for half in HALVES}
 
     def work(half: int, _: int, batch: Batch) -> None:
-        scales, variances = fitting.fit(problem, half, *_shown(problem, batch))
+        images, poses = _shown(problem, batch)
+        outside = _project(fitting.outside[half], images, poses, problem.disc)
+        scales, variances = fitting.fit(problem, half, images, poses, outside)
         found[half].append((scales[batch.valid], variances[batch.valid]))
 
     for_each_batch(problem, batch_size, work, report, limit=_SAMPLE)
@@ -107,15 +111,16 @@ def _shown(problem: Problem, batch: Batch) -> tuple[DiscImages, Poses]:
     return images, given_poses(batch)
 
 
+def _project(
+    projector: Projector, images: DiscImages, poses: Poses, disc: Disc
+) -> Complex[Array, "b p"]:
+    return project_images(projector, images, poses.rotations, poses.origins_px, disc)
+
+
 @eqx.filter_jit
-def _projected(
-    projector: Projector,
-    images: DiscImages,
-    poses: Poses,
-    factors: Float[Array, " b"],
-    disc: Disc,
+def _to_images(
+    coefficients: Complex[Array, "b p"], factors: Float[Array, " b"], disc: Disc
 ) -> Float[Array, "b y x"]:
     # Anew, so that its tables are constants of the compiled program.
     disc = make_disc(disc.box_px, disc.radius_px)
-    seen = project_images(projector, images, poses.rotations, poses.origins_px, disc)
-    return disc_to_image(seen * factors[:, None], disc)
+    return disc_to_image(coefficients * factors[:, None], disc)

@@ -100,17 +100,14 @@ def subtract(
     folder = check_free(out)
     for message in check_subtraction(particles, keep, volume, half_maps, options):
         warn(message)
+    centre, box_px = new_centre(keep, options), options.crop_px or particles.box_px
+    little_room = room_warning(keep, centre, box_px)
+    if options.moves_boxes and little_room:
+        warn(little_room)
     problem, aside, subtraction, source = _prepare(
         particles, keep, volume, half_maps, options, progress, warn
     )
-    problem = replace(
-        problem,
-        region_centre_voxels=new_centre(keep, options),
-        region_box_px=options.crop_px or problem.box_px,
-    )
-    little_room = room_warning(keep, problem.region_centre_voxels, problem.region_box_px)
-    if options.moves_boxes and little_room:
-        warn(little_room)
+    problem = replace(problem, region_centre_voxels=centre, region_box_px=box_px)
     with new_folder(folder) as part:
         done = write_stacks(
             problem, subtraction, part, folder, options, BATCH_SIZE, progress("subtracting")

@@ -1,7 +1,6 @@
 """What can be chosen about a subtraction, and what cannot be done."""
 
 from dataclasses import dataclass
-from typing import Literal, get_args
 
 import numpy as np
 from jaxtyping import Int
@@ -12,7 +11,7 @@ from locref_widgets.io.particles import Particles, check_particles_match_map
 from locref_widgets.masks.checks import check_mask, check_usable
 from locref_widgets.masks.dynamic import centre_of_mass_angstrom, radius_angstrom
 
-Scale = Literal["particle", "shared", "none"]
+SCALES = ("particle", "shared", "none")
 
 _SMALLEST_CROP_PX = 16
 
@@ -39,7 +38,7 @@ class SubtractOptions:
         Write half as many bytes (MRC mode 12).
     """
 
-    scale: Scale = "particle"
+    scale: str = "particle"
     recenter: bool = False
     centre_voxels: tuple[float, float, float] | None = None
     crop_px: int | None = None
@@ -70,7 +69,7 @@ def check_subtraction(
     maps = [m for m in (volume, *(half_maps or ())) if m is not None]
     for map_ in maps:
         check_same_grid(keep, map_, "the map")
-    if options.scale not in get_args(Scale):
+    if options.scale not in SCALES:
         raise InputError(f"--scale {options.scale}: expected particle, shared or none.")
     if options.scale == "none" and not maps:
         raise InputError("without a map there is nothing to take as it is: give --map.")

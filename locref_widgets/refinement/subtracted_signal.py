@@ -6,9 +6,13 @@ on the particles' own reconstruction ``P``, and by the share of that reconstruct
 what is subtracted matters. The result is the Wiener estimate of the signal whichever way the map
 was scaled, filtered or sharpened before; a map that is it already stays as it is.
 
-The image. With ``A`` the projection of the *whole* map times the transfer function, the scale of
-image ``X`` is the least-squares one, ``Re <A, X / sigma^2> / <A, A / sigma^2>``, of variance
-``1 / (2 <A, A / sigma^2>)`` (sums over the half plane). The noise of that fit would be put into
+The image. With ``A`` and ``K`` the projections of what is subtracted and of what is kept, times the
+transfer function, the scale ``a`` of image ``X`` is that of the least-squares fit of ``a A + b K``,
+weighted by one over the noise's variance (sums over the half plane). The region has a factor of its
+own because it may have moved: then it would pull at that of the rest (measured, with 12 degrees of
+hinge: 7 % too low with one factor for both, 0.3 % with two, and half the scatter). With ``G`` the
+matrix of the products of ``A`` and ``K``, the variance of ``a`` is that element of ``(2 G)^-1``.
+The noise of that fit would be put into
 every image, so it is drawn towards the mean over all particles as far as it tells no more than
 noise (James-Stein: by ``s^2 / (s^2 + variance)``, ``s`` the spread of the true scales), and an
 outlier counts no more than three standard deviations. What is used is the ratio to the mean: the
@@ -38,6 +42,7 @@ _COMPARED_TO_ANGSTROM = 20.0
 _COMPARED_VOXELS = 3.0
 """A given map and the particles' reconstruction are compared to 20 Å, or as far as voxels hold."""
 _LIMIT_SD = 3.0
+_LEAST_POWER = 1e-30
 _SD_OF_MAD = 1.4826
 """Standard deviation of a normal number over the median of its absolute deviation."""
 
@@ -119,7 +124,8 @@ def _to_images(
 @eqx.filter_jit
 def fit_scales(
     coefficients: Complex[Array, "b p"],
-    contribution: Complex[Array, "b p"],
+    outside: Complex[Array, "b p"],
+    kept: Complex[Array, "b p"],
     inverse_sigma2: Float[Array, " p"],
     disc: Disc,
 ) -> tuple[Float[Array, " b"], Float[Array, " b"]]:
@@ -129,8 +135,15 @@ def fit_scales(
     hold what their normalisation left, takes no part.
     """
     weights = jnp.where(jnp.asarray(disc.shells) > 0, inverse_sigma2, 0.0)
-    cross = jnp.sum(weights * jnp.real(jnp.conj(contribution) * coefficients), axis=-1)
-    power = jnp.maximum(jnp.sum(weights * jnp.abs(contribution) ** 2, axis=-1), 1e-30)
+
+    def product(a: Complex[Array, "b p"], b: Complex[Array, "b p"]) -> Float[Array, " b"]:
+        return jnp.sum(weights * jnp.real(jnp.conj(a) * b), axis=-1)
+
+    both, of_kept = product(outside, kept), product(kept, kept)
+    # Without a map of the region there is one factor.
+    share = jnp.where(of_kept > 0, both / jnp.where(of_kept > 0, of_kept, 1.0), 0.0)
+    power = jnp.maximum(product(outside, outside) - share * both, _LEAST_POWER)
+    cross = product(outside, coefficients) - share * product(kept, coefficients)
     return cross / power, 0.5 / power
 
 
