@@ -40,6 +40,7 @@ BATCH_SIZE = 32
 Progress = Callable[[str], Callable[[int, int], None]]
 """Called with the name of each pass; returns what is then called with particles done and total."""
 
+HALF_NAMES = ("half1", "half2")
 TABLE, REVERTED = "particles_subtracted.star", "particles_original.star"
 
 
@@ -104,7 +105,7 @@ def subtract(
     little_room = room_warning(keep, centre, box_px)
     if options.moves_boxes and little_room:
         warn(little_room)
-    problem, aside, subtraction, source = _prepare(
+    problem, aside, subtraction, signal = _prepare(
         particles, keep, volume, half_maps, options, progress, warn
     )
     problem = replace(problem, region_centre_voxels=centre, region_box_px=box_px)
@@ -115,21 +116,21 @@ def subtract(
         taken = particles.take(problem.rows)
         write_star(part / TABLE, subtracted_blocks(taken, done, folder))
         if options.moves_boxes:
-            maps = {"mask": keep, "map": volume}
-            for name, map_ in maps.items():
-                if map_ is not None:
-                    cut = cut_region(map_.data, problem)
-                    write_map(part / f"{name}.mrc", cut, map_.voxel_size_angstrom)
+            whole = signal.mean if volume is None else volume.data
+            for name, data in {"mask": keep.data, "map": whole}.items():
+                cut = cut_region(data, problem)
+                write_map(part / f"{name}.mrc", cut, keep.voxel_size_angstrom)
         result = SubtractResult(
             star=folder / TABLE,
             n_particles=len(taken),
             rows_set_aside=tuple(int(row) for row in aside),
-            source=source,
+            source=signal.source,
             scale_spread=float(done.scales.std()),
             box_px=done.box_px,
             centre_voxels=_triple(problem.region_centre_voxels + problem.box_px // 2),
         )
-        _write_record(part, result, options, particles, keep)
+        maps = {"mask": keep, "map": volume} | dict(zip(HALF_NAMES, half_maps or (), strict=False))
+        _write_record(part, result, options, particles, maps)
     return result
 
 
@@ -164,7 +165,7 @@ def _prepare(
     options: SubtractOptions,
     progress: Progress,
     warn: Callable[[str], None],
-) -> tuple[Problem, Int[np.ndarray, " m"], Subtraction, str]:
+) -> tuple[Problem, Int[np.ndarray, " m"], Subtraction, SignalMaps]:
     """The particles that can be used, the rows of the others, and what is subtracted of each."""
     problem = whole_problem(particles)
     if options.scale == "none":
@@ -187,7 +188,7 @@ def _prepare(
         subtraction = sample_scales(
             problem, subtraction, sigma2, BATCH_SIZE, progress("fitting scales")
         )
-    return problem, aside, subtraction, signal.source
+    return problem, aside, subtraction, signal
 
 
 def _find_usable(problem: Problem, report: Callable[[int, int], None]) -> Bool[np.ndarray, " n"]:
@@ -201,11 +202,16 @@ def _find_usable(problem: Problem, report: Callable[[int, int], None]) -> Bool[n
 
 
 def _write_record(
-    part: Path, result: SubtractResult, options: SubtractOptions, particles: Particles, keep: Map
+    part: Path,
+    result: SubtractResult,
+    options: SubtractOptions,
+    particles: Particles,
+    maps: dict[str, Map | None],
 ) -> None:
+    paths = {name: m.path for name, m in maps.items() if m is not None}
     record = {
         "particles": str(particles.path.resolve()),
-        "mask": str(keep.path.resolve()) if keep.path else None,
+        **{name: path and str(path.resolve()) for name, path in paths.items()},
         "options": asdict(options),
         "result": asdict(result)
         | {

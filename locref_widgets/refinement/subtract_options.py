@@ -6,7 +6,7 @@ import numpy as np
 from jaxtyping import Int
 
 from locref_widgets.errors import InputError
-from locref_widgets.io.mrc import Map, check_same_grid
+from locref_widgets.io.mrc import Map
 from locref_widgets.io.particles import Particles, check_particles_match_map
 from locref_widgets.masks.checks import check_mask, check_usable
 from locref_widgets.masks.dynamic import centre_of_mass_angstrom, radius_angstrom
@@ -65,10 +65,9 @@ def check_subtraction(
     InputError
         If they do not.
     """
-    check_particles_match_map(particles, keep)
     maps = [m for m in (volume, *(half_maps or ())) if m is not None]
-    for map_ in maps:
-        check_same_grid(keep, map_, "the map")
+    for map_ in maps or [keep]:
+        check_particles_match_map(particles, map_)
     if options.scale not in SCALES:
         raise InputError(f"--scale {options.scale}: expected particle, shared or none.")
     if options.scale == "none" and not maps:
@@ -122,6 +121,6 @@ def room_warning(keep: Map, centre_voxels: Int[np.ndarray, " 3"], box_px: int) -
     if reach <= box_px / 2:
         return None
     return (
-        f"the region reaches {reach:.0f} px from the new centre, beyond the box of"
-        f" {box_px} px in some views. Recenter on the region, or crop less."
+        f"the region reaches {reach:.0f} px from the new centre, and a box of {box_px} px only"
+        f" {box_px // 2}: some views show less of it. Recenter on the region, or crop less."
     )

@@ -57,6 +57,11 @@ class SignalMaps:
     source: str
     """Where they come from, in words."""
 
+    @property
+    def mean(self) -> Volume:
+        """The map of both."""
+        return (self.maps[1] + self.maps[2]) / 2
+
 
 def signal_maps(
     volume: Map | None,

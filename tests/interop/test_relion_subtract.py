@@ -146,7 +146,7 @@ def test_relion_makes_our_map_of_the_subtracted_set(optimised, program, tmp_path
     mine = mrcfile.read(reconstruct(read_particles(star), tmp_path / "out").folder / "map.mrc")
     sphere = soft_sphere(CROP_PX)
     fsc = shell_correlations(mine * sphere, theirs * sphere)
-    # The gridding weights differ, which shows where 60 images leave gaps (0.986 in the shell after).
+    # The gridding weights differ, which shows where 60 images leave gaps (0.986 one shell on).
     assert fsc[1 : int(0.7 * CROP_PX / 2) + 1].min() >= 0.99
     # It is the region, in the middle of its box.
     body = case.data.hinge.body
