@@ -81,7 +81,10 @@ def subtract_files(
         lines.append(f"  scales: 1 ± {result.scale_spread:.3f}")
     if chosen.moves_boxes:
         centre = ", ".join(map(str, result.centre_voxels))
-        lines.append(f"  centred on voxel ({centre}); mask and map in the new frame beside it")
+        lines.append(f"  centred on voxel ({centre})")
+    folder = result.star.parent
+    lines.append(f"  go on with: locref refine {result.star} --map {folder / 'map.mrc'}")
+    lines.append(f"    --mask {folder / 'mask.mrc'} --no-subtract --out DIR")
     return "\n".join(lines)
 
 

@@ -75,8 +75,9 @@ def subtract(
     """Subtract from every particle the projection of what a mask does not keep.
 
     Into ``out`` go ``particles_subtracted.star``, one stack for each optics group,
-    ``subtract.json`` and, where the boxes are moved or cropped, ``mask.mrc`` and ``map.mrc`` in
-    their frame. What is subtracted is described in `locref_widgets.refinement.subtracted_signal`.
+    ``subtract.json`` and, in the frame of the boxes written, ``mask.mrc`` and ``map.mrc``: what the
+    images now show, from which a refinement of them starts (the whole map would be scaled wrongly
+    against them). What is subtracted is told in `locref_widgets.refinement.subtracted_signal`.
 
     Parameters
     ----------
@@ -115,11 +116,9 @@ def subtract(
         )
         taken = particles.take(problem.rows)
         write_star(part / TABLE, subtracted_blocks(taken, done, folder))
-        if options.moves_boxes:
-            whole = signal.mean if volume is None else volume.data
-            for name, data in {"mask": keep.data, "map": whole}.items():
-                cut = cut_region(data, problem)
-                write_map(part / f"{name}.mrc", cut, keep.voxel_size_angstrom)
+        for name, data in {"mask": keep.data, "map": signal.mean * keep.data}.items():
+            cut = cut_region(data, problem)
+            write_map(part / f"{name}.mrc", cut, keep.voxel_size_angstrom)
         result = SubtractResult(
             star=folder / TABLE,
             n_particles=len(taken),

@@ -129,11 +129,14 @@ def test_poses_and_maps_are_those_of_the_new_frame(project, two_bodies):
     new = images_of(replace(data, origins_angstrom=origins[plain]), shifted)
     # Six decimals of the table; the Nyquist line has no sign of its phase.
     assert np.abs(new - old).max() < 1e-3 * np.abs(old).max()
-    # The mask and the map follow by whole voxels.
-    mask = read_map(result.star.with_name("mask.mrc")).data
-    whole = read_map(two_bodies.mask).data
-    middle = data.box_px // 2
-    assert mask[middle, middle, middle] == whole[tuple(VOXELS[::-1])]
+    # The mask, and the map of what is left, follow by whole voxels.
+    mask, map_ = (read_map(result.star.with_name(f"{name}.mrc")).data for name in ("mask", "map"))
+    keep, volume = read_map(two_bodies.mask).data, read_map(two_bodies.map).data
+    displacement = data.box_px // 2 - VOXELS[::-1]
+    inside = tuple(slice(max(0, d), data.box_px + min(0, d)) for d in displacement)
+    for found, old in ((mask, keep), (map_, volume * keep)):
+        expected = np.roll(old, displacement, axis=(0, 1, 2))[inside]
+        np.testing.assert_allclose(found[inside], expected, atol=1e-6)
 
 
 def test_defocus_follows_the_height_of_the_region(project, two_bodies, moved):
