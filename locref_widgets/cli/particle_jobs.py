@@ -10,7 +10,7 @@ import typer
 
 
 class PassProgress:
-    """A bar for each pass over the particles; nothing where there is no terminal."""
+    """A bar for each pass over the particles; a plain line where there is no terminal."""
 
     def __init__(self) -> None:
         self._bar: Any = None
@@ -18,9 +18,12 @@ class PassProgress:
     def __call__(self, name: str) -> Callable[[int, int], None]:
         """Begin a pass."""
         self.close()
+        on_terminal = sys.stderr.isatty()
+        if not on_terminal:
+            typer.echo(f"{name} …", err=True)
 
         def report(done: int, total: int) -> None:
-            if not sys.stderr.isatty():
+            if not on_terminal:
                 return
             if self._bar is None:
                 from tqdm import tqdm

@@ -256,3 +256,17 @@ def test_centre_of_the_case_is_where_the_mask_is(two_bodies):
     z, y, x = np.indices(mask.shape) - mask.shape[0] // 2
     centre = [float((mask * a).sum() / mask.sum()) * PIXEL_ANGSTROM for a in (x, y, z)]
     np.testing.assert_allclose(centre, CENTRE_ANGSTROM, atol=0.2)
+
+
+def test_a_map_of_something_else_is_not_subtracted(tmp_path, two_bodies, rng):
+    particles, mask, volume = read(two_bodies)
+    other = replace(volume, data=rng.permuted(volume.data, axis=None))
+    said = []
+    result = subtract(particles, mask, tmp_path / "out", volume=other, warn=said.append)
+    assert result.source == "half-maps reconstructed from the particles"
+    assert any("correlate only" in text for text in said)
+    assert any("own half-maps are subtracted instead" in text for text in said)
+    inverted = replace(volume, data=-volume.data)
+    with pytest.raises(InputError, match="contrast is inverted"):
+        subtract(particles, mask, tmp_path / "inverted", volume=inverted)
+    assert not (tmp_path / "inverted").exists()
