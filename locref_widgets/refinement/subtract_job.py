@@ -40,7 +40,7 @@ BATCH_SIZE = 32
 Progress = Callable[[str], Callable[[int, int], None]]
 """Called with the name of each pass; returns what is then called with particles done and total."""
 
-HALF_NAMES = ("half1", "half2")
+_HALF_NAMES = ("half1", "half2")
 TABLE, REVERTED = "particles_subtracted.star", "particles_original.star"
 
 
@@ -128,7 +128,8 @@ def subtract(
             box_px=done.box_px,
             centre_voxels=_triple(problem.region_centre_voxels + problem.box_px // 2),
         )
-        maps = {"mask": keep, "map": volume} | dict(zip(HALF_NAMES, half_maps or (), strict=False))
+        halves = half_maps or (None, None)
+        maps = {"mask": keep, "map": volume} | dict(zip(_HALF_NAMES, halves, strict=True))
         _write_record(part, result, options, particles, maps)
     return result
 

@@ -12,12 +12,13 @@ weighted by one over the noise's variance (sums over the half plane). The region
 own because it may have moved: then it would pull at that of the rest (measured, with 12 degrees of
 hinge: 7 % too low with one factor for both, 0.3 % with two, and half the scatter). With ``G`` the
 matrix of the products of ``A`` and ``K``, the variance of ``a`` is that element of ``(2 G)^-1``.
-The noise of that fit would be put into
-every image, so it is drawn towards the mean over all particles as far as it tells no more than
-noise (James-Stein: by ``s^2 / (s^2 + variance)``, ``s`` the spread of the true scales), and an
-outlier counts no more than three standard deviations. What is used is the ratio to the mean: the
-map is on the images' scale already, and where it was made from the same images their noise, which
-it shares, raises every fit (measured: by 0.28 for half-maps of 200 images).
+
+The noise of that fit would be put into every image, so it is drawn towards the mean over all
+particles as far as it tells no more than noise (James-Stein: by ``s^2 / (s^2 + variance)``, ``s``
+the spread of the true scales), and an outlier counts no more than three standard deviations. What
+is used is the ratio to the mean: the map is on the images' scale already, and where it was made
+from the same images their noise, which it shares, raises every fit (measured: by 0.28 for half-maps
+of 200 images).
 """
 
 from dataclasses import dataclass
