@@ -105,6 +105,19 @@ def with_pose_columns(
     """
     for name, values in zip(_ANGLES, euler_from_rotation(rotations), strict=True):
         particles = particles.with_column(name, values)
+    return with_origin_columns(
+        particles, origins_angstrom, pixel_size_angstrom, in_pixels=in_pixels
+    )
+
+
+def with_origin_columns(
+    particles: StarTable,
+    origins_angstrom: Float[np.ndarray, "n 2"],
+    pixel_size_angstrom: float,
+    *,
+    in_pixels: bool,
+) -> StarTable:
+    """Put origins into a table (see `with_pose_columns`); the angles stay as they are."""
     new = _ORIGINS_PX if in_pixels else _ORIGINS_ANGSTROM
     for names, unit_angstrom in ((_ORIGINS_ANGSTROM, 1.0), (_ORIGINS_PX, pixel_size_angstrom)):
         if names[0] in particles or (names == new and not _has_origins(particles)):

@@ -44,7 +44,7 @@ def check_mask(
         if the mask cannot be used: another grid than the map's, NaN, negative, over 1, or empty.
     """
     check_same_grid(reference, mask, "the mask")
-    _refuse_unusable(mask)
+    check_usable(mask)
     values = mask.data
     inside = values >= _INSIDE
     warnings = [
@@ -94,7 +94,8 @@ def _name(mask: Map) -> str:
     return str(mask.path or "the mask given")
 
 
-def _refuse_unusable(mask: Map) -> None:
+def check_usable(mask: Map) -> None:
+    """Raise `InputError` if a mask holds NaN, is negative, over 1, or empty."""
     values, name = mask.data, _name(mask)
     if not np.isfinite(values).all():
         raise InputError(f"{name}: the mask holds NaN or infinite values. Make it again.")

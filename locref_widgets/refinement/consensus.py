@@ -84,8 +84,13 @@ def solve_halves(
     return (first, second), both
 
 
-def reconstruct_consensus(problem: Problem, batch_size: int, report: Report) -> Consensus:
-    """Reconstruct both half-sets at the given poses from the images as they are."""
+def add_up_halves(
+    problem: Problem, batch_size: int, report: Report
+) -> tuple[dict[int, Accumulator], Bool[np.ndarray, " n"]]:
+    """Sums of both half-sets at the given poses, from the images as they are.
+
+    Also returns, per particle, whether its image is finite and not constant.
+    """
     sums = {half: new_accumulator(problem) for half in HALVES}
     usable = np.zeros(problem.rows.size, bool)
     flat = jnp.ones(problem.disc.shells.shape[0], jnp.float32)
@@ -100,6 +105,12 @@ def reconstruct_consensus(problem: Problem, batch_size: int, report: Report) -> 
         usable[batch.positions[batch.valid]] = True
 
     for_each_batch(problem, batch_size, work, report)
+    return sums, usable
+
+
+def reconstruct_consensus(problem: Problem, batch_size: int, report: Report) -> Consensus:
+    """Reconstruct both half-sets at the given poses from the images as they are."""
+    sums, usable = add_up_halves(problem, batch_size, report)
     as_given, both = solve_halves(sums, problem.box_px)
     half_maps = as_given
     if len(problem.operators) > 1:

@@ -1,4 +1,6 @@
-"""The FSC curves of an iteration, and all of them of the last one."""
+"""The FSC curves of two half-maps: those an iteration goes by, and all that are kept at the end."""
+
+from collections.abc import Mapping
 
 import numpy as np
 from jaxtyping import Float
@@ -13,29 +15,27 @@ _DRAWS_AT_THE_END = 4
 """Random phases are drawn this often for the curves that are kept: half the scatter of one draw."""
 
 
-def iteration_curves(
+def half_map_curves(
     half_maps: tuple[Volume, Volume],
     voxel_size_angstrom: float,
-    mask: Volume,
-    user_mask: Volume,
+    masks: Mapping[str, Volume],
     *,
-    last: bool,
+    complete: bool,
 ) -> dict[str, FSCCurve]:
     """Curves by the names of `engine.fsc.fsc_curves`, of unfiltered half-maps.
 
-    With the iteration's mask and with the one given, each corrected by phase randomisation; at the
-    ``last`` iteration also with a loose and a tight mask, as `validation.measure` has them.
-    Coefficients are counted as RELION does.
+    With each of the masks, corrected by phase randomisation; when ``complete`` also with a loose
+    and a tight mask, as `validation.measure` has them. Coefficients are counted as RELION does.
     """
-    masks = {"dynamic mask": mask, "user mask": user_mask}
-    if last:
+    masks = dict(masks)
+    if complete:
         masks |= _resolution_masks(half_maps, voxel_size_angstrom)
     return fsc_curves(
         *half_maps,
         voxel_size_angstrom,
         masks,
-        corrected=("dynamic mask", "user mask", "tight"),
-        randomisations=_DRAWS_AT_THE_END if last else 1,
+        corrected=tuple(name for name in masks if name != "loose"),
+        randomisations=_DRAWS_AT_THE_END if complete else 1,
         as_stored=True,
     )
 

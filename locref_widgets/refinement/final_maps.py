@@ -18,7 +18,7 @@ from locref_widgets.refinement.problem import Problem
 from locref_widgets.refinement.region_sums import load_images
 from locref_widgets.refinement.step import Poses, accumulate, inverse_variance
 
-_GRIDDING_ITERATIONS = 10
+GRIDDING_ITERATIONS = 10
 
 
 def final_maps(
@@ -46,4 +46,4 @@ def final_maps(
         sums[half].sums.block_until_ready()
 
     for_each_batch(problem, batch_size, work, report)
-    return solve_halves(sums, problem.box_px, problem.operators, _GRIDDING_ITERATIONS)
+    return solve_halves(sums, problem.box_px, problem.operators, GRIDDING_ITERATIONS)

@@ -16,14 +16,13 @@ from jaxtyping import Float
 
 from locref_widgets.engine.fsc_warnings import fsc_warnings
 from locref_widgets.engine.fulcrum import move_about_fulcrum
-from locref_widgets.errors import InputError
 from locref_widgets.refinement.consensus import (
     Consensus,
     measure_noise,
     reconstruct_consensus,
 )
 from locref_widgets.refinement.convergence import has_settled, turns_between
-from locref_widgets.refinement.curves import iteration_curves
+from locref_widgets.refinement.curves import half_map_curves
 from locref_widgets.refinement.final_maps import final_maps
 from locref_widgets.refinement.given_maps import starting_maps, subtraction_maps
 from locref_widgets.refinement.half_maps import (
@@ -54,6 +53,7 @@ from locref_widgets.refinement.search_pass import (
 from locref_widgets.refinement.settings import RefinementSettings
 from locref_widgets.refinement.starts import Start, first_start, next_start
 from locref_widgets.refinement.state import CORRECTED_CURVE, IterationResult
+from locref_widgets.refinement.whole_particle import set_aside
 
 _BATCH_SIZE = 32
 _SHELLS_BEYOND = 2
@@ -277,25 +277,9 @@ class _Loop:
         return report
 
     def _set_bad_images_aside(self) -> None:
-        keep = self.consensus.usable
-        bad = self.problem.rows[~keep] + 1
-        if not bad.size:
-            return
-        half_sets = self.problem.half_sets[keep]
-        path = self.problem.particles.path
-        if min((half_sets == half).sum() for half in HALVES) == 0:
-            raise InputError(
-                f"{path}: no usable image is left in one of the half-sets: {bad.size} images hold"
-                " NaN or a constant. Extract the particles again (locref info names the faults)."
-            )
-        self.problem = replace(self.problem, rows=self.problem.rows[keep], half_sets=half_sets)
-        shown = ", ".join(map(str, bad[:10])) + (f" and {bad.size - 10} more" * (bad.size > 10))
-        self.observer.event(
-            "warning",
-            message=f"{bad.size} images hold NaN or a constant and are set aside: rows {shown} of"
-            f" {path}",
-            rows=[int(row) for row in bad],
-        )
+        self.problem, bad, warnings = set_aside(self.problem, self.consensus.usable)
+        for message in warnings:
+            self.observer.event("warning", message=message, rows=[int(row) + 1 for row in bad])
 
     def _given(self) -> tuple[RefinementInput, Consensus, float, Callable[[str], None]]:
         """What is known of the maps given, and where to remark on them."""
@@ -351,8 +335,11 @@ class _Loop:
         masking = draw_mask(
             problem, self.settings, self.user_mask, half_maps, both, searched=iteration > 0
         )
-        curves = iteration_curves(
-            half_maps, problem.pixel_size_angstrom, masking.mask, self.user_mask, last=last
+        curves = half_map_curves(
+            half_maps,
+            problem.pixel_size_angstrom,
+            {"dynamic mask": masking.mask, "user mask": self.user_mask},
+            complete=last,
         )
         resolution = curves[CORRECTED_CURVE].resolution_angstrom()
         rotations = problem.particles.rotations[problem.rows]

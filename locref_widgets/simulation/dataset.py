@@ -3,16 +3,15 @@
 import hashlib
 import json
 import os
-import shutil
-import tempfile
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 
-from locref_widgets.errors import InputError, OutputError
+from locref_widgets.errors import InputError
 from locref_widgets.io.mrc import write_map
+from locref_widgets.io.new_folder import check_free, new_folder
 from locref_widgets.simulation.bodies import Bodies, make_mask
 from locref_widgets.simulation.rendering import (
     Camera,
@@ -109,7 +108,7 @@ def simulate_hinge_dataset(
         pixel_type=pixel_type,
     )
     _check(parameters)
-    folder = _free_folder(out)
+    folder = check_free(out)
     if maps is not None:
         if model is not None or moving is not None:
             raise InputError("give either a model or maps of the two bodies, not both.")
@@ -118,20 +117,8 @@ def simulate_hinge_dataset(
         bodies = Bodies.from_model(
             model, moving, fulcrum_angstrom, box_px, pixel_size_angstrom, bfactor_angstrom2
         )
-    try:
-        aside = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
-        try:
-            _write_dataset(aside, bodies, parameters)
-            aside.chmod(0o755)
-            aside.replace(folder)
-        except BaseException:
-            shutil.rmtree(aside, ignore_errors=True)
-            raise
-    except OSError as error:
-        raise OutputError(
-            f"{folder}: cannot be written ({error.strerror or error}). Nothing was left behind; "
-            "free some space or choose another folder."
-        ) from error
+    with new_folder(folder) as aside:
+        _write_dataset(aside, bodies, parameters)
     return folder
 
 
@@ -152,19 +139,6 @@ def _check(parameters: HingeParameters) -> None:
     for sound, message in checks:
         if not sound:
             raise InputError(f"simulation: {message}.")
-
-
-def _free_folder(out: str | os.PathLike[str]) -> Path:
-    folder = Path(out).resolve()
-    if folder.is_file() or (folder.is_dir() and any(folder.iterdir())):
-        raise InputError(f"{folder}: is there already. Choose another folder, or remove it first.")
-    try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OutputError(
-            f"{folder}: cannot be made ({error.strerror}). Choose a folder that you can write."
-        ) from error
-    return folder
 
 
 def _write_dataset(folder: Path, bodies: Bodies, parameters: HingeParameters) -> None:

@@ -10,6 +10,7 @@ from locref_widgets.engine.ctf import CTFParameters
 from locref_widgets.engine.grids import make_disc
 from locref_widgets.engine.reconstruction import add_accumulators, solve
 from locref_widgets.engine.slicing import Projector, empty_accumulator, slice_radius
+from locref_widgets.io.stack_file import StackWriter
 from locref_widgets.simulation.bodies import Bodies
 from locref_widgets.simulation.hinge import (
     Poses,
@@ -25,7 +26,6 @@ from locref_widgets.simulation.imaging import (
     project_images,
     simulation_projector,
 )
-from locref_widgets.simulation.stack_file import StackWriter
 
 _BATCH = 100
 _SAMPLE_FOR_SNR = 500

@@ -22,7 +22,7 @@ from locref_widgets.refinement.settings import RefinementSettings
 SHARED = (
     (consensus, "compute_fsc_curve"),  # FSC: filters what is subtracted
     (given_maps, "scale_to"),  # one factor for the map given, from below the low-pass
-    (refine, "iteration_curves"),  # FSC: filters the references, limits the search
+    (refine, "half_map_curves"),  # FSC: filters the references, limits the search
     # The mask, from the map of both below the low-pass, and the cut-off, one number for each place.
     (refine, "draw_mask"),
 )
