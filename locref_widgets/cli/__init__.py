@@ -3,6 +3,7 @@
 # In the order in which the help lists their commands.
 from locref_widgets.cli import run_commands as run_commands  # isort: skip
 from locref_widgets.cli import data_commands as data_commands  # isort: skip
+from locref_widgets.cli import convert_commands as convert_commands  # isort: skip
 from locref_widgets.cli.app import app
 
 __all__ = ["app", "main"]

@@ -5,6 +5,7 @@ the group's, as in RELION's own reader.
 """
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
@@ -152,7 +153,8 @@ def pixel_sizes_angstrom(
 
 
 def check_one_size(
-    optics: Optics,
+    path: Path | None,
+    group: Int[np.ndarray, " n"],
     sizes: Float[np.ndarray, " n"] | Int[np.ndarray, " n"],
     what: str,
     tolerance: float,
@@ -162,10 +164,10 @@ def check_one_size(
     if different.size:
         i = different[0]
         raise InputError(
-            f"{optics.particles.path}: the particles have more than one {what}: {sizes[0]:g} in "
-            f"row 1 (optics group {optics.group[0]}), {sizes[i]:g} in row {i + 1} (optics group "
-            f"{optics.group[i]}). Refine one optics group at a time, or extract all particles "
-            "again with the same box and pixel size."
+            f"{path}: the particles have more than one {what}: {sizes[0]:g} in row 1 (optics group "
+            f"{group[0]}), {sizes[i]:g} in row {i + 1} (optics group {group[i]}). Refine one "
+            "optics group at a time, or extract all particles again with the same box and pixel "
+            "size."
         )
 
 

@@ -40,7 +40,9 @@ def write_final(folder: RunFolder, result: IterationResult, particles: Particles
     with whole_folder(target) as aside, disc_errors(target):
         for name, volume in volumes.items():
             write_map(aside / f"{name}.mrc", volume, voxel_size_angstrom)
-        refined_particles(particles, result).write_star(aside / "particles.star")
+        refined = refined_particles(particles, result)
+        refined.write_star(aside / "particles.star")
+        refined.write_cs(aside / "particles.cs")
         write_fsc_star(aside / "fsc.star", result.fsc)
         write_fsc_xml(aside / "fsc.xml", result.fsc[CORRECTED_CURVE], title=folder.path.name)
     return bfactor_angstrom2
