@@ -16,7 +16,7 @@ _POSE, _SHIFT, _SPLIT = "alignments3D/pose", "alignments3D/shift", "alignments3D
 _SHIFT_PIXEL = "alignments3D/psize_A"
 LENGTHS = {"ctf/shift_A": 2, "ctf/tilt_A": 2, "ctf/trefoil_A": 2, "ctf/tetra_A": 4}
 _PER_GROUP = {"ctf/accel_kv": 1, "ctf/cs_mm": 1, "ctf/amp_contrast": 1, "blob/psize_A": 1} | (
-    {"blob/shape": 2, **LENGTHS, "ctf/anisomag": 4}
+    {"location/micrograph_psize_A": 1, "blob/shape": 2, **LENGTHS, "ctf/anisomag": 4}
 )
 """Fields that RELION keeps in an optics group, with their widths."""
 
@@ -35,7 +35,10 @@ def image_names(table: CsTable) -> ImageNames:
     paths, number = table.texts("blob/path"), table.numbers("blob/idx").astype(np.int64)
     # Neighbours mostly share their stack: only the heads of runs are worth sorting.
     heads = np.flatnonzero(np.r_[True, paths[1:] != paths[:-1]])
-    distinct, which = np.unique(paths[heads], return_inverse=True)
+    distinct, first, which = np.unique(paths[heads], return_index=True, return_inverse=True)
+    # In the order in which they occur, so that a message names the first row with a fault.
+    rank = np.argsort(np.argsort(first))
+    distinct, which = distinct[np.argsort(first)], rank[which]
     which = np.repeat(which, np.diff(np.r_[heads, len(paths)]))
     try:
         names = [name.decode("utf-8").removeprefix(">") for name in distinct.tolist()]

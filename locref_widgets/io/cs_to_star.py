@@ -37,6 +37,7 @@ _OPTICS_FIELDS = {
     "ctf/cs_mm": "rlnSphericalAberration",
     "ctf/amp_contrast": "rlnAmplitudeContrast",
     "blob/psize_A": "rlnImagePixelSize",
+    "location/micrograph_psize_A": "rlnMicrographPixelSize",
 }
 _LOCATION = ("location/center_x_frac", "location/center_y_frac", "location/micrograph_shape")
 

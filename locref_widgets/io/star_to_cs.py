@@ -30,6 +30,7 @@ _ABERRATIONS = ("rlnBeamTiltX", "rlnBeamTiltY", "rlnOddZernike", "rlnEvenZernike
 _MAGNIFICATION = ("rlnMagMat00", "rlnMagMat01", "rlnMagMat10", "rlnMagMat11")
 _PIXEL_SIZE = ("rlnImagePixelSize", "rlnDetectorPixelSize", "rlnMagnification", "rlnPixelSize")
 _STRUCTURE = ("rlnOpticsGroup", "rlnOpticsGroupName", "rlnImageDimensionality")
+_PREPARED = ("rlnCtfDataAreCtfPremultiplied", "rlnCtfDataArePhaseFlipped")
 _EXPOSURE_GROUP = re.compile(r"exposureGroup(\d{1,9})(_\d+)?")
 
 
@@ -73,11 +74,16 @@ def star_to_cs(
         if label in optics:
             columns[name] = optics.floats(label).astype(np.float32)
             used.add(label)
-    columns |= _location(table, group, facts, used, left)
+    columns |= _location(optics, group, facts, used, left)
     if all(name in table for name in ANGLES):
         columns |= alignments(table, pixel, used, left)
     elif "rlnAnglePsi" in table:
         columns |= alignments_2d(table, pixel, used, left)
+    for name in _PREPARED:
+        if name in optics:
+            used.add(name)
+            if np.any(optics.floats(name)):
+                left.append(NotCarried(name, "cryoSPARC takes images as not prepared by a CTF"))
     told = {entry.name for entry in left}
     reason = "cryoSPARC has no field for it"
     for block in (table, blocks.get("optics", StarTable({}))):
@@ -194,17 +200,21 @@ def _terms(
 
 
 def _location(
-    table: StarTable,
+    optics: Optics,
     group: Int[np.ndarray, " n"],
     facts: ImageFacts,
     used: set[str],
     left: list[NotCarried],
 ) -> dict[str, np.ndarray]:
+    table = optics.particles
     if "rlnMicrographName" not in table:
         return {}
-    used.add("rlnMicrographName")
+    used |= {"rlnMicrographName", "rlnMicrographPixelSize"}
     names = table.strings("rlnMicrographName")
     columns = {"location/micrograph_path": np.array([name.encode() for name in names])}
+    if "rlnMicrographPixelSize" in optics:
+        sizes = optics.floats("rlnMicrographPixelSize").astype(np.float32)
+        columns["location/micrograph_psize_A"] = sizes
     coordinates = ("rlnCoordinateX", "rlnCoordinateY")
     if any(name not in table for name in coordinates):
         return columns

@@ -156,6 +156,12 @@ def find_differences(
         for name in ("particles", "map", "mask")
         if old[name]["sha256"] != new[name]["sha256"]
     ]
+    companions = [
+        [companion["sha256"] for companion in record["particles"].get("companions", [])]
+        for record in (old, new)
+    ]
+    if companions[0] != companions[1]:
+        found.append("files joined to the particles: others than then")
     if [h["sha256"] for h in old["half_maps"]] != [h["sha256"] for h in new["half_maps"]]:
         found.append("half-maps: others than then")
     found += _stack_differences(old["stacks"], new["stacks"])
