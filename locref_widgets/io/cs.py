@@ -21,6 +21,7 @@ from locref_widgets.io.cs_format import read_cs_columns, write_cs_columns
 _JOB = re.compile(r"^(?:cryosparc_)?(?:P\d+_)?(?P<job>J\d+)_(?:\d{3,}_)?(?P<rest>.+)$")
 _PASSTHROUGH = re.compile(r"^(?:cryosparc_)?(?:P\d+_)?(?P<job>J\d+)_passthrough_(?P<rest>.+)$")
 _MOST_NAMED = 12
+_LARGEST_WHOLE = 2.0**53
 _LARGEST_CSG = 2**20
 
 
@@ -70,6 +71,21 @@ class CsTable:
         if default is not None and name not in self:
             return np.full((len(self),) if width == 1 else (len(self), width), default)
         return self.numbers(name, width).astype(np.float64)
+
+    def integers(self, name: str, width: int = 1) -> Int[np.ndarray, "..."]:
+        """Read a field of whole numbers as int64. Raises like ``numbers``."""
+        values = self.numbers(name, width)
+        if values.dtype.kind == "f":
+            odd = (values != np.rint(values)) | (np.abs(values) > _LARGEST_WHOLE)
+        else:
+            odd = values > np.iinfo(np.int64).max
+        bad = np.flatnonzero(odd.reshape(len(self), -1).any(axis=1))
+        if bad.size:
+            raise InputError(
+                f"{self.path}: row {bad[0] + 1} has {name} = {values[bad[0]]}, expected whole "
+                f"numbers ({bad.size} rows likewise). Export the particles again."
+            )
+        return values.astype(np.int64)
 
     def texts(self, name: str) -> np.ndarray:
         """Read a field of texts as bytes. Raises InputError if it is absent or holds numbers."""

@@ -6,6 +6,7 @@ the file could fill.
 """
 
 import json
+import warnings
 from collections.abc import Mapping
 from io import BytesIO
 from pathlib import Path
@@ -85,7 +86,10 @@ def _read_npy(path: Path, handle: BinaryIO, size: int) -> Columns:
         }[version]
         # The stubs know no max_header_size, which a table of many classes needs.
         limit: dict[str, Any] = {"max_header_size": _LONGEST_HEADER}
-        shape, fortran, dtype = reader(handle, **limit)
+        with warnings.catch_warnings():
+            # NumPy warns of headers that only look damaged; here they are read or refused.
+            warnings.simplefilter("ignore")
+            shape, fortran, dtype = reader(handle, **limit)
     # NumPy evaluates the header as a literal: what a damaged one raises is not listed anywhere.
     except Exception as error:
         raise _damaged(path, f"its header cannot be understood ({type(error).__name__})") from None

@@ -1,6 +1,7 @@
 """What a table of cryoSPARC says about particles: images, poses, half-sets, optics."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -32,7 +33,7 @@ def image_names(table: CsTable) -> ImageNames:
     InputError
         If one is absent, a path is empty or no UTF-8, or a number is negative.
     """
-    paths, number = table.texts("blob/path"), table.numbers("blob/idx").astype(np.int64)
+    paths, number = table.texts("blob/path"), table.integers("blob/idx")
     # Neighbours mostly share their stack: only the heads of runs are worth sorting.
     heads = np.flatnonzero(np.r_[True, paths[1:] != paths[:-1]])
     distinct, first, which = np.unique(paths[heads], return_index=True, return_inverse=True)
@@ -112,7 +113,7 @@ def read_cs_half_sets(table: CsTable) -> Int[np.ndarray, " n"]:
             "the particles of a refinement that split them in halves; drawing new halves would "
             "mix them."
         )
-    split = table.numbers(_SPLIT)
+    split = table.integers(_SPLIT)
     bad = np.flatnonzero((split != 0) & (split != 1))
     if bad.size:
         raise InputError(
@@ -124,7 +125,7 @@ def read_cs_half_sets(table: CsTable) -> Int[np.ndarray, " n"]:
             f"{table.path}: all {len(split)} particles are in half-set {split[0]} ({_SPLIT}), "
             "expected both 0 and 1. Give the particles of a refinement with both halves."
         )
-    return split.astype(np.int64) + 1
+    return split + 1
 
 
 def has_half_sets(table: CsTable) -> bool:
@@ -143,17 +144,15 @@ def optics_groups(table: CsTable) -> tuple[Int[np.ndarray, " n"], Int[np.ndarray
     Particles of one exposure group are one optics group, unless their fields differ in what RELION
     keeps by optics group. Groups are in the order of their exposure groups' numbers.
     """
-    parts = [table.floats("ctf/exp_group_id", default=0.0)]
-    for name, width in _PER_GROUP.items():
-        if name in table:
-            parts += list(table.floats(name, width).reshape(len(table), -1).T)
-    varying = [part for part in parts if part.min() != part.max()]
-    if not varying:
-        return np.ones(len(table), np.int64), np.zeros(1, np.int64)
-    _, first, which = np.unique(
-        np.stack(varying, axis=1), axis=0, return_index=True, return_inverse=True
-    )
-    return which.reshape(-1) + 1, first
+    exposure = table.floats("ctf/exp_group_id", default=0.0)
+    fields = [table.floats(n, width) for n, width in _PER_GROUP.items() if n in table]
+    columns = [column for values in fields for column in values.reshape(len(table), -1).T]
+    _, first, group = np.unique(exposure, return_index=True, return_inverse=True)
+    varying = [column for column in columns if np.any(column != column[first[group]])]
+    if varying:
+        parts = np.stack([exposure, *varying], axis=1)
+        _, first, group = np.unique(parts, axis=0, return_index=True, return_inverse=True)
+    return group.reshape(-1) + 1, first
 
 
 def image_signs(table: CsTable) -> Float[np.ndarray, " n"]:
@@ -197,28 +196,36 @@ def read_cs_ctf(table: CsTable) -> CTFParameters:
     identity = np.array([1.0, 0.0, 0.0, 1.0])
     magnification = table.floats("ctf/anisomag", 4, default=0.0) + identity
     df1 = table.floats("ctf/df1_A")
-    return make_ctf_parameters(
-        n,
-        voltage_kv=kv,
-        spherical_aberration_mm=cs_mm,
-        amplitude_contrast=contrast,
-        defocus_u_angstrom=df1,
-        defocus_v_angstrom=table.floats("ctf/df2_A"),
-        defocus_angle_deg=np.rad2deg(table.floats("ctf/df_angle_rad")),
-        phase_shift_deg=np.rad2deg(table.floats("ctf/phase_shift_rad", default=0.0)),
-        bfactor_angstrom2=table.floats("ctf/bfactor", default=0.0),
-        scale=image_signs(table) * table.floats("ctf/scale", default=1.0),
-        beam_tilt_mrad=terms.beam_tilt_mrad,
-        odd_zernike=terms.odd if np.any(terms.odd) else (),
-        even_zernike=terms.even if np.any(terms.even) else (),
-        magnification=_matrices(table.path, magnification),
-    )
+    values: dict[str, Any] = {
+        "voltage_kv": kv,
+        "spherical_aberration_mm": cs_mm,
+        "amplitude_contrast": contrast,
+        "defocus_u_angstrom": df1,
+        "defocus_v_angstrom": table.floats("ctf/df2_A"),
+        "defocus_angle_deg": np.rad2deg(table.floats("ctf/df_angle_rad")),
+        "phase_shift_deg": np.rad2deg(table.floats("ctf/phase_shift_rad", default=0.0)),
+        "bfactor_angstrom2": table.floats("ctf/bfactor", default=0.0),
+        "scale": image_signs(table) * table.floats("ctf/scale", default=1.0),
+        "beam_tilt_mrad": terms.beam_tilt_mrad,
+        "odd_zernike": terms.odd if np.any(terms.odd) else (),
+        "even_zernike": terms.even if np.any(terms.even) else (),
+        "magnification": _matrices(table.path, magnification),
+    }
+    for name, value in values.items():
+        rows = np.asarray(value, np.float64).reshape(n, -1) if np.size(value) else np.zeros((n, 1))
+        bad = np.flatnonzero(np.any(np.abs(rows) > np.finfo(np.float32).max, axis=1))
+        if bad.size:
+            raise InputError(
+                f"{table.path}: row {bad[0] + 1} gives a {name} of {rows[bad[0]].max():g}, which "
+                "no microscope has. Mend its fields of ctf/, or estimate the CTF again."
+            )
+    return make_ctf_parameters(n, **values)
 
 
 def zernike_terms(table: CsTable) -> ZernikeTerms:
     """Beam tilt and Zernike terms of every row; zeros where the table has none."""
     lengths = [table.floats(name, width, default=0.0) for name, width in LENGTHS.items()]
-    return zernike_from_cs(table.floats("ctf/accel_kv"), table.floats("ctf/cs_mm"), *lengths)
+    return zernike_from_cs(_positive(table, "ctf/accel_kv"), table.floats("ctf/cs_mm"), *lengths)
 
 
 def _matrices(path: Path, entries: Float[np.ndarray, "n 4"]) -> Float[np.ndarray, "n 2 2"]:

@@ -140,11 +140,11 @@ def _alignments(table: CsTable, used: set[str]) -> dict[str, np.ndarray]:
         columns[name] = digits(origins[:, axis])
     # cryoSPARC splits no particles for a 2D classification: the field is zero there.
     if group == "alignments3D" and f"{group}/split" in table:
-        split = table.numbers(f"{group}/split").astype(np.int64)
+        split = table.integers(f"{group}/split")
         columns["rlnRandomSubset"] = (split + 1).astype(TOKEN_DTYPE)
         used.add(f"{group}/split")
     if f"{group}/class" in table:
-        number = table.numbers(f"{group}/class").astype(np.int64)
+        number = table.integers(f"{group}/class")
         columns["rlnClassNumber"] = (number + 1).astype(TOKEN_DTYPE)
         used.add(f"{group}/class")
     return columns
@@ -202,7 +202,7 @@ def _optics(table: CsTable, first: Int[np.ndarray, " g"], used: set[str]) -> dic
             columns[label] = _shortest(rows.numbers(name))
             used.add(name)
     if "blob/shape" in table:
-        columns["rlnImageSize"] = rows.numbers("blob/shape", 2)[:, 0].astype(TOKEN_DTYPE)
+        columns["rlnImageSize"] = rows.integers("blob/shape", 2)[:, 0].astype(TOKEN_DTYPE)
         used.add("blob/shape")
     columns["rlnImageDimensionality"] = np.full(len(first), "2", dtype=TOKEN_DTYPE)
     if "ctf/accel_kv" in table and "ctf/cs_mm" in table:
@@ -232,7 +232,7 @@ def _group_names(rows: CsTable, used: set[str]) -> np.ndarray:
     used.add("ctf/exp_group_id")
     seen: dict[int, int] = {}
     names = []
-    for number in rows.numbers("ctf/exp_group_id").tolist():
+    for number in rows.integers("ctf/exp_group_id").tolist():
         seen[number] = seen.get(number, 0) + 1
         part = f"_{seen[number]}" if seen[number] > 1 else ""
         names.append(f"exposureGroup{number}{part}")

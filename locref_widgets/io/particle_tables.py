@@ -29,7 +29,7 @@ def read_cs_pixel_size(
     sizes = cs_pixel_size_angstrom(table)
     check_one_size(table.path, group, sizes, "pixel size (Å)", _PIXEL_SIZE_TOLERANCE)
     if "blob/shape" in table and images is not None:
-        shape = table.numbers("blob/shape", 2).astype(np.int64)
+        shape = table.integers("blob/shape", 2)
         bad = np.flatnonzero(np.any(shape != images.box_px, axis=1))
         if bad.size:
             raise InputError(

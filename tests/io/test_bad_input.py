@@ -297,11 +297,6 @@ def test_stack_gone_while_it_is_read(recipe, monkeypatch, error: int) -> None:
     assert "locref refine --resume" in said
 
 
-def test_cryosparc_files_come_later(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"comes later.*csparc2star"):
-        read_particles(tmp_path / "particles.cs")
-
-
 def test_particles_and_map_must_agree(recipe) -> None:
     particles = read_particles(recipe.write())
     check_particles_match_map(particles, Map(np.zeros((16, 16, 16), np.float32), 2.501))

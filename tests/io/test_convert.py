@@ -161,7 +161,8 @@ def test_picks_with_their_micrographs(tmp_path: Path) -> None:
     mrcfile.write(tmp_path / "m.mrc", np.zeros((40, 50), np.float32))
     star = tmp_path / "picks.star"
     star.write_text(
-        "data_\nloop_\n_rlnMicrographName\n_rlnCoordinateX\n_rlnCoordinateY\nm.mrc 5 10\nm.mrc 20 30\n"
+        "data_\nloop_\n_rlnMicrographName\n_rlnCoordinateX\n_rlnCoordinateY\n"
+        "m.mrc 5 10\nm.mrc 20 30\n"
     )
     assert convert_particles(star, tmp_path / "out.cs") == []
     columns = read_cs(tmp_path / "out.cs").columns

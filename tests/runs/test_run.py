@@ -41,7 +41,14 @@ def test_a_finished_run_holds_everything(job, run_path, real_report):
     iteration = {p.name for p in run.folder.iteration_folder(2).iterdir()}
     assert iteration == maps | {"particles.star", "fsc.json", "info.npz"}
     final = {p.name for p in (run_path / "final").iterdir()}
-    others = {"map_sharpened.mrc", "particles.star", "fsc.star", "fsc.xml", "report.html"}
+    others = {
+        "map_sharpened.mrc",
+        "particles.star",
+        "particles.cs",
+        "fsc.star",
+        "fsc.xml",
+        "report.html",
+    }
     assert final == maps | others
     told = kinds(run)
     assert told.count("iteration_finished") == 3

@@ -1,0 +1,110 @@
+"""Conversion held against other programs: pyem, cryoDRGN, cryosparc-tools and RELION."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import starfile
+from cryosparc.dataset import Dataset
+from scipy.spatial.transform import Rotation
+
+from locref_widgets.io.convert import convert_particles
+from locref_widgets.io.cs import read_cs
+from locref_widgets.io.cs_particles import read_cs_poses
+from locref_widgets.io.particles import read_particles
+from tests.interop.relion import relion_reconstruct
+from tests.io.cs_files import angle_between, assert_same_ctf
+
+P12 = "cryosparc_P12_J24_001_particles"
+J2 = "cryosparc_J2_particles_exported"
+TRPV1 = "particles/empiar10059_trpv1_10"
+PER_PARTICLE = ("rlnDefocusU", "rlnDefocusV", "rlnDefocusAngle", "rlnPhaseShift")
+OPTICS = ("rlnVoltage", "rlnSphericalAberration", "rlnAmplitudeContrast", "rlnImagePixelSize")
+
+
+def euler(table) -> np.ndarray:
+    angles = table[["rlnAngleRot", "rlnAngleTilt", "rlnAnglePsi"]].to_numpy(float)
+    return Rotation.from_euler("ZYZ", angles, degrees=True).inv().as_matrix()
+
+
+@pytest.mark.parametrize("name", [P12, J2])
+def test_pyem_makes_the_same_of_a_cs_file(shared_data: Path, tmp_path: Path, name: str) -> None:
+    convert_particles(shared_data / "cs" / f"{name}.cs", tmp_path / "ours.star")
+    ours = starfile.read(tmp_path / "ours.star")
+    theirs = starfile.read(shared_data / "reference" / "csparc2star" / f"{name}.star")
+    mine, reference = ours["particles"], theirs["particles"]
+    assert mine["rlnImageName"].tolist() == reference["rlnImageName"].tolist()
+    if name == P12:
+        # pyem's angles have six decimals and come from float32.
+        assert angle_between(euler(mine), euler(reference)) < 1e-5
+        assert mine["rlnRandomSubset"].tolist() == reference["rlnRandomSubset"].tolist()
+    else:
+        turn = np.deg2rad(mine["rlnAnglePsi"] - reference["rlnAnglePsi"])
+        assert np.abs(np.angle(np.exp(1j * turn))).max() < 1e-5
+    for label in ("rlnOriginXAngst", "rlnOriginYAngst"):
+        assert np.abs(mine[label] - reference[label]).max() < 1e-3
+    assert mine["rlnClassNumber"].tolist() == reference["rlnClassNumber"].tolist()
+    for label in PER_PARTICLE:
+        # Six decimals are written there.
+        np.testing.assert_allclose(mine[label], reference[label], rtol=1e-7, atol=1e-6)
+    for label in OPTICS:
+        np.testing.assert_allclose(ours["optics"][label], theirs["optics"][label], atol=1e-6)
+    assert ours["optics"]["rlnImageSize"].tolist() == theirs["optics"]["rlnImageSize"].tolist()
+    assert mine["rlnOpticsGroup"].tolist() == reference["rlnOpticsGroup"].tolist()
+
+
+def test_cryodrgn_reads_the_same_poses(shared_data: Path) -> None:
+    table = read_cs(shared_data / "cs" / f"{P12}.cs")
+    rotations, origins = read_cs_poses(table)
+    theirs = np.load(shared_data / "reference" / "csparc2star" / "P12_J24_cryodrgn_poses.npz")
+    # Its matrices are float32, made of float32 vectors.
+    assert angle_between(rotations, theirs["rotations"].astype(np.float64)) < 2e-6
+    # Shifts as fractions of the box of 180 pixels of 2.95 Å.
+    shifts = theirs["translations_fraction_of_box"] * 180
+    assert np.abs(origins / 2.95 - shifts).max() < 1e-4
+
+
+def test_real_particles_there_and_back(shared_data: Path, tmp_path: Path, program) -> None:
+    """Ten TRPV1 images: cryosparc-tools opens the .cs, RELION the STAR made of it, with one map."""
+    reconstruct = program("relion_reconstruct")
+    source = shared_data / TRPV1
+    (tmp_path / "trpv1_small_stack.mrcs").symlink_to(source / "trpv1_small_stack.mrcs")
+    given = tmp_path / "given.star"
+    given.write_bytes((source / "trpv1_small_stack_resolved.star").read_bytes())
+    assert convert_particles(given, tmp_path / "middle.cs") == []
+    dataset = Dataset.load(tmp_path / "middle.cs")
+    assert len(dataset) == 10
+    assert dataset["blob/path"].tolist() == ["trpv1_small_stack.mrcs"] * 10
+    assert len(set(dataset["uid"].tolist())) == 10
+    convert_particles(tmp_path / "middle.cs", tmp_path / "back.star")
+    first, again = (read_particles(tmp_path / n) for n in ("given.star", "back.star"))
+    assert angle_between(first.rotations, again.rotations) < 1e-6
+    assert_same_ctf(first, again, rtol=2.0**-22)
+    maps = [
+        relion_reconstruct(reconstruct, tmp_path / f"{name}.star", tmp_path / f"{name}.mrc")
+        for name in ("given", "back")
+    ]
+    assert maps[0].std() > 0
+    # With ten images many voxels hang on one sample, and RELION's map jumps by 0.06 of its norm
+    # when an angle changes by 5e-6 degrees (measured), which is what float32 does to it. A wrong
+    # convention of pose or shift gives 1 and more.
+    assert np.linalg.norm(maps[1] - maps[0]) < 0.15 * np.linalg.norm(maps[0])
+
+
+def test_relion_takes_the_sign_of_dark_images(shared_data: Path, tmp_path: Path, program) -> None:
+    """blob/sign = -1 becomes a negative scale of the CTF, which turns RELION's map over."""
+    reconstruct = program("relion_reconstruct")
+    source = shared_data / TRPV1
+    (tmp_path / "trpv1_small_stack.mrcs").symlink_to(source / "trpv1_small_stack.mrcs")
+    given = tmp_path / "given.star"
+    given.write_bytes((source / "trpv1_small_stack_resolved.star").read_bytes())
+    convert_particles(given, tmp_path / "light.cs")
+    dataset = Dataset.load(tmp_path / "light.cs")
+    dataset["blob/sign"] = -1
+    dataset.save(tmp_path / "dark.cs")
+    maps = []
+    for name in ("light", "dark"):
+        convert_particles(tmp_path / f"{name}.cs", tmp_path / f"{name}.star")
+        star, out = tmp_path / f"{name}.star", tmp_path / f"{name}.mrc"
+        maps.append(relion_reconstruct(reconstruct, star, out))
+    np.testing.assert_allclose(maps[1], -maps[0], atol=1e-4 * maps[0].std())
