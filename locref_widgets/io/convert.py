@@ -1,14 +1,14 @@
 """Particles from one format of file to another: STAR and .cs."""
 
 import os
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 
 from locref_widgets.errors import InputError
-from locref_widgets.io.cs import CsTable, read_cs, write_cs
-from locref_widgets.io.cs_particles import image_names
+from locref_widgets.io.cs import CsTable, read_cs, write_cs, write_group
+from locref_widgets.io.cs_particles import image_names, image_signs
 from locref_widgets.io.cs_to_star import NotCarried, cs_to_star
 from locref_widgets.io.images import ImageNames, find_file, name_from, search_folders
 from locref_widgets.io.mrc import ImageStack
@@ -22,18 +22,42 @@ from locref_widgets.io.star_upgrade import to_relion_3_1
 _PICKS = ("rlnMicrographName", "rlnCoordinateX", "rlnCoordinateY")
 
 
+_NO_STACK_NAME = (
+    "RELION opens a stack only under a name that ends with .mrcs, and these end with .mrc. Convert "
+    "with --relion-names, which writes them as stack.mrc:mrcs, or make links that end with .mrcs."
+)
+_DARK = (
+    "the particles are dark in their images (blob/sign = -1), which is written as a negative "
+    "rlnCtfScalefactor. RELION's maps come out light; do not invert the images as well."
+)
+
+
+@dataclass(frozen=True)
+class Conversion:
+    """What came of converting a file."""
+
+    not_carried: list[NotCarried]
+    """Columns that the target's format has no place for, each with the reason."""
+    notes: list[str] = field(default_factory=list)
+    """Sentences on what the user should know before going on with the file."""
+
+
 def convert_particles(
-    source: str | os.PathLike[str], target: str | os.PathLike[str]
-) -> list[NotCarried]:
+    source: str | os.PathLike[str],
+    target: str | os.PathLike[str],
+    *,
+    relion_names: bool = False,
+) -> Conversion:
     """Convert particles to the format that the target's name ends with.
 
     ``.star`` (any version) or ``.cs``, ``.csg`` (plain or compressed, with the passthrough files
-    beside it) to ``.star`` (RELION 3.1, with optics groups) or ``.cs`` (plain). The stacks need
-    not be there; where they are, their names lead to them from the target's folder too.
+    beside it) to ``.star`` (RELION 3.1, with optics groups), ``.cs`` (plain), or ``.csg`` (a .cs
+    file of the same name, and the group that cryoSPARC imports it by). The stacks need not be
+    there; where they are, their names lead to them from the target's folder too.
 
-    Returns
-    -------
-    The columns that the target's format has no place for, each with the reason.
+    Parameters
+    ----------
+    relion_names: whether a STAR file names stacks that end with .mrc as RELION opens them.
 
     Raises
     ------
@@ -43,34 +67,53 @@ def convert_particles(
         If the folder cannot be written or the disc is full.
     """
     source, target = Path(source), Path(target)
-    if target.suffix not in (".star", ".cs"):
-        raise InputError(f"{target}: what is written is a .star or a .cs file; name it so.")
+    if target.suffix not in (".star", ".cs", ".csg"):
+        raise InputError(f"{target}: what is written is a .star, .cs or .csg file; name it so.")
     if source.suffix not in (".star", ".cs", ".csg"):
         raise InputError(f"{source}: expected a .star, .cs or .csg file of particles.")
     if target.exists() and source.exists() and target.samefile(source):
         raise InputError(f"{target}: is the file to be read. Give the result another name.")
+    if target.suffix == ".star":
+        return _to_star(source, target, relion_names)
+    left: list[NotCarried] = []
     if source.suffix == ".star":
-        return _convert_star(source, target)
-    table = read_cs(source)
-    if target.suffix == ".cs":
-        write_cs(target, _cs_named_from(target, table))
-        return []
-    blocks, left = cs_to_star(table)
-    write_star(target, _star_named_from(target, blocks, "particles", source))
-    return left
+        blocks = read_star(source)
+        name = _find_block(source, blocks)
+        table, left = star_to_cs(blocks, name, source, _image_facts(source, blocks[name]))
+    else:
+        table = read_cs(source)
+    table = _cs_named_from(target, table)
+    write_cs(target.with_suffix(".cs"), table)
+    if target.suffix == ".csg":
+        write_group(target, table)
+    return Conversion(left)
 
 
-def _convert_star(source: Path, target: Path) -> list[NotCarried]:
-    blocks = read_star(source)
-    name = _find_block(source, blocks)
-    facts = _image_facts(source, blocks[name])
-    if target.suffix == ".cs":
-        table, left = star_to_cs(blocks, name, source, facts)
-        write_cs(target, _cs_named_from(target, table))
-        return left
-    blocks, name, left = to_relion_3_1(blocks, name, facts)
-    write_star(target, _star_named_from(target, blocks, name, source))
-    return left
+def _to_star(source: Path, target: Path, relion_names: bool) -> Conversion:
+    notes = []
+    if source.suffix == ".star":
+        blocks = read_star(source)
+        name = _find_block(source, blocks)
+        blocks, name, left = to_relion_3_1(blocks, name, _image_facts(source, blocks[name]))
+    else:
+        table, name = read_cs(source), "particles"
+        blocks, left = cs_to_star(table)
+        if np.any(image_signs(table) < 0):
+            notes.append(_DARK)
+    if "rlnImageName" in blocks[name]:
+        names = ImageNames.parse(blocks[name].strings("rlnImageName"), source)
+        new = _names_from(target, names.names, source)
+        if relion_names:
+            new = [n + ":mrcs" if n.endswith(".mrc") else n for n in new]
+        elif any(n.endswith(".mrc") for n in new):
+            notes.append(_NO_STACK_NAME)
+        if new != names.names:
+            tokens = [
+                f"{i + 1:06d}@{new[w]}" for i, w in zip(names.number, names.which, strict=True)
+            ]
+            blocks = {**blocks, name: blocks[name].with_column("rlnImageName", tokens)}
+    write_star(target, blocks)
+    return Conversion(left, notes)
 
 
 def _find_block(source: Path, blocks: dict[str, StarTable]) -> str:
@@ -133,17 +176,3 @@ def _cs_named_from(target: Path, table: CsTable) -> CsTable:
     if new == names.names:
         return table
     return table.with_column("blob/path", np.array([name.encode() for name in new])[names.which])
-
-
-def _star_named_from(
-    target: Path, blocks: dict[str, StarTable], name: str, source: Path
-) -> dict[str, StarTable]:
-    table = blocks[name]
-    if "rlnImageName" not in table:
-        return blocks
-    names = ImageNames.parse(table.strings("rlnImageName"), source)
-    new = _names_from(target, names.names, source)
-    if new == names.names:
-        return blocks
-    tokens = [f"{i + 1:06d}@{new[w]}" for i, w in zip(names.number, names.which, strict=True)]
-    return {**blocks, name: table.with_column("rlnImageName", tokens)}

@@ -16,6 +16,7 @@ import numpy as np
 from jaxtyping import Float, Int, Num
 
 from locref_widgets.errors import InputError
+from locref_widgets.io.atomic import atomic_writer
 from locref_widgets.io.cs_format import read_cs_columns, write_cs_columns
 
 _JOB = re.compile(r"^(?:cryosparc_)?(?:P\d+_)?(?P<job>J\d+)_(?:\d{3,}_)?(?P<rest>.+)$")
@@ -23,6 +24,8 @@ _PASSTHROUGH = re.compile(r"^(?:cryosparc_)?(?:P\d+_)?(?P<job>J\d+)_passthrough_
 _MOST_NAMED = 12
 _LARGEST_WHOLE = 2.0**53
 _LARGEST_CSG = 2**20
+_CSG_VERSION = "v4.0.0"
+"""Of cryoSPARC, the first that has all fields written here."""
 
 
 @dataclass(frozen=True)
@@ -169,6 +172,33 @@ def write_cs(path: str | os.PathLike[str], table: CsTable) -> None:
         If the folder cannot be written or the disc is full.
     """
     write_cs_columns(Path(path), table.columns)
+
+
+def write_group(path: str | os.PathLike[str], table: CsTable) -> None:
+    """Write a .csg file for the .cs file of the same name beside it, whole or not at all.
+
+    cryoSPARC's job Import Result Group reads particles by such a file.
+
+    Raises
+    ------
+    OutputError
+        If the folder cannot be written or the disc is full.
+    """
+    import yaml
+
+    path = Path(path)
+    groups = {name.partition("/")[0] for name in table.columns if "/" in name}
+    entry: dict[str, Any] = {
+        "metafile": f">{path.with_suffix('.cs').name}",
+        "num_items": len(table),
+    }
+    content = {
+        "group": {"description": "", "name": "particles", "title": path.stem, "type": "particle"},
+        "results": {name: entry | {"type": f"particle.{name}"} for name in sorted(groups)},
+        "version": _CSG_VERSION,
+    }
+    with atomic_writer(path) as handle:
+        handle.write(yaml.safe_dump(content).encode())
 
 
 def find_passthrough(path: Path) -> list[Path]:

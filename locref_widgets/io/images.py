@@ -71,12 +71,15 @@ def search_folders(star: Path, root: Path | None = None) -> list[Path]:
 def find_file(name: str, folders: list[Path]) -> Path | None:
     """Find the first ``folder/name`` that is a file; None when there is none.
 
+    A name may end with RELION's ``:mrcs``, which says that a file of another name is a stack.
+
     Raises
     ------
     InputError
         If there is none, but not every place could be looked at.
     """
     refused = ""
+    name = name.removesuffix(":mrcs")
     for folder in folders:
         try:
             if (folder / name).is_file():

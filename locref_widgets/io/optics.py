@@ -135,7 +135,7 @@ def pixel_sizes_angstrom(
         sizes, source = optics.floats("rlnImagePixelSize"), "rlnImagePixelSize"
     elif "rlnDetectorPixelSize" in optics and "rlnMagnification" in optics:
         magnification = optics.floats("rlnMagnification")
-        _check_positive(optics, magnification, "rlnMagnification")
+        check_positive(optics, magnification, "rlnMagnification")
         sizes = optics.floats("rlnDetectorPixelSize") * 1e4 / magnification
         source = "rlnDetectorPixelSize / rlnMagnification"
     elif "rlnPixelSize" in optics:
@@ -148,7 +148,7 @@ def pixel_sizes_angstrom(
             "nor rlnDetectorPixelSize and rlnMagnification, nor a pixel size in the header of "
             "the stack. Add one of them."
         )
-    _check_positive(optics, sizes, source)
+    check_positive(optics, sizes, source)
     return sizes
 
 
@@ -189,7 +189,7 @@ def read_ctf(optics: Optics) -> CTFParameters:
         done = optics.floats("rlnCtfDataArePhaseFlipped") != 0
         _refuse(optics, done, "rlnCtfDataArePhaseFlipped", "the phases of the images were flipped")
     voltage = optics.floats("rlnVoltage")
-    _check_positive(optics, voltage, "rlnVoltage")
+    check_positive(optics, voltage, "rlnVoltage")
     amplitude_contrast = optics.floats("rlnAmplitudeContrast")
     _check_amplitude_contrast(optics, amplitude_contrast)
     defocus_u = optics.floats("rlnDefocusU")
@@ -200,7 +200,7 @@ def read_ctf(optics: Optics) -> CTFParameters:
     if any(name in optics for name in _MAGNIFICATION):
         entries = [optics.floats(name) for name in _MAGNIFICATION]
         magnification = np.stack(entries, axis=-1).reshape(n, 2, 2)
-        _check_positive(optics, np.linalg.det(magnification), "the determinant of rlnMagMat00 … 11")
+        check_positive(optics, np.linalg.det(magnification), "the determinant of rlnMagMat00 … 11")
     tilts = [optics.floats(name, default=0.0) for name in ("rlnBeamTiltX", "rlnBeamTiltY")]
     return make_ctf_parameters(
         n,
@@ -240,7 +240,8 @@ def _check_amplitude_contrast(optics: Optics, values: Float[np.ndarray, " n"]) -
         )
 
 
-def _check_positive(optics: Optics, values: Float[np.ndarray, " n"], name: str) -> None:
+def check_positive(optics: Optics, values: Float[np.ndarray, " n"], name: str) -> None:
+    """Raise InputError unless the value of every particle is positive."""
     bad = np.flatnonzero(values <= 0)
     if bad.size:
         raise InputError(

@@ -20,7 +20,7 @@ from locref_widgets.io.aberrations import (
 from locref_widgets.io.cs import CsTable
 from locref_widgets.io.cs_to_star import PLAIN_FIELDS, UID_LABEL, NotCarried
 from locref_widgets.io.images import ImageNames
-from locref_widgets.io.optics import Optics, find_optics, pixel_sizes_angstrom
+from locref_widgets.io.optics import Optics, check_positive, find_optics, pixel_sizes_angstrom
 from locref_widgets.io.star_alignments import ANGLES, alignments, alignments_2d
 from locref_widgets.io.star_table import StarTable
 
@@ -72,7 +72,7 @@ def star_to_cs(
     columns |= _ctf(optics, group, used, left)
     for name, label in PLAIN_FIELDS.items():
         if label in optics:
-            columns[name] = optics.floats(label).astype(np.float32)
+            columns[name] = _float32(optics, label, optics.floats(label))
             used.add(label)
     columns |= _location(optics, group, facts, used, left)
     if all(name in table for name in ANGLES):
@@ -139,6 +139,7 @@ def _ctf(
         # What goes through float32 is rounded first, so that lengths belong to the value stored.
         return optics.floats(name, default).astype(np.float32).astype(np.float64)
 
+    check_positive(optics, optics.floats("rlnVoltage"), "rlnVoltage")
     df1 = optics.floats("rlnDefocusU")
     df2 = optics.floats("rlnDefocusV") if "rlnDefocusV" in optics else df1
     angle = optics.floats("rlnDefocusAngle", default=0.0 if np.array_equal(df1, df2) else None)
@@ -185,7 +186,19 @@ def _ctf(
         "ctf/type": np.full(n, b"imported"),
         "ctf/exp_group_id": group.astype(np.uint32),
     }
-    return head | {f"ctf/{name}": values.astype(np.float32) for name, values in fields.items()}
+    return head | {f"ctf/{n}": _float32(optics, f"ctf/{n}", v) for n, v in fields.items()}
+
+
+def _float32(optics: Optics, name: str, values: np.ndarray) -> np.ndarray:
+    bad = np.flatnonzero(
+        np.any(np.abs(values.reshape(len(values), -1)) > np.finfo(np.float32).max, axis=1)
+    )
+    if bad.size:
+        raise InputError(
+            f"{optics.particles.path}: row {bad[0] + 1} gives {name} = {values[bad[0]]}, more than "
+            "cryoSPARC's numbers hold. Mend the row."
+        )
+    return values.astype(np.float32)
 
 
 def _terms(

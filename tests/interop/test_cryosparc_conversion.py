@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import mrcfile
 import numpy as np
 import pytest
 import starfile
@@ -11,7 +12,9 @@ from scipy.spatial.transform import Rotation
 from locref_widgets.io.convert import convert_particles
 from locref_widgets.io.cs import read_cs
 from locref_widgets.io.cs_particles import read_cs_poses
+from locref_widgets.io.mrc import read_map
 from locref_widgets.io.particles import read_particles
+from tests.interop.projections import correlations, project
 from tests.interop.relion import relion_reconstruct
 from tests.io.cs_files import angle_between, assert_same_ctf
 
@@ -71,7 +74,7 @@ def test_real_particles_there_and_back(shared_data: Path, tmp_path: Path, progra
     (tmp_path / "trpv1_small_stack.mrcs").symlink_to(source / "trpv1_small_stack.mrcs")
     given = tmp_path / "given.star"
     given.write_bytes((source / "trpv1_small_stack_resolved.star").read_bytes())
-    assert convert_particles(given, tmp_path / "middle.cs") == []
+    assert convert_particles(given, tmp_path / "middle.cs").not_carried == []
     dataset = Dataset.load(tmp_path / "middle.cs")
     assert len(dataset) == 10
     assert dataset["blob/path"].tolist() == ["trpv1_small_stack.mrcs"] * 10
@@ -89,6 +92,30 @@ def test_real_particles_there_and_back(shared_data: Path, tmp_path: Path, progra
     # when an angle changes by 5e-6 degrees (measured), which is what float32 does to it. A wrong
     # convention of pose or shift gives 1 and more.
     assert np.linalg.norm(maps[1] - maps[0]) < 0.15 * np.linalg.norm(maps[0])
+
+
+def test_dark_images_agree_with_projections_by_the_sign(shared_data: Path, tmp_path: Path) -> None:
+    """Real images turned over, said so by blob/sign: as like their map as before."""
+    folder = shared_data / TRPV1
+    convert_particles(folder / "trpv1_small_stack_resolved.star", tmp_path / "light.cs")
+    images = mrcfile.read(folder / "trpv1_small_stack.mrcs")
+    mrcfile.write(tmp_path / "dark.mrcs", -images, voxel_size=4.88)
+    dataset = Dataset.load(tmp_path / "light.cs")
+    dataset["blob/path"] = ["dark.mrcs"] * len(dataset)
+    dataset["blob/sign"] = -1
+    dataset.save(tmp_path / "dark.cs")
+    particles, volume = read_particles(tmp_path / "dark.cs"), read_map(folder / "trpv1_volume.mrc")
+    coefficients, disc = project(
+        volume.data,
+        particles.rotations,
+        particles.origins_angstrom / particles.pixel_size_angstrom,
+        box_px=particles.box_px,
+        ctf=particles.ctf,
+        pixel_size_angstrom=particles.pixel_size_angstrom,
+    )
+    found = correlations(coefficients, particles.images(np.arange(10)), disc).mean()
+    # As the same images of a STAR file in test_real_images.py.
+    assert found == pytest.approx(0.19, abs=0.02)
 
 
 def test_relion_takes_the_sign_of_dark_images(shared_data: Path, tmp_path: Path, program) -> None:

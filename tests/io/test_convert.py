@@ -51,13 +51,14 @@ def test_cs_to_star_to_cs(cs_recipe: CsRecipe) -> None:
     cs_recipe.fields |= LOCATION
     path = cs_recipe.write()
     star, back = path.with_name("out.star"), path.with_name("back.cs")
-    left = {entry.name for entry in convert_particles(path, star)}
+    left = {entry.name for entry in convert_particles(path, star).not_carried}
     assert left == {"blob/import_sig", "ctf/type", "ctf/scale_const", "alignments3D/alpha"}
     convert_particles(star, back)
     given, middle, again = (read_particles(p) for p in (path, star, back))
     assert_same_poses(given, again)
     assert_same_poses(given, middle)
     assert_same_ctf(given, middle)
+    np.testing.assert_array_equal(given.optics_group, middle.optics_group)
     result = read_cs(back).columns
     for name, values in cs_recipe.fields.items():
         exact = name.startswith("ctf/") and name != "ctf/type"
@@ -90,7 +91,7 @@ def test_star_to_cs_to_star(recipe) -> None:
     recipe.particles |= {"rlnNormCorrection": ["0.8"] * COUNT}
     path = recipe.write()
     middle, back = path.with_name("out.cs"), path.with_name("back.star")
-    left = convert_particles(path, middle)
+    left = convert_particles(path, middle).not_carried
     assert [(entry.name, entry.reason) for entry in left] == [
         ("rlnNormCorrection", "cryoSPARC has no field for it")
     ]
@@ -115,7 +116,7 @@ def test_terms_that_cryosparc_has_no_field_for_become_defocus_cs_and_shift(recip
     }
     path = recipe.write()
     middle, back = path.with_name("out.cs"), path.with_name("back.star")
-    assert convert_particles(path, middle) == []
+    assert convert_particles(path, middle).not_carried == []
     convert_particles(middle, back)
     wanted, phase = evaluate(read_particles(path).ctf)
     for name in (middle, back):
@@ -127,7 +128,7 @@ def test_terms_that_cryosparc_has_no_field_for_become_defocus_cs_and_shift(recip
 
 def test_a_term_of_the_sixth_order_is_listed(recipe) -> None:
     recipe.optics["rlnEvenZernike"] = ["[" + "0," * 9 + "5]"]
-    left = convert_particles(recipe.write(), recipe.folder / "out.cs")
+    left = convert_particles(recipe.write(), recipe.folder / "out.cs").not_carried
     assert [entry.name for entry in left] == ["rlnEvenZernike"]
     assert "too high an order" in left[0].reason
 
@@ -150,11 +151,54 @@ def test_relion_3_0(recipe, target: str) -> None:
 
 def test_the_same_image_gets_the_same_uid_and_copies_their_own(recipe) -> None:
     convert_particles(recipe.write(), recipe.folder / "one.cs")
-    recipe.particles["rlnImageName"][5] = recipe.particles["rlnImageName"][0]
+    names = recipe.particles["rlnImageName"]
+    recipe.particles["rlnImageName"] = [*names[:5], names[0]]
     convert_particles(recipe.write(), recipe.folder / "two.cs")
     one, two = (read_cs(recipe.folder / n).columns["uid"] for n in ("one.cs", "two.cs"))
     assert one[:5].tolist() == two[:5].tolist()
     assert len(set(two.tolist())) == COUNT
+
+
+def test_names_as_relion_opens_them(cs_recipe: CsRecipe) -> None:
+    path = cs_recipe.write()
+    stack = cs_recipe.folder / "J1" / "stack.mrcs"
+    stack.rename(stack.with_suffix(".mrc"))
+    cs_recipe.fields["blob/path"] = np.array([b">J1/stack.mrc"] * COUNT)
+    path = cs_recipe.write()
+    stack.unlink()
+    plain = convert_particles(path, path.with_name("plain.star"))
+    named = convert_particles(path, path.with_name("named.star"), relion_names=True)
+    assert [".mrc:mrcs" in note for note in plain.notes] == [False, True]
+    assert ["blob/sign = -1" in note for note in named.notes] == [True]
+    names = [
+        read_star(path.with_name(n))["particles"].strings("rlnImageName")[0]
+        for n in ("plain.star", "named.star")
+    ]
+    assert names == ["000004@J1/stack.mrc", "000004@J1/stack.mrc:mrcs"]
+    particles = read_particles(path.with_name("named.star"))
+    np.testing.assert_array_equal(
+        particles.images(np.arange(COUNT)), read_particles(path).images(np.arange(COUNT))
+    )
+
+
+def test_a_group_for_cryosparc_to_import(cs_recipe: CsRecipe) -> None:
+    path = cs_recipe.write()
+    convert_particles(path, path.with_suffix(".csg"))
+    given, group = read_cs(path), read_cs(path.with_suffix(".csg"))
+    assert group.companions == (path,)
+    assert given.same_fields(group)
+    text = path.with_suffix(".csg").read_text()
+    assert "type: particle.alignments3D" in text
+
+
+def test_numbers_that_cryosparc_cannot_hold(recipe) -> None:
+    recipe.particles["rlnDefocusU"] = ["1e39"] * COUNT
+    with pytest.raises(InputError, match="row 1 gives ctf/df1_A"):
+        convert_particles(recipe.write(), recipe.folder / "out.cs")
+    recipe.particles["rlnDefocusU"] = ["1e4"] * COUNT
+    recipe.optics["rlnVoltage"] = ["-300"]
+    with pytest.raises(InputError, match="rlnVoltage = -300, expected a positive"):
+        convert_particles(recipe.write(), recipe.folder / "out.cs")
 
 
 def test_picks_with_their_micrographs(tmp_path: Path) -> None:
@@ -164,7 +208,7 @@ def test_picks_with_their_micrographs(tmp_path: Path) -> None:
         "data_\nloop_\n_rlnMicrographName\n_rlnCoordinateX\n_rlnCoordinateY\n"
         "m.mrc 5 10\nm.mrc 20 30\n"
     )
-    assert convert_particles(star, tmp_path / "out.cs") == []
+    assert convert_particles(star, tmp_path / "out.cs").not_carried == []
     columns = read_cs(tmp_path / "out.cs").columns
     np.testing.assert_allclose(columns["location/center_x_frac"], [0.1, 0.4], rtol=1e-6)
     np.testing.assert_allclose(columns["location/center_y_frac"], [0.75, 0.25], rtol=1e-6)
@@ -172,7 +216,7 @@ def test_picks_with_their_micrographs(tmp_path: Path) -> None:
     back = read_star(tmp_path / "back.star")["particles"]
     np.testing.assert_allclose(back.floats("rlnCoordinateY"), [10, 30], rtol=1e-6)
     (tmp_path / "m.mrc").unlink()
-    left = convert_particles(star, tmp_path / "out.cs")
+    left = convert_particles(star, tmp_path / "out.cs").not_carried
     assert [entry.name for entry in left] == ["rlnCoordinateX", "rlnCoordinateY"]
     assert "m.mrc was not found" in left[0].reason
 
@@ -180,7 +224,7 @@ def test_picks_with_their_micrographs(tmp_path: Path) -> None:
 def test_what_cannot_be_converted(recipe, cs_recipe, tmp_path: Path) -> None:
     path = recipe.write()
     for source, target, said in (
-        (path, tmp_path / "out.txt", r"\.star or a \.cs"),
+        (path, tmp_path / "out.txt", "name it so"),
         (path, path, "is the file to be read"),
         (tmp_path / "none.star", tmp_path / "out.cs", "no such file"),
         (tmp_path / "none.cs", tmp_path / "out.star", "no such file"),

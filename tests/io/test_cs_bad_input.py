@@ -189,7 +189,7 @@ def test_damaged_files_are_refused_in_words(
     path = tmp_path / "damaged.cs"
     tracemalloc.start()
     for content in contents:
-        for _ in range(50):
+        for _ in range(30):
             damaged = bytearray(content)
             for _ in range(rng.integers(1, 4)):
                 # Half of the damage in the first bytes, where lengths and types are.

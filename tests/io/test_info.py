@@ -80,7 +80,7 @@ def test_files_that_are_something_else(tmp_path: Path) -> None:
     assert told["kind"] == "unknown"
     assert "less than an MRC header" in told["faults"][0]
     (tmp_path / "a.cs").write_bytes(b"\x93NUMPY")
-    assert "comes later" in describe(tmp_path / "a.cs")["faults"][0]
+    assert "is damaged or cut off" in describe(tmp_path / "a.cs")["faults"][0]
     with pytest.raises(InputError, match="no such file"):
         describe(tmp_path / "absent.mrc")
 
@@ -99,4 +99,4 @@ def test_every_real_file_is_described(shared_data: Path) -> None:
     assert kinds["maps/emd_1155.ccp4"] == "map"
     unknown = {name for name, kind in kinds.items() if kind == "unknown"}
     # Only what is compressed or cryoSPARC's is not read; each says so.
-    assert {Path(name).suffix for name in unknown} == {".gz", ".bz2", ".cs"}
+    assert {Path(name).suffix for name in unknown} == {".gz", ".bz2"}

@@ -104,7 +104,7 @@ def attempt(function, *arguments: Path) -> str:
         return f"refused: {error}"
     if function is read_particles:
         return f"read: {len(result)} particles"
-    return f"read: {len(result)} columns not carried"
+    return f"read: {len(result.not_carried)} columns not carried"
 
 
 def compare_star(path: Path) -> str:
