@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 
 from locref_widgets.errors import InputError
-from locref_widgets.io.cs import CsTable, read_cs, write_cs, write_group
+from locref_widgets.io.cs import CsTable, read_cs, write_cs
+from locref_widgets.io.cs_group import write_group
 from locref_widgets.io.cs_particles import image_names, image_signs
 from locref_widgets.io.cs_to_star import NotCarried, cs_to_star
 from locref_widgets.io.images import ImageNames, find_file, name_from, search_folders
@@ -85,7 +86,7 @@ def convert_particles(
     table = _cs_named_from(target, table)
     write_cs(target.with_suffix(".cs"), table)
     if target.suffix == ".csg":
-        write_group(target, table)
+        write_group(target, table.columns, len(table))
     return Conversion(left)
 
 

@@ -10,22 +10,18 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from jaxtyping import Float, Int, Num
 
 from locref_widgets.errors import InputError
-from locref_widgets.io.atomic import atomic_writer
 from locref_widgets.io.cs_format import read_cs_columns, write_cs_columns
+from locref_widgets.io.cs_group import read_group_files
 
 _JOB = re.compile(r"^(?:cryosparc_)?(?:P\d+_)?(?P<job>J\d+)_(?:\d{3,}_)?(?P<rest>.+)$")
 _PASSTHROUGH = re.compile(r"^(?:cryosparc_)?(?:P\d+_)?(?P<job>J\d+)_passthrough_(?P<rest>.+)$")
 _MOST_NAMED = 12
 _LARGEST_WHOLE = 2.0**53
-_LARGEST_CSG = 2**20
-_CSG_VERSION = "v4.0.0"
-"""Of cryoSPARC, the first that has all fields written here."""
 
 
 @dataclass(frozen=True)
@@ -174,33 +170,6 @@ def write_cs(path: str | os.PathLike[str], table: CsTable) -> None:
     write_cs_columns(Path(path), table.columns)
 
 
-def write_group(path: str | os.PathLike[str], table: CsTable) -> None:
-    """Write a .csg file for the .cs file of the same name beside it, whole or not at all.
-
-    cryoSPARC's job Import Result Group reads particles by such a file.
-
-    Raises
-    ------
-    OutputError
-        If the folder cannot be written or the disc is full.
-    """
-    import yaml
-
-    path = Path(path)
-    groups = {name.partition("/")[0] for name in table.columns if "/" in name}
-    entry: dict[str, Any] = {
-        "metafile": f">{path.with_suffix('.cs').name}",
-        "num_items": len(table),
-    }
-    content = {
-        "group": {"description": "", "name": "particles", "title": path.stem, "type": "particle"},
-        "results": {name: entry | {"type": f"particle.{name}"} for name in sorted(groups)},
-        "version": _CSG_VERSION,
-    }
-    with atomic_writer(path) as handle:
-        handle.write(yaml.safe_dump(content).encode())
-
-
 def find_passthrough(path: Path) -> list[Path]:
     """Find the passthrough files of a .cs file by name: same folder, same job, same output."""
     own = _JOB.match(path.name)
@@ -258,7 +227,7 @@ def _joined(table: CsTable, companion: Path, columns: dict[str, np.ndarray]) -> 
 def _read_group(path: Path) -> CsTable:
     """Read the fields that a .csg names, group by group, each from the file it names."""
     files: dict[Path, set[str]] = {}
-    for group, metafile in _group_files(path).items():
+    for group, metafile in read_group_files(path).items():
         files.setdefault(path.parent / metafile, set()).add(group)
     # The poses' file says which particles there are, and in which order.
     ordered = sorted(files, key=lambda name: "alignments3D" not in files[name])
@@ -278,39 +247,3 @@ def _read_group(path: Path) -> CsTable:
     if table is None:
         raise InputError(f"{path}: names no .cs files. Export the particles again.")
     return table
-
-
-def _group_files(path: Path) -> dict[str, str]:
-    import yaml
-
-    try:
-        if path.stat().st_size > _LARGEST_CSG:
-            raise InputError(f"{path}: is larger than a .csg file can be. Is it one?")
-        content: Any = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such file. Check the name and the folder.") from None
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror or error}).") from None
-    # ValueError: no UTF-8, or a date or number that YAML cannot make; RecursionError: too deep.
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
-        raise InputError(
-            f"{path}: is no YAML file ({type(error).__name__}), expected a .csg group of "
-            "cryoSPARC. Export the particles again."
-        ) from None
-    results = content.get("results") if isinstance(content, dict) else None
-    files: dict[str, str] = {}
-    for group, entry in results.items() if isinstance(results, dict) else ():
-        metafile = entry.get("metafile") if isinstance(entry, dict) else None
-        if not isinstance(metafile, str):
-            raise InputError(
-                f"{path}: results/{group} has no metafile, expected the name of a .cs file. "
-                "Export the particles again."
-            )
-        # The sign > says that the name starts from the folder of the .csg.
-        files[str(group)] = metafile.removeprefix(">")
-    if not files:
-        raise InputError(
-            f"{path}: has no results, expected a .csg group of cryoSPARC that names a .cs file for "
-            "each group of fields."
-        )
-    return files

@@ -19,9 +19,7 @@ from locref_widgets.io.cs_particles import (
     zernike_terms,
 )
 from locref_widgets.io.star_table import TOKEN_DTYPE, StarTable, format_token
-
-UID_LABEL = "cryosparcUid"
-"""cryoSPARC's name of a particle; RELION takes labels it does not know along."""
+from locref_widgets.io.uids import UID_LABEL
 
 PLAIN_FIELDS = {
     "ctf/bfactor": "rlnCtfBfactor",

@@ -1,13 +1,12 @@
 """Particles of a STAR file as a table of cryoSPARC."""
 
-import hashlib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Float, Int, UInt64
+from jaxtyping import Float, Int
 
 from locref_widgets.errors import InputError
 from locref_widgets.io.aberrations import (
@@ -18,11 +17,12 @@ from locref_widgets.io.aberrations import (
     cs_from_zernike,
 )
 from locref_widgets.io.cs import CsTable
-from locref_widgets.io.cs_to_star import PLAIN_FIELDS, UID_LABEL, NotCarried
+from locref_widgets.io.cs_to_star import PLAIN_FIELDS, NotCarried
 from locref_widgets.io.images import ImageNames
 from locref_widgets.io.optics import Optics, check_positive, find_optics, pixel_sizes_angstrom
 from locref_widgets.io.star_alignments import ANGLES, alignments, alignments_2d
 from locref_widgets.io.star_table import StarTable
+from locref_widgets.io.uids import UID_LABEL, make_uids, name_of_64_bits
 
 _NEEDED_FOR_CTF = ("rlnVoltage", "rlnSphericalAberration", "rlnAmplitudeContrast", "rlnDefocusU")
 _CTF = (*_NEEDED_FOR_CTF, "rlnDefocusV", "rlnDefocusAngle", "rlnPhaseShift", "rlnCtfScalefactor")
@@ -62,7 +62,7 @@ def star_to_cs(
     used: set[str] = set(_STRUCTURE)
     left: list[NotCarried] = []
     group = _exposure_groups(optics)
-    columns: dict[str, np.ndarray] = {"uid": _uids(table, path)}
+    columns: dict[str, np.ndarray] = {"uid": make_uids(table, path)}
     used.add(UID_LABEL)
     pixel = _pixel_sizes(optics, facts)
     used |= set(_PIXEL_SIZE)
@@ -240,7 +240,9 @@ def _location(
     shape = np.array([facts.micrograph_shapes[name] for name in names])
     x, y = (table.floats(name) for name in coordinates)
     return columns | {
-        "location/micrograph_uid": np.array([_hash(name, 0) for name in names], np.uint64),
+        "location/micrograph_uid": np.array(
+            [name_of_64_bits(name, 0) for name in names], np.uint64
+        ),
         "location/exp_group_id": group.astype(np.uint32),
         "location/micrograph_shape": shape.astype(np.uint32),
         "location/center_x_frac": (x / shape[:, 1]).astype(np.float32),
@@ -270,37 +272,3 @@ def _exposure_groups(optics: Optics) -> Int[np.ndarray, " n"]:
     if not all(matches):
         return optics.group
     return np.array([int(match[1]) for match in matches if match])[optics.row_of_group]
-
-
-def _uids(table: StarTable, path: Path) -> UInt64[np.ndarray, " n"]:
-    """Names of 64 bits: those the table holds, else made from the image's name.
-
-    The same image gets the same name at every conversion; its copies (of a symmetry expansion) get
-    one each, in the order of the rows.
-    """
-    if UID_LABEL in table:
-        texts = table.strings(UID_LABEL)
-        if all(text.isdecimal() and int(text) < 2**64 for text in texts) and (
-            len(set(texts)) == len(texts)
-        ):
-            return np.array([int(text) for text in texts], np.uint64)
-    if "rlnImageName" in table:
-        keys = table.strings("rlnImageName")
-    else:
-        parts = [
-            table.strings(n) for n in ("rlnMicrographName", "rlnCoordinateX", "rlnCoordinateY")
-        ]
-        keys = ["@".join(part) for part in zip(*parts, strict=True)]
-    seen: dict[str, int] = {}
-    uids = np.empty(len(keys), np.uint64)
-    for row, key in enumerate(keys):
-        seen[key] = seen.get(key, 0) + 1
-        uids[row] = _hash(key, seen[key])
-    if len(np.unique(uids)) < len(uids):
-        raise InputError(f"{path}: two particles would get the same uid. Take out copies of rows.")
-    return uids
-
-
-def _hash(key: str, number: int) -> int:
-    digest = hashlib.blake2b(f"{number}/{key}".encode(), digest_size=8).digest()
-    return int.from_bytes(digest, "little")

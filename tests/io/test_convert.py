@@ -12,6 +12,7 @@ from locref_widgets.engine.ctf import CTFParameters
 from locref_widgets.errors import InputError
 from locref_widgets.io.convert import convert_particles
 from locref_widgets.io.cs import read_cs
+from locref_widgets.io.cs_particles import read_cs_poses
 from locref_widgets.io.optics import find_optics, read_ctf
 from locref_widgets.io.particles import Particles, read_particles
 from locref_widgets.io.poses import read_poses
@@ -72,6 +73,24 @@ def test_cs_to_star_to_cs(cs_recipe: CsRecipe) -> None:
     # The upper edge of the micrograph is where RELION counts from.
     assert table.floats("rlnCoordinateX")[0] == pytest.approx(383.8, rel=1e-6)
     assert table.floats("rlnCoordinateY")[0] == pytest.approx(0.8 * 3710, rel=1e-6)
+
+
+@pytest.mark.parametrize(
+    "name", ["cs/cryosparc_P12_J24_001_particles.cs", "particles/empiar10076_7/empiar_10076_7.cs"]
+)
+def test_real_cs_files_come_back(shared_data: Path, tmp_path: Path, name: str) -> None:
+    """Every field of ctf/ to the bit, poses to 1e-6 rad, shifts to 1e-4 px, uid and half-set."""
+    convert_particles(shared_data / name, tmp_path / "middle.star")
+    convert_particles(tmp_path / "middle.star", tmp_path / "back.cs")
+    given, back = read_cs(shared_data / name), read_cs(tmp_path / "back.cs")
+    for field, values in given.columns.items():
+        group, _, end = field.partition("/")
+        if (group == "ctf" and end not in ("type", "scale_const")) or end in ("split", "idx", ""):
+            np.testing.assert_array_equal(back.columns[field], values, err_msg=field)
+    if "alignments3D/pose" in given:
+        (one, first), (two, second) = read_cs_poses(given), read_cs_poses(back)
+        assert angle_between(one, two) < 1e-6
+        assert np.abs(first - second).max() / 2.95 < 1e-4
 
 
 def test_star_to_cs_to_star(recipe) -> None:
