@@ -87,6 +87,9 @@ def _alignment_head(
             used.add("rlnRandomSubset")
         else:
             left.append(NotCarried("rlnRandomSubset", "holds other numbers than 1 and 2"))
+    else:
+        reason = "unknown: no rlnRandomSubset; zeros, as cryoSPARC has before it splits"
+        left.append(NotCarried(f"{group}/split", reason))
     number = np.ones(n, np.int64)
     if "rlnClassNumber" in table:
         number = np.maximum(table.ints("rlnClassNumber"), 1)

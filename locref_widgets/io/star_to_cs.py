@@ -104,12 +104,20 @@ def _blob(
 ) -> dict[str, np.ndarray]:
     n = len(table)
     names = ImageNames.parse(table.strings("rlnImageName"), path)
+    if names.number.max() >= 2**32:
+        row = int(names.number.argmax())
+        raise InputError(
+            f"{path}: row {row + 1} names image {names.number[row] + 1} of its stack, more than "
+            "cryoSPARC's numbers hold. Mend rlnImageName."
+        )
     columns = {
         "blob/path": np.array([name.encode() for name in names.names])[names.which],
         "blob/idx": names.number.astype(np.uint32),
     }
     if "rlnImageSize" in optics:
-        columns["blob/shape"] = np.repeat(optics.floats("rlnImageSize")[:, None], 2, 1).astype("u4")
+        box = np.minimum(optics.floats("rlnImageSize"), 2.0**31)
+        check_positive(optics, box, "rlnImageSize")
+        columns["blob/shape"] = np.repeat(box[:, None], 2, axis=1).astype(np.uint32)
     elif facts.box_px is not None:
         columns["blob/shape"] = np.full((n, 2), facts.box_px, np.uint32)
     else:

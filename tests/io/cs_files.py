@@ -35,7 +35,7 @@ def fields() -> dict[str, np.ndarray]:
         "ctf/type": np.array([b"patch_ctf"] * n),
         "ctf/exp_group_id": np.array([40, 7] * (n // 2), np.uint32),
         "ctf/accel_kv": per_group(300, 200),
-        "ctf/cs_mm": per_group(2.7, 0.01),
+        "ctf/cs_mm": per_group(2.7, 0),
         "ctf/amp_contrast": np.full(n, 0.1, np.float32),
         "ctf/df1_A": (12000 + plain(scale=900)).astype(np.float32),
         "ctf/df2_A": (11500 + plain(scale=900)).astype(np.float32),
