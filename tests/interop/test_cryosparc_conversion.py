@@ -135,3 +135,39 @@ def test_relion_takes_the_sign_of_dark_images(shared_data: Path, tmp_path: Path,
         star, out = tmp_path / f"{name}.star", tmp_path / f"{name}.mrc"
         maps.append(relion_reconstruct(reconstruct, star, out))
     np.testing.assert_allclose(maps[1], -maps[0], atol=1e-4 * maps[0].std())
+
+
+def test_images_with_the_sign_of_minus_one_are_dark(shared_data: Path) -> None:
+    """What blob/sign means, by the one real set that has it and its images: 50S, EMPIAR-10076."""
+    folder = shared_data / "particles" / "empiar10076_7"
+    assert set(read_cs(folder / "empiar_10076_7.cs").columns["blob/sign"].tolist()) == {-1.0}
+    images = mrcfile.open(folder / "empiar_10076_7.mrc", permissive=True).data
+    y, x = np.indices(images.shape[1:]) - 160
+    radius = np.hypot(x, y)
+    inside, outside = images[:, radius < 40].mean(axis=1), images[:, radius > 80].mean(axis=1)
+    # 2,000 pixels of noise 1 inside: means are known to 0.02, more or less.
+    assert np.all(inside - outside < -0.05)
+
+
+def test_relion_opens_a_table_of_3_0_made_one_of_3_1(
+    shared_data: Path, tmp_path: Path, program
+) -> None:
+    reconstruct = program("relion_reconstruct")
+    source = shared_data / TRPV1
+    (tmp_path / "trpv1_small_stack.mrcs").symlink_to(source / "trpv1_small_stack.mrcs")
+    given = starfile.read(source / "trpv1_small_stack_resolved.star")
+    starfile.write(given, tmp_path / "given.star", float_format="%.9f")
+    table, optics = given["particles"].drop(columns="rlnOpticsGroup"), given["optics"].iloc[0]
+    for label in OPTICS[:3]:
+        table[label] = optics[label]
+    table["rlnDetectorPixelSize"], table["rlnMagnification"] = 4.88, 10000.0
+    for axis in "XY":
+        table[f"rlnOrigin{axis}"] = table.pop(f"rlnOrigin{axis}Angst") / 4.88
+    starfile.write({"": table}, tmp_path / "old.star", float_format="%.9f")
+    assert convert_particles(tmp_path / "old.star", tmp_path / "new.star").not_carried == []
+    maps = [
+        relion_reconstruct(reconstruct, tmp_path / f"{name}.star", tmp_path / f"{name}.mrc")
+        for name in ("given", "new")
+    ]
+    # Measured 6e-9: only the shifts were divided and multiplied again.
+    assert np.linalg.norm(maps[1] - maps[0]) < 1e-5 * np.linalg.norm(maps[0])
