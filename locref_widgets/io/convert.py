@@ -10,10 +10,11 @@ from locref_widgets.errors import InputError
 from locref_widgets.io.cs import CsTable, read_cs, write_cs
 from locref_widgets.io.cs_group import write_group
 from locref_widgets.io.cs_particles import image_names, image_signs
-from locref_widgets.io.cs_to_star import NotCarried, cs_to_star
-from locref_widgets.io.images import ImageNames, find_file, name_from, search_folders
+from locref_widgets.io.cs_to_star import cs_to_star
+from locref_widgets.io.images import AS_STACK, ImageNames, find_file, name_from, search_folders
 from locref_widgets.io.mrc import ImageStack
 from locref_widgets.io.mrc_header import read_header
+from locref_widgets.io.not_carried import NotCarried
 from locref_widgets.io.particle_tables import find_particle_block
 from locref_widgets.io.star import read_star, write_star
 from locref_widgets.io.star_table import StarTable
@@ -105,7 +106,7 @@ def _to_star(source: Path, target: Path, relion_names: bool) -> Conversion:
         names = ImageNames.parse(blocks[name].strings("rlnImageName"), source)
         new = _names_from(target, names.names, source)
         if relion_names:
-            new = [n + ":mrcs" if n.endswith(".mrc") else n for n in new]
+            new = [n + AS_STACK if n.endswith(".mrc") else n for n in new]
         elif any(n.endswith(".mrc") for n in new):
             notes.append(_NO_STACK_NAME)
         if new != names.names:

@@ -17,7 +17,7 @@ _POSE, _SHIFT, _SPLIT = "alignments3D/pose", "alignments3D/shift", "alignments3D
 _SHIFT_PIXEL = "alignments3D/psize_A"
 LENGTHS = {"ctf/shift_A": 2, "ctf/tilt_A": 2, "ctf/trefoil_A": 2, "ctf/tetra_A": 4}
 _PER_GROUP = {"ctf/accel_kv": 1, "ctf/cs_mm": 1, "ctf/amp_contrast": 1, "blob/psize_A": 1} | (
-    {"location/micrograph_psize_A": 1, "blob/shape": 2, **LENGTHS, "ctf/anisomag": 4}
+    {"blob/shape": 2, **LENGTHS, "ctf/anisomag": 4}
 )
 """Fields that RELION keeps in an optics group, with their widths."""
 

@@ -1,8 +1,7 @@
 """Particles of cryoSPARC as a STAR file of RELION 3.1 with optics groups."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -18,6 +17,7 @@ from locref_widgets.io.cs_particles import (
     read_cs_poses,
     zernike_terms,
 )
+from locref_widgets.io.not_carried import NotCarried, read_or_leave
 from locref_widgets.io.star_table import TOKEN_DTYPE, StarTable, format_token
 from locref_widgets.io.uids import UID_LABEL
 
@@ -35,17 +35,8 @@ _OPTICS_FIELDS = {
     "ctf/cs_mm": "rlnSphericalAberration",
     "ctf/amp_contrast": "rlnAmplitudeContrast",
     "blob/psize_A": "rlnImagePixelSize",
-    "location/micrograph_psize_A": "rlnMicrographPixelSize",
 }
 _LOCATION = ("location/center_x_frac", "location/center_y_frac", "location/micrograph_shape")
-
-
-@dataclass(frozen=True)
-class NotCarried:
-    """A column or field that the other format has no place for."""
-
-    name: str
-    reason: str
 
 
 class ConvertedBlocks(Mapping[str, StarTable]):
@@ -79,6 +70,7 @@ def cs_to_star(table: CsTable) -> tuple[dict[str, StarTable], list[NotCarried]]:
         If the table holds neither images nor places on micrographs, or a number is not finite.
     """
     used = {"uid"}
+    left: list[NotCarried] = []
     particles: dict[str, np.ndarray] = {}
     if "blob/path" in table:
         names = image_names(table)
@@ -91,21 +83,24 @@ def cs_to_star(table: CsTable) -> tuple[dict[str, StarTable], list[NotCarried]]:
             tokens = [format_token(token) for token in tokens]
         particles["rlnImageName"] = np.array(tokens, dtype=TOKEN_DTYPE)
         used |= {"blob/path", "blob/idx"}
-    particles |= _location(table, used)
+    particles |= _location(table, used, left)
     if not particles:
         raise InputError(
             f"{table.path}: holds neither images (blob/path) nor places on micrographs "
             "(location/…), so there is nothing to write a STAR file of. Give the passthrough file "
             "of the job too."
         )
-    particles |= _alignments(table, used)
+    particles |= _alignments(table, used, left)
     particles |= _ctf(table, used)
     for name, label in PLAIN_FIELDS.items():
         if name in table:
-            particles[label] = _shortest(table.numbers(name))
             used.add(name)
+            values = read_or_leave(left, [name], partial(table.numbers, name))
+            if values is not None:
+                particles[label] = _shortest(values)
     group, first = optics_groups(table)
     optics = _optics(table, first, used)
+    optics |= _micrograph_pixel(table, group, first, used, left)
     particles["rlnOpticsGroup"] = group.astype(TOKEN_DTYPE)
     if "uid" in table:
         particles[UID_LABEL] = table.numbers("uid").astype(TOKEN_DTYPE)
@@ -113,11 +108,11 @@ def cs_to_star(table: CsTable) -> tuple[dict[str, StarTable], list[NotCarried]]:
         name: StarTable(columns, table.path, name, comments=[_VERSION])
         for name, columns in (("optics", optics), ("particles", particles))
     }
-    left = [NotCarried(name, _why_not(name, table)) for name in table.columns if name not in used]
+    left += [NotCarried(name, _why_not(name, table)) for name in table.columns if name not in used]
     return blocks, left
 
 
-def _alignments(table: CsTable, used: set[str]) -> dict[str, np.ndarray]:
+def _alignments(table: CsTable, used: set[str], left: list[NotCarried]) -> dict[str, np.ndarray]:
     """Angles, origins, half-set and class of the refinement, or of the 2D classification."""
     columns: dict[str, np.ndarray] = {}
     group = "alignments3D"
@@ -142,9 +137,11 @@ def _alignments(table: CsTable, used: set[str]) -> dict[str, np.ndarray]:
         columns["rlnRandomSubset"] = (split + 1).astype(TOKEN_DTYPE)
         used.add(f"{group}/split")
     if f"{group}/class" in table:
-        number = table.integers(f"{group}/class")
-        columns["rlnClassNumber"] = (number + 1).astype(TOKEN_DTYPE)
-        used.add(f"{group}/class")
+        name = f"{group}/class"
+        number = read_or_leave(left, [name], partial(table.integers, name))
+        used.add(name)
+        if number is not None:
+            columns["rlnClassNumber"] = (number + 1).astype(TOKEN_DTYPE)
     return columns
 
 
@@ -170,21 +167,50 @@ def _ctf(table: CsTable, used: set[str]) -> dict[str, np.ndarray]:
     return columns
 
 
-def _location(table: CsTable, used: set[str]) -> dict[str, np.ndarray]:
+def _location(table: CsTable, used: set[str], left: list[NotCarried]) -> dict[str, np.ndarray]:
     columns: dict[str, np.ndarray] = {}
-    if "location/micrograph_path" in table:
-        paths, which = np.unique(table.texts("location/micrograph_path"), return_inverse=True)
-        texts = [path.decode("utf-8", "replace").removeprefix(">") for path in paths.tolist()]
-        tokens = np.array([format_token(text) for text in texts], dtype=TOKEN_DTYPE)
+    name = "location/micrograph_path"
+    texts = read_or_leave(left, [name], partial(table.texts, name)) if name in table else None
+    if texts is not None:
+        paths, which = np.unique(texts, return_inverse=True)
+        names = [path.decode("utf-8", "replace").removeprefix(">") for path in paths.tolist()]
+        tokens = np.array([format_token(name) for name in names], dtype=TOKEN_DTYPE)
         columns["rlnMicrographName"] = tokens[which]
-        used.add("location/micrograph_path")
+    used.add(name)
     if all(name in table for name in _LOCATION):
-        shape = table.floats("location/micrograph_shape", 2)
-        columns["rlnCoordinateX"] = digits(table.floats(_LOCATION[0]) * shape[:, 1])
-        # cryoSPARC counts upwards from the lower edge, RELION downwards from the upper one.
-        columns["rlnCoordinateY"] = digits((1 - table.floats(_LOCATION[1])) * shape[:, 0])
         used |= set(_LOCATION)
+        coordinates = read_or_leave(left, _LOCATION, partial(_coordinates, table))
+        if coordinates is not None:
+            columns["rlnCoordinateX"], columns["rlnCoordinateY"] = map(digits, coordinates)
     return columns
+
+
+def _coordinates(table: CsTable) -> tuple[Float[np.ndarray, " n"], Float[np.ndarray, " n"]]:
+    shape = table.floats("location/micrograph_shape", 2)
+    x, y = (table.floats(f"location/center_{axis}_frac") for axis in "xy")
+    # cryoSPARC counts upwards from the lower edge, RELION downwards from the upper one.
+    return x * shape[:, 1], (1 - y) * shape[:, 0]
+
+
+def _micrograph_pixel(
+    table: CsTable,
+    group: Int[np.ndarray, " n"],
+    first: Int[np.ndarray, " g"],
+    used: set[str],
+    left: list[NotCarried],
+) -> dict[str, np.ndarray]:
+    """Pixel size of the micrographs, which RELION keeps by optics group."""
+    name = "location/micrograph_psize_A"
+    if name not in table:
+        return {}
+    used.add(name)
+    sizes = read_or_leave(left, [name], partial(table.numbers, name))
+    if sizes is None:
+        return {}
+    if np.any(sizes != sizes[first[group - 1]]):
+        left.append(NotCarried(name, "differs within an optics group"))
+        return {}
+    return {"rlnMicrographPixelSize": _shortest(sizes[first])}
 
 
 def _optics(table: CsTable, first: Int[np.ndarray, " g"], used: set[str]) -> dict[str, np.ndarray]:

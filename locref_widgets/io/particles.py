@@ -22,6 +22,7 @@ from locref_widgets.io.cs_particles import (
 )
 from locref_widgets.io.cs_to_star import ConvertedBlocks
 from locref_widgets.io.images import (
+    AS_STACK,
     ImageNames,
     ParticleImages,
     find_bad_images,
@@ -182,7 +183,7 @@ class Particles:
         if cs is None:
             facts = ImageFacts(self.box_px, source.header_pixel_sizes_angstrom)
             cs, _ = star_to_cs(self.blocks, self.table_name, self.path, facts)
-        names = self._names_from(path)
+        names = [name.removesuffix(AS_STACK) for name in self._names_from(path)]
         held = image_names(cs)
         if [held.names[i] for i in held.which.tolist()] != [
             names[i] for i in source.which.tolist()

@@ -1,5 +1,6 @@
 """The poses of a STAR file as cryoSPARC keeps them."""
 
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -7,7 +8,7 @@ from jaxtyping import Float
 
 from locref_widgets.io.cs import CsTable
 from locref_widgets.io.cs_particles import with_cs_poses
-from locref_widgets.io.cs_to_star import NotCarried
+from locref_widgets.io.not_carried import NotCarried, read_or_leave
 from locref_widgets.io.poses import read_poses
 from locref_widgets.io.star_table import StarTable
 
@@ -81,19 +82,21 @@ def _alignment_head(
     n = len(table)
     columns: dict[str, np.ndarray] = {f"{group}/split": np.zeros(n, np.uint32)}
     if "rlnRandomSubset" in table:
-        subset = table.ints("rlnRandomSubset")
-        if np.all((subset == 1) | (subset == 2)):
+        used.add("rlnRandomSubset")
+        name = "rlnRandomSubset"
+        subset = read_or_leave(left, [name], partial(table.ints, name))
+        if subset is not None and np.all((subset == 1) | (subset == 2)):
             columns[f"{group}/split"] = (subset - 1).astype(np.uint32)
-            used.add("rlnRandomSubset")
-        else:
+        elif subset is not None:
             left.append(NotCarried("rlnRandomSubset", "holds other numbers than 1 and 2"))
     else:
         reason = "unknown: no rlnRandomSubset; zeros, as cryoSPARC has before it splits"
         left.append(NotCarried(f"{group}/split", reason))
     number = np.ones(n, np.int64)
     if "rlnClassNumber" in table:
-        number = np.maximum(table.ints("rlnClassNumber"), 1)
         used.add("rlnClassNumber")
+        read = read_or_leave(left, ["rlnClassNumber"], partial(table.ints, "rlnClassNumber"))
+        number = number if read is None else np.clip(read, 1, 2**32)
     columns[f"{group}/class"] = (number - 1).astype(np.uint32)
     if pixel is not None:
         columns[f"{group}/psize_A"] = pixel.astype(np.float32)

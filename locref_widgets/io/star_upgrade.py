@@ -5,7 +5,8 @@ from dataclasses import replace
 import numpy as np
 
 from locref_widgets.errors import InputError
-from locref_widgets.io.cs_to_star import NotCarried, digits
+from locref_widgets.io.cs_to_star import digits
+from locref_widgets.io.not_carried import NotCarried
 from locref_widgets.io.optics import find_optics, pixel_sizes_angstrom
 from locref_widgets.io.star_table import TOKEN_DTYPE, StarTable
 from locref_widgets.io.star_to_cs import ImageFacts

@@ -210,6 +210,33 @@ def test_a_group_for_cryosparc_to_import(cs_recipe: CsRecipe) -> None:
     assert "type: particle.alignments3D" in text
 
 
+def test_what_no_refinement_needs_may_be_no_number(recipe, cs_recipe, tmp_path: Path) -> None:
+    """Programs write inf, nan and words there; it must not stop a run that writes both formats."""
+    recipe.particles |= {
+        "rlnCtfMaxResolution": ["inf"] * COUNT,
+        "rlnAutopickFigureOfMerit": ["nan"] * COUNT,
+        "rlnClassNumber": ["None"] * COUNT,
+    }
+    path = recipe.write()
+    left = convert_particles(path, tmp_path / "out.cs").not_carried
+    assert {e.name for e in left if "not finite" in e.reason} == {
+        "rlnCtfMaxResolution",
+        "rlnAutopickFigureOfMerit",
+        "rlnClassNumber",
+    }
+    read_particles(path).write_cs(tmp_path / "same.cs")
+    nothing = np.full(COUNT, np.nan, np.float32)
+    spoilt = ("ctf/ctf_fit_to_A", "pick_stats/ncc_score", "location/micrograph_psize_A")
+    cs_recipe.fields |= LOCATION | dict.fromkeys(spoilt, nothing)
+    cs_recipe.fields |= {"location/center_x_frac": nothing, "alignments3D/class": nothing}
+    path = cs_recipe.write()
+    left = convert_particles(path, path.with_name("out.star")).not_carried
+    told = {entry.name for entry in left if "not finite" in entry.reason}
+    assert told >= {*spoilt, "location/center_x_frac", "alignments3D/class"}
+    read_particles(path).write_star(path.with_name("same.star"))
+    assert "rlnCoordinateX" not in read_star(path.with_name("same.star"))["particles"]
+
+
 def test_numbers_that_cryosparc_cannot_hold(recipe) -> None:
     recipe.particles["rlnDefocusU"] = ["1e39"] * COUNT
     with pytest.raises(InputError, match="row 1 gives ctf/df1_A"):
