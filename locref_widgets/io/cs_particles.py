@@ -95,6 +95,9 @@ def with_cs_poses(
     """Put poses into a table; every other field stays as it is."""
     pose = Rotation.from_matrix(rotations).inv().as_rotvec()
     shift = origins_angstrom / shift_pixel_angstrom(table)[:, None]
+    bad = np.flatnonzero(np.any(np.abs(shift) > np.finfo(np.float32).max, axis=1))
+    if bad.size:
+        raise InputError(f"{table.path}: row {bad[0] + 1} has a shift of {shift[bad[0]]} px.")
     table = table.with_column(_SHIFT, shift.astype(np.float32))
     return table.with_column(_POSE, pose.astype(np.float32))
 

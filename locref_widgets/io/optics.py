@@ -93,6 +93,11 @@ def find_optics(particles: StarTable, groups: StarTable | None) -> Optics:
     n = len(particles)
     if groups is None:
         return Optics(particles, None, np.zeros(n, np.int64), np.ones(n, np.int64))
+    if len(groups) == 0:
+        raise InputError(
+            f"{particles.path}: data_optics has no rows, expected one for each optics group. Add "
+            "them, or write the file again with the program that made it."
+        )
     numbers = (
         groups.ints("rlnOpticsGroup")
         if "rlnOpticsGroup" in groups
@@ -136,7 +141,8 @@ def pixel_sizes_angstrom(
     elif "rlnDetectorPixelSize" in optics and "rlnMagnification" in optics:
         magnification = optics.floats("rlnMagnification")
         check_positive(optics, magnification, "rlnMagnification")
-        sizes = optics.floats("rlnDetectorPixelSize") * 1e4 / magnification
+        with np.errstate(over="ignore"):
+            sizes = optics.floats("rlnDetectorPixelSize") * 1e4 / magnification
         source = "rlnDetectorPixelSize / rlnMagnification"
     elif "rlnPixelSize" in optics:
         sizes, source = optics.floats("rlnPixelSize"), "rlnPixelSize"
@@ -242,7 +248,7 @@ def _check_amplitude_contrast(optics: Optics, values: Float[np.ndarray, " n"]) -
 
 def check_positive(optics: Optics, values: Float[np.ndarray, " n"], name: str) -> None:
     """Raise InputError unless the value of every particle is positive."""
-    bad = np.flatnonzero(values <= 0)
+    bad = np.flatnonzero((values <= 0) | np.isinf(values))
     if bad.size:
         raise InputError(
             f"{optics.particles.path}: row {bad[0] + 1} (optics group {optics.group[bad[0]]}) has "

@@ -44,7 +44,9 @@ def alignments(
         left.extend(NotCarried(name, reason) for name in _ORIGINS[:2])
         origins = np.zeros_like(origins)
     sized = {"alignments3D/psize_A": known}
-    posed = with_cs_poses(CsTable(columns | sized, Path()), rotations, origins).columns
+    posed = with_cs_poses(
+        CsTable(columns | sized, table.path or Path()), rotations, origins
+    ).columns
     return {
         name: values for name, values in posed.items() if pixel is not None or name not in sized
     }

@@ -41,18 +41,18 @@ def ctf_fields(
         return {}
     used |= {*_CTF, *_ABERRATIONS, *_MAGNIFICATION}
 
-    def stored(name: str, default: float | None = None) -> Float[np.ndarray, " n"]:
-        # What goes through float32 is rounded first, so that lengths belong to the value stored.
-        return optics.floats(name, default).astype(np.float32).astype(np.float64)
-
-    check_positive(optics, optics.floats("rlnVoltage"), "rlnVoltage")
+    # These are rounded to float32 first, so that the lengths belong to the values that are stored.
+    voltage_kv, cs_mm = (
+        read_float32(optics, name).astype(np.float64) for name in _NEEDED_FOR_CTF[:2]
+    )
+    check_positive(optics, voltage_kv, "rlnVoltage")
     df1 = optics.floats("rlnDefocusU")
     df2 = optics.floats("rlnDefocusV") if "rlnDefocusV" in optics else df1
     angle = optics.floats("rlnDefocusAngle", default=0.0 if np.array_equal(df1, df2) else None)
     none = np.zeros((n, 2))
     before = CsOptics(
-        accel_kv=stored("rlnVoltage"),
-        cs_mm=stored("rlnSphericalAberration"),
+        accel_kv=voltage_kv,
+        cs_mm=cs_mm,
         df1_angstrom=df1,
         df2_angstrom=df2,
         df_angle_rad=np.deg2rad(angle),

@@ -242,6 +242,9 @@ def test_numbers_that_cryosparc_cannot_hold(recipe) -> None:
     with pytest.raises(InputError, match="row 1 gives ctf/df1_A"):
         convert_particles(recipe.write(), recipe.folder / "out.cs")
     recipe.particles["rlnDefocusU"] = ["1e4"] * COUNT
+    recipe.particles["rlnOriginXAngst"] = ["1e40"] * COUNT
+    with pytest.raises(InputError, match="row 1 has a shift of"):
+        convert_particles(recipe.write(), recipe.folder / "out.cs")
     recipe.optics["rlnVoltage"] = ["-300"]
     with pytest.raises(InputError, match="rlnVoltage = -300, expected a positive"):
         convert_particles(recipe.write(), recipe.folder / "out.cs")
