@@ -92,15 +92,16 @@ def ctf_fields(
         "ctf/type": np.full(n, b"imported"),
         "ctf/exp_group_id": group.astype(np.uint32),
     }
-    return head | {f"ctf/{n}": _float32(optics, f"ctf/{n}", v) for n, v in fields.items()}
+    return head | {f"ctf/{n}": to_float32(optics, f"ctf/{n}", v) for n, v in fields.items()}
 
 
 def read_float32(optics: Optics, label: str) -> Float[np.ndarray, " n"]:
     """Read a column as float32. Raises InputError if a number does not fit."""
-    return _float32(optics, label, optics.floats(label))
+    return to_float32(optics, label, optics.floats(label))
 
 
-def _float32(optics: Optics, name: str, values: np.ndarray) -> np.ndarray:
+def to_float32(optics: Optics, name: str, values: np.ndarray) -> np.ndarray:
+    """Round to float32. Raises InputError if a number does not fit (naming the row, from 1)."""
     bad = np.flatnonzero(
         np.any(np.abs(values.reshape(len(values), -1)) > np.finfo(np.float32).max, axis=1)
     )

@@ -16,7 +16,7 @@ from locref_widgets.io.images import AS_STACK, ImageNames
 from locref_widgets.io.not_carried import NotCarried, read_or_leave
 from locref_widgets.io.optics import Optics, check_positive, find_optics, pixel_sizes_angstrom
 from locref_widgets.io.star_alignments import ANGLES, alignments, alignments_2d
-from locref_widgets.io.star_ctf import ctf_fields, read_float32
+from locref_widgets.io.star_ctf import ctf_fields, read_float32, to_float32
 from locref_widgets.io.star_table import StarTable
 from locref_widgets.io.uids import UID_LABEL, make_uids, name_of_64_bits
 
@@ -125,7 +125,7 @@ def _blob(
     else:
         left.append(NotCarried("blob/shape", "unknown: no rlnImageSize, and the stack is absent"))
     if pixel is not None:
-        columns["blob/psize_A"] = pixel.astype(np.float32)
+        columns["blob/psize_A"] = to_float32(optics, "blob/psize_A", pixel)
     else:
         left.append(NotCarried("blob/psize_A", "unknown: no pixel size in table or stack"))
     scale = optics.floats("rlnCtfScalefactor", default=1.0)
