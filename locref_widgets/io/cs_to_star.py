@@ -149,7 +149,7 @@ def _ctf(table: CsTable, used: set[str]) -> dict[str, np.ndarray]:
     columns: dict[str, np.ndarray] = {}
     for name, label in (("ctf/df1_A", "rlnDefocusU"), ("ctf/df2_A", "rlnDefocusV")):
         if name in table:
-            columns[label] = _shortest(table.numbers(name))
+            columns[label] = digits(table.floats(name))
             used.add(name)
     for name, label in (
         ("ctf/df_angle_rad", "rlnDefocusAngle"),
