@@ -14,6 +14,7 @@ import pytest
 from locref_widgets.cli import app, demo_job
 from locref_widgets.io.box_position import BoxPosition
 from locref_widgets.io.mrc import read_map, write_map
+from locref_widgets.io.star import read_star
 from locref_widgets.runs import job
 from tests.runs.fake_job import make_loop, soft_ball, write_job
 
@@ -340,3 +341,19 @@ def test_ctrl_c_ends_with_130_and_a_run_to_resume(files, run_path, monkeypatch, 
         assert locref(*refine_words(files, run_path), "--iterations", "1") == 130
     assert json.loads((run_path / "run.json").read_text())["status"] == "stopped"
     assert locref("refine", "--resume", "--out", run_path) == 0
+
+
+def test_convert_there_and_back_lists_what_is_left(files, tmp_path, capsys):
+    given, there, back = files / "particles.star", tmp_path / "there.cs", tmp_path / "back.star"
+    assert locref("convert", given, there) == 0
+    assert locref("convert", there, back) == 0
+    said = capsys.readouterr().out
+    assert f"{back}: written" in said
+    assert "alignments3D/alpha: RELION has no column for it" in said
+    assert read_star(back)["particles"].strings("rlnRandomSubset") == read_star(given)[
+        "particles"
+    ].strings("rlnRandomSubset")
+    assert locref("info", there) == 0
+    assert "format: cryoSPARC" in capsys.readouterr().out
+    assert locref("convert", there, tmp_path / "back.txt") == 2
+    assert_one_message(capsys, "name it so")

@@ -5,6 +5,7 @@ from locref_widgets.cli import run_commands as run_commands  # isort: skip
 from locref_widgets.cli import particle_commands as particle_commands  # isort: skip
 from locref_widgets.cli import data_commands as data_commands  # isort: skip
 from locref_widgets.cli import fsc_commands as fsc_commands  # isort: skip
+from locref_widgets.cli import convert_commands as convert_commands  # isort: skip
 from locref_widgets.cli.app import app
 
 __all__ = ["app", "main"]

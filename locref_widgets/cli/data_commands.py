@@ -10,7 +10,9 @@ from locref_widgets.cli.app import INTERRUPTED, Json, app, to_json
 
 @app.command()
 def info(
-    file: Annotated[Path, typer.Argument(help="Map, image stack, STAR file or run folder.")],
+    file: Annotated[
+        Path, typer.Argument(help="Map, image stack, STAR or .cs file, or run folder.")
+    ],
     as_json: Json = False,
 ) -> None:
     """Say what a file holds and what is wrong with it."""

@@ -32,7 +32,7 @@ def refine_files(
 ) -> "Run":
     """Read the files of a refinement and refine. Raises `InputError` before touching anything."""
     from locref_widgets.io.mrc import read_map
-    from locref_widgets.io.particles import read_particles
+    from locref_widgets.io.particles import read_particles, reread_particles
     from locref_widgets.runs.folder import RunFolder, is_run
     from locref_widgets.runs.prepare import open_existing
     from locref_widgets.runs.run import refine
@@ -51,8 +51,11 @@ def refine_files(
         files[name] = path or Path(recorded[name]["path"])
     halves = half_maps or tuple(Path(entry["path"]) for entry in recorded.get("half_maps", []))
     settings = _choose_settings(settings_file, given, RunFolder(out).settings if record else None)
+    joined = recorded.get("particles", {}).get("companions", [])
     return refine(
-        read_particles(files["particles"]),
+        read_particles(particles)
+        if particles is not None
+        else reread_particles(files["particles"], [entry["path"] for entry in joined]),
         read_map(files["map"]),
         read_map(files["mask"], cubic=False),
         settings,

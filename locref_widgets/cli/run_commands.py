@@ -16,7 +16,7 @@ RunDir = Annotated[Path, typer.Argument(metavar="DIR", help="A run folder.", sho
 @with_settings
 def refine(
     particles: Annotated[
-        Path | None, typer.Argument(help="Particles with poses and half-sets (.star).")
+        Path | None, typer.Argument(help="Particles with poses and half-sets (.star, .cs, .csg).")
     ] = None,
     map_: Annotated[Path | None, typer.Option("--map", help="Map at those poses (.mrc).")] = None,
     mask: Annotated[Path | None, typer.Option(help="Soft mask of the region (.mrc).")] = None,

@@ -5,7 +5,7 @@ tables bring one image in more than once; the noise that copies share would othe
 signal by the FSC, and by the search.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
@@ -142,11 +142,7 @@ def with_copies_together(particles: Particles) -> Particles:
     if particles.half_sets is None:
         return particles
     half_sets, changed = half_sets_with_copies_together(particles)
-    if not changed:
-        return particles
-    table = particles.table.with_column("rlnRandomSubset", half_sets)
-    blocks = {**particles.blocks, particles.table_name: table}
-    return replace(particles, blocks=blocks, half_sets=half_sets)
+    return particles.with_half_sets(half_sets) if changed else particles
 
 
 def copies_warnings(particles: Particles, symmetry: str = "C1") -> list[str]:

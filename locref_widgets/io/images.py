@@ -12,6 +12,9 @@ from jaxtyping import Float, Int
 from locref_widgets.errors import InputError
 from locref_widgets.io.image_stack import ImageStack
 
+AS_STACK = ":mrcs"
+"""End of a name by which RELION opens a file of another name as a stack."""
+
 _MOST_NAMED = 3
 _IMAGES_AT_ONCE = 64
 _MOST_DIGITS = 18
@@ -71,12 +74,15 @@ def search_folders(star: Path, root: Path | None = None) -> list[Path]:
 def find_file(name: str, folders: list[Path]) -> Path | None:
     """Find the first ``folder/name`` that is a file; None when there is none.
 
+    A name may end with `AS_STACK`.
+
     Raises
     ------
     InputError
         If there is none, but not every place could be looked at.
     """
     refused = ""
+    name = name.removesuffix(AS_STACK)
     for folder in folders:
         try:
             if (folder / name).is_file():
@@ -188,7 +194,8 @@ def name_from(folder: Path, name: str, stack: Path) -> str:
         found = find_file(name, [folder, *folder.parents])
         if found is not None and found.samefile(stack):
             return name
-    return os.path.relpath(stack.resolve(), folder)
+    suffix = AS_STACK if name.endswith(AS_STACK) else ""
+    return os.path.relpath(stack.resolve(), folder) + suffix
 
 
 def find_bad_images(

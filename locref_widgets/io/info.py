@@ -7,20 +7,31 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from locref_widgets.engine.ctf import CTFParameters
 from locref_widgets.errors import InputError
+from locref_widgets.io.cs import read_cs
+from locref_widgets.io.cs_particles import (
+    image_names,
+    optics_groups,
+    read_cs_ctf,
+    read_cs_half_sets,
+    read_cs_poses,
+)
 from locref_widgets.io.image_stack import ImageStack
 from locref_widgets.io.images import ImageNames, ParticleImages, find_bad_images, open_images
 from locref_widgets.io.map_info import map_facts
 from locref_widgets.io.mrc import same_size
 from locref_widgets.io.mrc_header import read_header
 from locref_widgets.io.optics import Optics, find_optics, read_ctf
-from locref_widgets.io.particles import (
+from locref_widgets.io.particle_tables import (
     check_box,
     find_particle_block,
+    read_cs_pixel_size,
     read_pixel_size,
-    read_star_of_particles,
 )
+from locref_widgets.io.particles import CS_SUFFIXES
 from locref_widgets.io.poses import check_half_set_balance, read_half_sets, read_poses
+from locref_widgets.io.star import read_star
 from locref_widgets.io.star_table import StarTable
 
 _MOST_IMAGES_CHECKED = 1000
@@ -41,7 +52,7 @@ class _Faults(list[str]):
 
 
 def describe(path: str | os.PathLike[str]) -> dict[str, Any]:
-    """Describe a map, an image stack or a STAR file.
+    """Describe a map, an image stack, a STAR file or particles of cryoSPARC.
 
     Returns
     -------
@@ -58,7 +69,9 @@ def describe(path: str | os.PathLike[str]) -> dict[str, Any]:
     if not path.is_file():
         raise InputError(f"{path}: no such file. Check the name and the folder.")
     faults = _Faults()
-    if path.suffix in (".star", ".cs"):
+    if path.suffix in CS_SUFFIXES:
+        kind, facts = _describe_cs(path, faults)
+    elif path.suffix == ".star":
         kind, facts = _describe_star(path, faults)
     else:
         kind, facts = _describe_mrc(path, faults)
@@ -107,7 +120,7 @@ def _note_bad_images(bad: list[tuple[int, str]], where: str, what: str, faults: 
 
 
 def _describe_star(path: Path, faults: _Faults) -> tuple[str, dict[str, Any]]:
-    blocks = faults.attempt(read_star_of_particles, path)
+    blocks = faults.attempt(read_star, path)
     if blocks is None:
         return "unknown", {"file_bytes": path.stat().st_size}
     facts: dict[str, Any] = {
@@ -135,16 +148,51 @@ def _particle_facts(
     images = None if names is None else faults.attempt(open_images, names, path)
     if images is not None:
         facts |= _image_facts(path, images, faults)
-    half_sets = faults.attempt(read_half_sets, table)
-    if half_sets is not None:
-        facts["half_sets"] = [int(np.sum(half_sets == half)) for half in (1, 2)]
-        faults += [f"{path}: {warning}" for warning in check_half_set_balance(half_sets)]
+    facts |= _half_set_facts(path, faults.attempt(read_half_sets, table), faults)
     optics = faults.attempt(find_optics, table, groups)
     if optics is not None:
         facts |= _optics_facts(optics, images, faults)
     # The pixel size only scales origins in pixels; whether poses are there does not depend on it.
     faults.attempt(read_poses, table, facts.get("pixel_size_angstrom", 1.0))
     return facts
+
+
+def _describe_cs(path: Path, faults: _Faults) -> tuple[str, dict[str, Any]]:
+    table = faults.attempt(read_cs, path)
+    if table is None:
+        return "unknown", {"file_bytes": path.stat().st_size}
+    facts: dict[str, Any] = {
+        "particles": len(table),
+        "format": "cryoSPARC",
+        "fields": list(table.columns),
+        "companions": [str(companion) for companion in table.companions],
+    }
+    names = faults.attempt(image_names, table)
+    images = None if names is None else faults.attempt(open_images, names, path)
+    if images is not None:
+        facts |= _image_facts(path, images, faults)
+    facts |= _half_set_facts(path, faults.attempt(read_cs_half_sets, table), faults)
+    grouped = faults.attempt(optics_groups, table)
+    if grouped is not None:
+        group = grouped[0]
+        facts["optics_groups"] = len(grouped[1])
+        pixel_size = faults.attempt(read_cs_pixel_size, table, group, images)
+        if pixel_size is not None:
+            facts["pixel_size_angstrom"] = pixel_size
+            header = np.zeros(0) if images is None else images.header_pixel_sizes_angstrom
+            faults += _pixel_size_warnings(path, pixel_size, header)
+    ctf = faults.attempt(read_cs_ctf, table)
+    if ctf is not None:
+        facts |= _ctf_facts(ctf)
+    faults.attempt(read_cs_poses, table)
+    return "particles", facts
+
+
+def _half_set_facts(path: Path, half_sets: np.ndarray | None, faults: _Faults) -> dict[str, Any]:
+    if half_sets is None:
+        return {}
+    faults += [f"{path}: {warning}" for warning in check_half_set_balance(half_sets)]
+    return {"half_sets": [int(np.sum(half_sets == half)) for half in (1, 2)]}
 
 
 def _image_facts(path: Path, images: ParticleImages, faults: _Faults) -> dict[str, Any]:
@@ -169,19 +217,26 @@ def _optics_facts(optics: Optics, images: ParticleImages | None, faults: _Faults
         facts["pixel_size_angstrom"] = pixel_size
         faults += _pixel_size_warnings(optics.particles.path, pixel_size, header)
     ctf = faults.attempt(read_ctf, optics)
-    if ctf is None:
-        return facts
+    return facts if ctf is None else facts | _ctf_facts(ctf)
+
+
+def _ctf_facts(ctf: CTFParameters) -> dict[str, Any]:
     defocus = (np.asarray(ctf.defocus_u_angstrom) + np.asarray(ctf.defocus_v_angstrom)) / 2
     identity = np.array_equal(ctf.magnification, np.zeros_like(ctf.magnification) + np.eye(2))
-    return facts | {
-        "voltage_kv": np.unique(optics.floats("rlnVoltage")).tolist(),
-        "spherical_aberration_mm": np.unique(optics.floats("rlnSphericalAberration")).tolist(),
+    return {
+        "voltage_kv": _distinct(ctf.voltage_kv),
+        "spherical_aberration_mm": _distinct(ctf.spherical_aberration_mm),
         "defocus_angstrom": [round(float(d), 1) for d in (defocus.min(), defocus.max())],
         "phase_plate": bool(np.any(ctf.phase_shift_deg)),
         "beam_tilt": bool(np.any(ctf.beam_tilt_mrad)),
         "zernike_terms": [ctf.odd_zernike.shape[1], ctf.even_zernike.shape[1]],
         "anisotropic_magnification": not identity,
     }
+
+
+def _distinct(values: Any) -> list[float]:
+    """Distinct numbers of a float32 array, with the digits they were written with."""
+    return [float(str(value)) for value in np.unique(values)]
 
 
 def _pixel_size_warnings(path: Path | None, table: float, header: np.ndarray) -> list[str]:

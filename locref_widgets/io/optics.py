@@ -5,6 +5,7 @@ the group's, as in RELION's own reader.
 """
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
@@ -92,6 +93,11 @@ def find_optics(particles: StarTable, groups: StarTable | None) -> Optics:
     n = len(particles)
     if groups is None:
         return Optics(particles, None, np.zeros(n, np.int64), np.ones(n, np.int64))
+    if len(groups) == 0:
+        raise InputError(
+            f"{particles.path}: data_optics has no rows, expected one for each optics group. Add "
+            "them, or write the file again with the program that made it."
+        )
     numbers = (
         groups.ints("rlnOpticsGroup")
         if "rlnOpticsGroup" in groups
@@ -134,8 +140,9 @@ def pixel_sizes_angstrom(
         sizes, source = optics.floats("rlnImagePixelSize"), "rlnImagePixelSize"
     elif "rlnDetectorPixelSize" in optics and "rlnMagnification" in optics:
         magnification = optics.floats("rlnMagnification")
-        _check_positive(optics, magnification, "rlnMagnification")
-        sizes = optics.floats("rlnDetectorPixelSize") * 1e4 / magnification
+        check_positive(optics, magnification, "rlnMagnification")
+        with np.errstate(over="ignore"):
+            sizes = optics.floats("rlnDetectorPixelSize") * 1e4 / magnification
         source = "rlnDetectorPixelSize / rlnMagnification"
     elif "rlnPixelSize" in optics:
         sizes, source = optics.floats("rlnPixelSize"), "rlnPixelSize"
@@ -147,12 +154,13 @@ def pixel_sizes_angstrom(
             "nor rlnDetectorPixelSize and rlnMagnification, nor a pixel size in the header of "
             "the stack. Add one of them."
         )
-    _check_positive(optics, sizes, source)
+    check_positive(optics, sizes, source)
     return sizes
 
 
 def check_one_size(
-    optics: Optics,
+    path: Path | None,
+    group: Int[np.ndarray, " n"],
     sizes: Float[np.ndarray, " n"] | Int[np.ndarray, " n"],
     what: str,
     tolerance: float,
@@ -162,10 +170,10 @@ def check_one_size(
     if different.size:
         i = different[0]
         raise InputError(
-            f"{optics.particles.path}: the particles have more than one {what}: {sizes[0]:g} in "
-            f"row 1 (optics group {optics.group[0]}), {sizes[i]:g} in row {i + 1} (optics group "
-            f"{optics.group[i]}). Refine one optics group at a time, or extract all particles "
-            "again with the same box and pixel size."
+            f"{path}: the particles have more than one {what}: {sizes[0]:g} in row 1 (optics group "
+            f"{group[0]}), {sizes[i]:g} in row {i + 1} (optics group {group[i]}). Refine one "
+            "optics group at a time, or extract all particles again with the same box and pixel "
+            "size."
         )
 
 
@@ -187,7 +195,7 @@ def read_ctf(optics: Optics) -> CTFParameters:
         done = optics.floats("rlnCtfDataArePhaseFlipped") != 0
         _refuse(optics, done, "rlnCtfDataArePhaseFlipped", "the phases of the images were flipped")
     voltage = optics.floats("rlnVoltage")
-    _check_positive(optics, voltage, "rlnVoltage")
+    check_positive(optics, voltage, "rlnVoltage")
     amplitude_contrast = optics.floats("rlnAmplitudeContrast")
     _check_amplitude_contrast(optics, amplitude_contrast)
     defocus_u = optics.floats("rlnDefocusU")
@@ -198,7 +206,7 @@ def read_ctf(optics: Optics) -> CTFParameters:
     if any(name in optics for name in _MAGNIFICATION):
         entries = [optics.floats(name) for name in _MAGNIFICATION]
         magnification = np.stack(entries, axis=-1).reshape(n, 2, 2)
-        _check_positive(optics, np.linalg.det(magnification), "the determinant of rlnMagMat00 … 11")
+        check_positive(optics, np.linalg.det(magnification), "the determinant of rlnMagMat00 … 11")
     tilts = [optics.floats(name, default=0.0) for name in ("rlnBeamTiltX", "rlnBeamTiltY")]
     return make_ctf_parameters(
         n,
@@ -238,8 +246,9 @@ def _check_amplitude_contrast(optics: Optics, values: Float[np.ndarray, " n"]) -
         )
 
 
-def _check_positive(optics: Optics, values: Float[np.ndarray, " n"], name: str) -> None:
-    bad = np.flatnonzero(values <= 0)
+def check_positive(optics: Optics, values: Float[np.ndarray, " n"], name: str) -> None:
+    """Raise InputError unless the value of every particle is positive."""
+    bad = np.flatnonzero((values <= 0) | np.isinf(values))
     if bad.size:
         raise InputError(
             f"{optics.particles.path}: row {bad[0] + 1} (optics group {optics.group[bad[0]]}) has "

@@ -1,7 +1,7 @@
 """A particle table with its poses, optics and images; the images stay on the disc."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -10,7 +10,19 @@ from jaxtyping import Float, Int
 
 from locref_widgets.engine.ctf import CTFParameters
 from locref_widgets.errors import InputError
+from locref_widgets.io.cs import CsTable, read_cs, write_cs
+from locref_widgets.io.cs_particles import (
+    has_half_sets,
+    image_names,
+    optics_groups,
+    read_cs_ctf,
+    read_cs_half_sets,
+    read_cs_poses,
+    with_cs_poses,
+)
+from locref_widgets.io.cs_to_star import ConvertedBlocks
 from locref_widgets.io.images import (
+    AS_STACK,
     ImageNames,
     ParticleImages,
     find_bad_images,
@@ -18,18 +30,19 @@ from locref_widgets.io.images import (
     open_images,
 )
 from locref_widgets.io.mrc import Map, same_size
-from locref_widgets.io.optics import (
-    Optics,
-    check_one_size,
-    find_optics,
-    pixel_sizes_angstrom,
-    read_ctf,
+from locref_widgets.io.optics import find_optics, read_ctf
+from locref_widgets.io.particle_tables import (
+    check_box,
+    find_particle_block,
+    read_cs_pixel_size,
+    read_pixel_size,
 )
-from locref_widgets.io.poses import read_half_sets, read_poses, with_pose_columns
+from locref_widgets.io.poses import HALF_SETS, read_half_sets, read_poses, with_pose_columns
 from locref_widgets.io.star import read_star, write_star
 from locref_widgets.io.star_table import StarTable
+from locref_widgets.io.star_to_cs import ImageFacts, star_to_cs
 
-_PIXEL_SIZE_TOLERANCE = 1e-3
+CS_SUFFIXES = (".cs", ".csg")
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,8 +50,11 @@ class Particles:
     """Particles of one box and pixel size. Rows are numbered from 0 in code, from 1 in messages."""
 
     path: Path
-    blocks: dict[str, StarTable]
-    """The STAR file as it was read; the particles are in ``blocks[table_name]``."""
+    blocks: Mapping[str, StarTable]
+    """The STAR file as it was read, or what a .cs file becomes as one (made when first looked at).
+
+    The particles are in ``blocks[table_name]``.
+    """
     table_name: str
     box_px: int
     pixel_size_angstrom: float
@@ -49,6 +65,8 @@ class Particles:
     ctf: CTFParameters
     optics_group: Int[np.ndarray, " n"]
     image_source: ParticleImages
+    cs: CsTable | None = None
+    """All fields of the .cs file and those joined to it; None if a STAR file was read."""
 
     def __len__(self) -> int:
         """Return the number of particles."""
@@ -79,9 +97,11 @@ class Particles:
     def take(self, indices: Int[np.ndarray, " m"]) -> "Particles":
         """Select rows, in the order given; images stay on the disc."""
         rows = np.asarray(indices, dtype=np.int64)
+        cs = None if self.cs is None else self.cs.take(rows)
         return replace(
             self,
-            blocks={**self.blocks, self.table_name: self.table.take(rows)},
+            blocks=self._blocks_with(cs, lambda table: table.take(rows)),
+            cs=cs,
             rotations=self.rotations[rows],
             origins_angstrom=self.origins_angstrom[rows],
             half_sets=None if self.half_sets is None else self.half_sets[rows],
@@ -99,23 +119,42 @@ class Particles:
         """Give the particles these poses, in the columns the file has for them.
 
         Every other column stays byte for byte. ``extra_columns`` (name without underscore ->
-        values) are added or replaced.
+        values) are added or replaced; in a .cs file they are fields of the group ``locref``.
         """
-        table = with_pose_columns(
-            self.table,
-            rotations,
-            origins_angstrom,
-            self.pixel_size_angstrom,
-            in_pixels="optics" not in self.blocks,
-        )
-        for name, values in (extra_columns or {}).items():
-            table = table.with_column(name, values)
+        extra = extra_columns or {}
+        cs = None
+        if self.cs is not None:
+            cs = with_cs_poses(self.cs, rotations, origins_angstrom)
+            for name, values in extra.items():
+                cs = cs.with_column(f"locref/{name}", np.asarray(values))
+
+        def change(table: StarTable) -> StarTable:
+            table = with_pose_columns(
+                table,
+                rotations,
+                origins_angstrom,
+                self.pixel_size_angstrom,
+                in_pixels="optics" not in self.blocks,
+            )
+            for name, values in extra.items():
+                table = table.with_column(name, values)
+            return table
+
         return replace(
             self,
-            blocks={**self.blocks, self.table_name: table},
+            blocks=self._blocks_with(cs, change),
+            cs=cs,
             rotations=np.asarray(rotations, np.float64),
             origins_angstrom=np.asarray(origins_angstrom, np.float64),
         )
+
+    def with_half_sets(self, half_sets: Int[np.ndarray, " n"]) -> "Particles":
+        """Put the particles into these half-sets, 1 or 2."""
+        cs = self.cs
+        if cs is not None:
+            cs = cs.with_column("alignments3D/split", (half_sets - 1).astype(np.uint32))
+        blocks = self._blocks_with(cs, lambda table: table.with_column(HALF_SETS, half_sets))
+        return replace(self, blocks=blocks, cs=cs, half_sets=half_sets)
 
     def write_star(self, path: str | os.PathLike[str]) -> None:
         """Write the table; a stack's name changes only if the new folder asks for it.
@@ -127,12 +166,8 @@ class Particles:
         OutputError
             If the folder cannot be written or the disc is full.
         """
-        folder = Path(path).resolve().parent
+        names = self._names_from(path)
         source = self.image_source
-        names = [
-            name_from(folder, name, stack.path)
-            for name, stack in zip(source.names, source.stacks, strict=True)
-        ]
         table = self.table
         if names != list(source.names):
             old = table.strings("rlnImageName")
@@ -141,21 +176,83 @@ class Particles:
             table = table.with_column("rlnImageName", new)
         write_star(path, {**self.blocks, self.table_name: table})
 
+    def write_cs(self, path: str | os.PathLike[str]) -> None:
+        """Write a plain .cs file: every field read, or what the STAR file has for cryoSPARC.
+
+        A stack's name changes as in `write_star`.
+
+        Raises
+        ------
+        OutputError
+            If the folder cannot be written or the disc is full.
+        """
+        source = self.image_source
+        cs = self.cs
+        if cs is None:
+            facts = ImageFacts(self.box_px, source.header_pixel_sizes_angstrom)
+            cs, _ = star_to_cs(self.blocks, self.table_name, self.path, facts)
+        names = [name.removesuffix(AS_STACK) for name in self._names_from(path)]
+        held = image_names(cs)
+        if [held.names[i] for i in held.which.tolist()] != [
+            names[i] for i in source.which.tolist()
+        ]:
+            paths = np.array([name.encode() for name in names])[source.which]
+            cs = cs.with_column("blob/path", paths)
+        if not np.array_equal(held.number, source.number):
+            cs = cs.with_column("blob/idx", source.number.astype(np.uint32))
+        write_cs(path, cs)
+
+    def same_table(self, other: "Particles") -> bool:
+        """Whether both hold the same columns, values and stacks."""
+        stacks = [[s.path.resolve() for s in p.image_source.stacks] for p in (self, other)]
+        if stacks[0] != stacks[1] or (self.cs is None) != (other.cs is None):
+            return False
+        if self.cs is not None and other.cs is not None:
+            return self.cs.same_fields(other.cs)
+        return self.blocks.keys() == other.blocks.keys() and all(
+            other.blocks[name].columns.keys() == block.columns.keys()
+            and all(
+                np.array_equal(other.blocks[name].columns[column], values)
+                for column, values in block.columns.items()
+            )
+            for name, block in self.blocks.items()
+        )
+
+    def _blocks_with(
+        self, cs: CsTable | None, change: Callable[[StarTable], StarTable]
+    ) -> Mapping[str, StarTable]:
+        if cs is not None:
+            return ConvertedBlocks(cs)
+        return {**self.blocks, self.table_name: change(self.table)}
+
+    def _names_from(self, path: str | os.PathLike[str]) -> list[str]:
+        """Names of the stacks as a file at this path should hold them."""
+        folder = Path(path).resolve().parent
+        source = self.image_source
+        return [
+            name_from(folder, name, stack.path)
+            for name, stack in zip(source.names, source.stacks, strict=True)
+        ]
+
 
 def read_particles(
     path: str | os.PathLike[str],
     *,
     root: str | os.PathLike[str] | None = None,
     need_half_sets: bool = True,
+    passthrough: Sequence[str | os.PathLike[str]] | None = None,
 ) -> Particles:
-    """Read a RELION STAR file (3.0, or 3.1 and later) and open the stacks it names.
+    """Read particles and open the stacks they name.
+
+    A RELION STAR file (3.0, or 3.1 and later), a .cs file of cryoSPARC or a .csg group of them.
 
     Parameters
     ----------
     root: the folder that relative image names start from. Without it they are looked for from the
-    file's
-        folder, then from each folder above it, then from the current one.
+        file's folder, then from each folder above it, then from the current one.
     need_half_sets: whether absent half-sets are an error.
+    passthrough: files whose further fields are joined to a .cs file by ``uid``. None: those that
+        lie beside it under the names that cryoSPARC gives them.
 
     Raises
     ------
@@ -163,7 +260,10 @@ def read_particles(
         If anything that a refinement needs is absent or wrong; the message says what and where.
     """
     path = Path(path)
-    blocks = read_star_of_particles(path)
+    if path.suffix in CS_SUFFIXES:
+        table = read_cs(path, passthrough)
+        return _read_cs_particles(table, None if root is None else Path(root), need_half_sets)
+    blocks = read_star(path)
     table_name = find_particle_block(path, blocks)
     table = blocks[table_name]
     optics = find_optics(table, blocks.get("optics"))
@@ -191,79 +291,35 @@ def read_particles(
     )
 
 
-def read_star_of_particles(path: Path) -> dict[str, StarTable]:
-    """Read a STAR file, refusing in words what is no STAR file but holds particles."""
-    if path.suffix == ".cs":
-        raise InputError(
-            f"{path}: reading cryoSPARC's .cs comes later. Convert it to STAR with pyem: "
-            f"csparc2star.py {path.name} particles.star"
-        )
-    return read_star(path)
+def reread_particles(
+    path: str | os.PathLike[str], companions: Sequence[str | os.PathLike[str]]
+) -> Particles:
+    """Read particles with exactly the files that were read with them before.
 
-
-def find_particle_block(path: Path, blocks: Mapping[str, StarTable]) -> str:
-    """Name of the block with the particles.
-
-    Raises
-    ------
-    InputError
-        If there is none, it is empty, or its particles are sub-tomograms.
+    ``companions`` are those of `CsTable`; a .csg names its own. Raises like `read_particles`.
     """
-    holding = [name for name, table in blocks.items() if "rlnImageName" in table]
-    tomography = [
-        label
-        for table in blocks.values()
-        for label in table.columns
-        if label.startswith("rlnTomo") or label in ("rlnOriginZAngst", "rlnOriginZ")
-    ]
-    table = blocks[holding[0]] if holding else None
-    groups = blocks.get("optics", StarTable({}))
-    if "rlnImageDimensionality" in groups and 3 in groups.ints("rlnImageDimensionality"):
-        tomography.append("rlnImageDimensionality = 3")
-    if table is not None and "rlnCoordinateZ" in table and "rlnCtfImage" in table:
-        tomography.append("rlnCoordinateZ and rlnCtfImage")
-    if tomography:
-        raise InputError(
-            f"{path}: holds sub-tomograms ({tomography[0]}), which are not refined here. Give "
-            "single-particle images (two-dimensional, one pose each)."
-        )
-    if table is None:
-        raise InputError(
-            f"{path}: no block has the column rlnImageName (blocks: "
-            f"{', '.join(f'data_{name}' for name in blocks)}), so it holds no particles. Give the "
-            "particle table (RELION: run_data.star of Refine3D)."
-        )
-    name = "particles" if "particles" in holding else holding[0]
-    if len(blocks[name]) == 0:
-        raise InputError(
-            f"{path}: block data_{name} has no rows. Give a table that holds particles."
-        )
-    return name
+    return read_particles(path, passthrough=companions if Path(path).suffix == ".cs" else None)
 
 
-def read_pixel_size(optics: Optics, header_angstrom: Float[np.ndarray, " n"]) -> float:
-    """Read the pixel size (Å) of all particles; the headers' sizes count if the file has none.
-
-    Raises
-    ------
-    InputError
-        If there is none, or pixel sizes or boxes differ between optics groups.
-    """
-    sizes = pixel_sizes_angstrom(optics, header_angstrom)
-    check_one_size(optics, sizes, "pixel size (Å)", _PIXEL_SIZE_TOLERANCE)
-    if "rlnImageSize" in optics:
-        check_one_size(optics, optics.floats("rlnImageSize"), "box (px)", 0.0)
-    return float(sizes[0])
-
-
-def check_box(optics: Optics, images: ParticleImages) -> None:
-    """Raise InputError unless the images have the box that the table gives, if it gives one."""
-    if "rlnImageSize" in optics and (box := optics.floats("rlnImageSize")[0]) != images.box_px:
-        raise InputError(
-            f"{optics.particles.path}: rlnImageSize says {box:g} px, but the images in "
-            f"{images.stacks[0].path} have {images.box_px} px. Give the stack that belongs to "
-            "the table, or mend rlnImageSize."
-        )
+def _read_cs_particles(table: CsTable, root: Path | None, need_half_sets: bool) -> Particles:
+    rotations, origins = read_cs_poses(table)
+    half_sets = read_cs_half_sets(table) if need_half_sets or has_half_sets(table) else None
+    images = open_images(image_names(table), table.path, root)
+    group, _ = optics_groups(table)
+    return Particles(
+        path=table.path,
+        blocks=ConvertedBlocks(table),
+        table_name="particles",
+        box_px=images.box_px,
+        pixel_size_angstrom=read_cs_pixel_size(table, group, images),
+        rotations=rotations,
+        origins_angstrom=origins,
+        half_sets=half_sets,
+        ctf=read_cs_ctf(table),
+        optics_group=group,
+        image_source=images,
+        cs=table,
+    )
 
 
 def check_particles_match_map(particles: Particles, volume: Map) -> None:

@@ -9,6 +9,7 @@ from locref_widgets.io.star_table import StarTable
 
 _ANGLES = ("rlnAngleRot", "rlnAngleTilt", "rlnAnglePsi")
 _ORIGINS_ANGSTROM = ("rlnOriginXAngst", "rlnOriginYAngst")
+HALF_SETS = "rlnRandomSubset"
 _ORIGINS_PX = ("rlnOriginX", "rlnOriginY")
 
 _MOST_UNEQUAL = 1.5

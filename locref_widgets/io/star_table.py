@@ -61,7 +61,7 @@ class StarTable:
     def ints(self, name: str) -> Int[np.ndarray, " rows"]:
         """Read a column as integers; ``2.000000`` counts as 2. Raises like ``floats``."""
         values = self.floats(name)
-        bad = np.flatnonzero(values != np.rint(values))
+        bad = np.flatnonzero((values != np.rint(values)) | (np.abs(values) >= 2.0**63))
         if bad.size:
             raise InputError(
                 f"{self._place()}: row {bad[0] + 1} has {name} = {self.columns[name][bad[0]]}, "

@@ -31,8 +31,10 @@ from locref_widgets.io.images import (
     search_folders,
 )
 from locref_widgets.io.optics import find_optics, pixel_sizes_angstrom, read_ctf
-from locref_widgets.io.particles import Particles, find_particle_block, read_star_of_particles
+from locref_widgets.io.particle_tables import find_particle_block
+from locref_widgets.io.particles import CS_SUFFIXES, Particles
 from locref_widgets.io.poses import read_poses, with_origin_columns
+from locref_widgets.io.star import read_star
 from locref_widgets.io.star_table import StarTable
 
 ORIGINAL = "rlnImageOriginalName"
@@ -192,7 +194,12 @@ def revert_blocks(path: Path, folder: Path) -> tuple[dict[str, StarTable], list[
     InputError
         If the table names no originals, or they are not there.
     """
-    blocks = read_star_of_particles(path)
+    if path.suffix in CS_SUFFIXES:
+        raise InputError(
+            f"{path}: the way back stands in columns of a STAR file. Give the .star that was"
+            " written beside this one (in a run: final/particles.star)."
+        )
+    blocks = read_star(path)
     name = find_particle_block(path, blocks)
     table, warnings = blocks[name], []
     if ORIGINAL not in table:

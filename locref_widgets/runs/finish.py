@@ -52,7 +52,9 @@ def write_final(
     with whole_folder(target) as aside, disc_errors(target):
         for name, volume in volumes.items():
             write_map(aside / f"{name}.mrc", volume, voxel_size_angstrom, position)
-        refined_particles(particles, result).write_star(aside / "particles.star")
+        refined = refined_particles(particles, result)
+        refined.write_star(aside / "particles.star")
+        refined.write_cs(aside / "particles.cs")
         write_fsc_star(
             aside / "fsc.star",
             result.fsc,

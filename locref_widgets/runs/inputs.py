@@ -12,7 +12,7 @@ from locref_widgets.errors import InputError
 from locref_widgets.io.double_picks import double_picks_warnings
 from locref_widgets.io.duplicates import copies_warnings
 from locref_widgets.io.mrc import Map, check_same_grid, read_map, write_map
-from locref_widgets.io.particles import Particles, check_particles_match_map, read_particles
+from locref_widgets.io.particles import Particles, check_particles_match_map, reread_particles
 from locref_widgets.io.placing import grid_remarks
 from locref_widgets.io.poses import check_half_set_balance
 from locref_widgets.masks.checks import check_mask
@@ -110,8 +110,12 @@ def record_inputs(inputs: "RefinementInput", own_folder: Path) -> dict[str, Any]
     """
     half_maps = inputs.half_maps or ()
     particles = _as_file(inputs.particles, own_folder)
+    cs = inputs.particles.cs
+    # A copy that was written holds all fields; only the file given needs those joined to it.
+    joined = cs.companions if cs is not None and particles == inputs.particles.path else ()
+    companions = [describe_file(path) for path in joined]
     return {
-        "particles": describe_file(particles),
+        "particles": describe_file(particles) | {"companions": companions},
         "map": _describe_map(inputs.volume, own_folder / "map.mrc"),
         "mask": _describe_map(inputs.mask, own_folder / "mask.mrc"),
         "half_maps": [
@@ -129,8 +133,9 @@ def load_inputs(record: dict[str, Any]) -> "RefinementInput":
     """
     from locref_widgets.refinement.problem import RefinementInput
 
-    particles = read_particles(record["particles"]["path"])
-    named = [record["particles"], record["map"], record["mask"], *record["half_maps"]]
+    entry, companions = record["particles"], record["particles"].get("companions", [])
+    particles = reread_particles(entry["path"], [companion["path"] for companion in companions])
+    named = [entry, *companions, record["map"], record["mask"], *record["half_maps"]]
     stacks = describe_stacks([stack.path for stack in particles.image_source.stacks])
     for entry in named:
         if describe_file(entry["path"])["sha256"] != entry["sha256"]:
@@ -163,6 +168,12 @@ def find_differences(
         for name in ("particles", "map", "mask")
         if old[name]["sha256"] != new[name]["sha256"]
     ]
+    companions = [
+        [companion["sha256"] for companion in record["particles"].get("companions", [])]
+        for record in (old, new)
+    ]
+    if companions[0] != companions[1]:
+        found.append("files joined to the particles: others than then")
     if [h["sha256"] for h in old["half_maps"]] != [h["sha256"] for h in new["half_maps"]]:
         found.append("half-maps: others than then")
     found += _stack_differences(old["stacks"], new["stacks"])
@@ -210,28 +221,15 @@ def _holds(path: str | os.PathLike, volume: Map) -> bool:
 
 def _as_file(particles: Particles, own_folder: Path) -> Path:
     try:
-        stored = read_particles(particles.path)
+        joined = () if particles.cs is None else particles.cs.companions
+        stored = reread_particles(particles.path, joined)
     except InputError:
         stored = None
-    if stored is not None and _same_table(stored, particles):
+    if stored is not None and stored.same_table(particles):
         return particles.path
     own_folder.mkdir(parents=True, exist_ok=True)
+    if particles.cs is not None:
+        particles.write_cs(own_folder / "particles.cs")
+        return own_folder / "particles.cs"
     particles.write_star(own_folder / "particles.star")
     return own_folder / "particles.star"
-
-
-def _same_table(stored: Particles, given: Particles) -> bool:
-    if [s.path.resolve() for s in stored.image_source.stacks] != [
-        s.path.resolve() for s in given.image_source.stacks
-    ]:
-        return False
-    if stored.blocks.keys() != given.blocks.keys():
-        return False
-    return all(
-        stored.blocks[name].columns.keys() == block.columns.keys()
-        and all(
-            np.array_equal(stored.blocks[name].columns[column], values)
-            for column, values in block.columns.items()
-        )
-        for name, block in given.blocks.items()
-    )

@@ -8,6 +8,8 @@ import mrcfile
 import numpy as np
 import pytest
 
+from tests.io.cs_files import CsRecipe
+
 OPTICS = {
     "rlnOpticsGroup": ["1"],
     "rlnOpticsGroupName": ["opticsGroup1"],
@@ -93,3 +95,8 @@ def recipe(tmp_path: Path) -> Recipe:
 def new_recipe() -> type[Recipe]:
     """For tests that need a fresh recipe for each of many examples."""
     return Recipe
+
+
+@pytest.fixture
+def cs_recipe(tmp_path: Path) -> CsRecipe:
+    return CsRecipe(tmp_path)

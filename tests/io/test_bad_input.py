@@ -74,10 +74,19 @@ def no_image_names(recipe) -> None:
     recipe.particles = {"rlnMicrographName": ["a"]}
 
 
+def no_optics_rows(recipe) -> None:
+    recipe.optics = {name: [] for name in recipe.optics}
+
+
 TWO_GROUPS = {"rlnOpticsGroup": ["1", "2"], "rlnOpticsGroupName": ["a", "b"]}
 IN_BOTH = rows(rlnOpticsGroup=["1", "1", "1", "2", "2", "2"])
 
 CASES: dict[str, tuple[Change, str]] = {
+    "no optics groups": (no_optics_rows, "data_optics has no rows"),
+    "half-set beyond 64 bits": (
+        rows(rlnRandomSubset=["1", "2", "1e300", "1", "2", "2"]),
+        "row 3 has rlnRandomSubset = 1e300, expected a whole number",
+    ),
     "no poses": (
         without("rlnAngleRot", "rlnAngleTilt", "rlnAnglePsi"),
         "no poses: rlnAngleRot, rlnAngleTilt, rlnAnglePsi absent",
@@ -295,11 +304,6 @@ def test_stack_gone_while_it_is_read(recipe, monkeypatch, error: int) -> None:
     assert said.startswith(str(recipe.folder / "stack.mrcs"))
     assert os.strerror(error) in said
     assert "locref refine --resume" in said
-
-
-def test_cryosparc_files_come_later(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"comes later.*csparc2star"):
-        read_particles(tmp_path / "particles.cs")
 
 
 def test_particles_and_map_must_agree(recipe) -> None:

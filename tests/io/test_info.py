@@ -102,7 +102,7 @@ def test_files_that_are_something_else(tmp_path: Path) -> None:
     assert told["kind"] == "unknown"
     assert "less than an MRC header" in told["faults"][0]
     (tmp_path / "a.cs").write_bytes(b"\x93NUMPY")
-    assert "comes later" in describe(tmp_path / "a.cs")["faults"][0]
+    assert "is damaged or cut off" in describe(tmp_path / "a.cs")["faults"][0]
     with pytest.raises(InputError, match="no such file"):
         describe(tmp_path / "absent.mrc")
 
@@ -120,4 +120,22 @@ def test_every_real_file_is_described(shared_data: Path) -> None:
     assert kinds["particles/empiar10076_7/empiar_10076_7.mrc"] == "image stack"
     assert kinds["maps/emd_1155.ccp4"] == "map"
     unknown = {name for name, kind in kinds.items() if kind == "unknown"}
-    assert {Path(name).suffix for name in unknown} <= {".cs"}
+    assert not unknown
+
+
+def test_particles_of_cryosparc(cs_recipe) -> None:
+    told = describe(cs_recipe.write())
+    assert (told["kind"], told["faults"]) == ("particles", [])
+    facts = told["facts"]
+    assert facts["format"] == "cryoSPARC"
+    assert facts["half_sets"] == [3, 3]
+    assert (facts["box_px"], facts["pixel_size_angstrom"]) == (16, 2.5)
+    assert facts["voltage_kv"] == [200.0, 300.0]
+    assert (facts["optics_groups"], facts["zernike_terms"]) == (2, [6, 9])
+    assert json.loads(json.dumps(told)) == told
+    del cs_recipe.fields["alignments3D/pose"], cs_recipe.fields["ctf/cs_mm"]
+    cs_recipe.fields["alignments3D/split"][:] = 1
+    cs_recipe.fields["blob/psize_A"][2] = 3
+    faults = " ".join(describe(cs_recipe.write())["faults"])
+    for part in ("no poses", "no field ctf/cs_mm", "in half-set 1", "more than one pixel size"):
+        assert part in faults

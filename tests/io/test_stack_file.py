@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from locref_widgets.errors import InputError
-from locref_widgets.io.mrc import ImageStack
+from locref_widgets.io.image_stack import ImageStack
 from locref_widgets.io.stack_file import StackWriter
 
 

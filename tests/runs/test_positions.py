@@ -50,7 +50,7 @@ def test_a_piece_of_a_mask_is_put_back_and_the_results_lie_where_the_map_does(
     used = read_map(run_path / "inputs" / "mask.mrc")
     np.testing.assert_array_equal(used.data, job.mask.data)
     maps = [*(run_path / "iterations").rglob("*.mrc"), *(run_path / "final").glob("*.mrc")]
-    assert len(maps) == 2 * 4 + 5
+    assert len(maps) == 2 * 5 + 6
     assert {read_map(path).position for path in [*maps, run_path / "inputs/mask.mrc"]} == {AS_EMDB}
     (said,) = (
         event["message"]

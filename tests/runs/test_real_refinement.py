@@ -76,12 +76,13 @@ def test_the_run_folder_is_complete(uninterrupted):
     final = {p.name for p in (uninterrupted / "final").iterdir()}
     assert final >= {
         *("map.mrc", "map_sharpened.mrc", "half1.mrc", "half2.mrc", "mask.mrc"),
-        *("particles.star", "fsc.star", "fsc.xml", "report.html"),
+        *("particles.star", "particles.cs", "fsc.star", "fsc.xml", "fsc.txt", "report.html"),
+        "cutoff_resolution.mrc",
     }
     for iteration in (uninterrupted / "iterations").iterdir():
         assert {p.name for p in iteration.iterdir()} == {
             *("half1.mrc", "half2.mrc", "map.mrc", "mask.mrc"),
-            *("particles.star", "fsc.json", "info.npz"),
+            *("particles.star", "fsc.json", "info.npz", "cutoff_resolution.mrc"),
         }
 
 

@@ -42,7 +42,8 @@ def test_a_finished_run_holds_everything(job, run_path, real_report):
     assert iteration == maps | {"particles.star", "fsc.json", "info.npz"}
     final = {p.name for p in (run_path / "final").iterdir()}
     curves = {"fsc.star", "fsc.xml", "fsc.txt"}
-    assert final == maps | curves | {"map_sharpened.mrc", "particles.star", "report.html"}
+    particles = {"particles.star", "particles.cs"}
+    assert final == maps | curves | particles | {"map_sharpened.mrc", "report.html"}
     told = kinds(run)
     assert told.count("iteration_finished") == 3
     assert told[-1] == "run_finished"
