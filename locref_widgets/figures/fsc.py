@@ -42,6 +42,12 @@ _STYLES = {
     "no mask": (GREY, (0, (3, 2)), 1.7),
     BEFORE: (INK, (0, (4, 3)), 1.3),
 }
+# The tight mask is the quoted one only where there is no dynamic one.
+_TIGHT_BESIDE_DYNAMIC = {
+    "tight corrected": (INK, "-", 1.4),
+    "tight": (INK, (0, (6, 2)), 1.2),
+    "tight randomised": (INK, (0, (1.2, 1.6)), 1.2),
+}
 # For curves of other names, in their order.
 _MORE_STYLES = (
     (ORANGE, (0, (6, 2)), 1.9),
@@ -72,6 +78,8 @@ def plot_fsc(
     highest = 0.0
     others = [name for name in drawn if name not in _STYLES]
     styles = _STYLES | dict(zip(others, cycle(_MORE_STYLES), strict=False))
+    if "dynamic mask" in drawn:
+        styles |= _TIGHT_BESIDE_DYNAMIC
     for name in sorted(drawn, key=_rank):
         curve = drawn[name]
         colour, dash, width = styles[name]

@@ -8,6 +8,7 @@ from locref_widgets.figures.fsc import plot_fsc
 from locref_widgets.figures.guinier import plot_guinier
 from locref_widgets.figures.headline import fixed
 from locref_widgets.figures.local_resolution import plot_local_resolution
+from locref_widgets.figures.mask_strip import MaskedSlice, plot_masks
 from locref_widgets.figures.page import figure_card
 from locref_widgets.figures.resolution import plot_resolution
 from locref_widgets.figures.run_data import (
@@ -16,6 +17,7 @@ from locref_widgets.figures.run_data import (
     as_array,
     corrected_curve,
     curves_of,
+    masked_slices,
     number,
 )
 from locref_widgets.figures.slices import lowpass, plot_slices
@@ -62,11 +64,25 @@ def map_cards(run: RunData) -> str:
                 5,
             )
         )
+    masked = masked_slices(run)
+    if len(masked) > 1:
+        cards.append(_masks_card(masked))
     if maps is not None and maps.cutoff_resolution_angstrom is not None:
         cards.append(_cutoff_card(run, maps, maps.cutoff_resolution_angstrom))
     if run.guinier is not None:
         cards.append(_guinier_card(run.guinier))
     return "".join(cards)
+
+
+def _masks_card(masked: list[MaskedSlice]) -> str:
+    return figure_card(
+        "The mask of each iteration",
+        "One plane through the region, each map low-passed to its own resolution. Inside the "
+        "outline lies what the next search compared the images with. Iteration 0 has the mask "
+        "that was given; a dynamic mask follows the density from iteration 1 on.",
+        to_svg(plot_masks(masked), "masks", f"Masks of {len(masked)} iterations over map slices."),
+        12,
+    )
 
 
 def _cutoff_card(run: RunData, maps: RunMaps, cutoff: Float[np.ndarray, "z y x"]) -> str:

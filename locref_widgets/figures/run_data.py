@@ -12,6 +12,8 @@ import numpy as np
 from jaxtyping import Float
 
 from locref_widgets.engine.guinier import GuinierPlot
+from locref_widgets.figures.mask_strip import MaskedSlice, shown_iterations, slice_at_mask
+from locref_widgets.figures.slices import lowpass
 from locref_widgets.io.mrc import read_map
 from locref_widgets.refinement.state import CORRECTED_CURVE
 from locref_widgets.runs.events import read_events
@@ -101,6 +103,24 @@ class RunData:
         path = folders[-1] / f"{CUTOFF_FILE}.mrc"
         cutoff = read_map(path).data if path.is_file() else None
         return RunMaps(before.data, after.data, mask.data, after.voxel_size_angstrom, cutoff)
+
+
+def masked_slices(run: RunData) -> list[MaskedSlice]:
+    """Read the plane through the mask of every iteration there is (or a dozen of them)."""
+    folder = RunFolder(run.folder)
+    numbers = shown_iterations(folder.iterations())
+    if not numbers:
+        return []
+    told = {e["iteration"]: number(e.get("resolution_angstrom")) for e in run.iterations}
+    last = read_map(folder.iteration_folder(numbers[-1]) / "mask.mrc").data
+    slices = []
+    for iteration in numbers:
+        place = folder.iteration_folder(iteration)
+        volume, resolution = read_map(place / "map.mrc"), told.get(iteration)
+        density = lowpass(volume.data, volume.voxel_size_angstrom, resolution)
+        planes = slice_at_mask(density, read_map(place / "mask.mrc").data, last)
+        slices.append(MaskedSlice(iteration, *planes, resolution))
+    return slices
 
 
 def load_run(folder: Path) -> RunData:

@@ -73,7 +73,7 @@ def told_by(run: Path) -> str:
 def test_a_finished_run_is_reported_whole(report: Path) -> None:
     assert report.parts[-2:] == ("final", "report.html")
     reader = read(report)
-    assert len(reader.figures) == 9
+    assert len(reader.figures) == 10
     assert all(len(description) > 30 for description in reader.figures)
     text = " ".join(reader.text)
     for expected in (
@@ -203,7 +203,7 @@ def test_an_unfinished_run_is_reported_beside_its_events(
     assert path == run / "report.html"
     reader = read(path)
     # Before a search there are no changes of pose to draw.
-    assert len(reader.figures) == (4 if iterations == 0 else 8)
+    assert len(reader.figures) == (4 if iterations == 0 else 9)
     assert ("The poses" in reader.text) == (iterations > 0)
 
 
