@@ -9,7 +9,13 @@ import ipywidgets as widgets
 import numpy as np
 
 from locref_widgets.widgets.dashboard_state import DashboardState
-from locref_widgets.widgets.style import BAR_COLOUR, LIMIT_COLOUR, TOOLTIP_STYLE, curve_colour
+from locref_widgets.widgets.style import (
+    BAR_COLOUR,
+    HIDDEN_CURVES,
+    LIMIT_COLOUR,
+    TOOLTIP_STYLE,
+    curve_colour,
+)
 from locref_widgets.widgets.ticks import nice_maximum, round_ticks, tick_labels
 from locref_widgets.widgets.words import change_words
 
@@ -162,6 +168,7 @@ class FSCPanel:
         if not payload or payload is self._payload:
             return
         self._payload = payload
+        payload = {name: curve for name, curve in payload.items() if name not in HIDDEN_CURVES}
         largest = 0.0
         for position, (name, curve) in enumerate(payload.items()):
             frequency = np.asarray(curve["frequency_per_angstrom"], dtype=np.float64)

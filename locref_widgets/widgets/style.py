@@ -10,11 +10,16 @@ import ipywidgets as widgets
 CURVE_COLOURS = {
     "no mask": "#999999",
     "spherical": "#56b4e9",
+    "loose": "#a6761d",
+    "tight": "#cc79a7",
     "dynamic mask": "#0072b2",
     "user mask": "#009e73",
+    "user mask corrected": "#7fc97f",
     "dynamic mask randomised": "#e69f00",
     "dynamic mask corrected": "#d55e00",
 }
+# The corrections of masks other than the run's own are left to the report.
+HIDDEN_CURVES = ("tight randomised", "tight corrected", "user mask randomised")
 OTHER_CURVE_COLOURS = ("#cc79a7", "#f0e442", "#333333")
 BAR_COLOUR = "#3b82c4"
 LIMIT_COLOUR = "#d55e00"

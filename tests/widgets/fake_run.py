@@ -168,6 +168,13 @@ def _curves(resolution_angstrom: float) -> dict[str, FSCCurve]:
     for name, factor in {
         "no mask": 1.5,
         "spherical": 1.3,
+        "loose": 1.2,
+        "tight": 0.97,
+        "tight randomised": 2.1,
+        "tight corrected": 1.03,
+        "user mask": 1.05,
+        "user mask randomised": 2.3,
+        "user mask corrected": 1.08,
         "dynamic mask": 0.9,
         "dynamic mask randomised": 2.2,
         "dynamic mask corrected": 1.0,

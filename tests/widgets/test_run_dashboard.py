@@ -10,6 +10,7 @@ from locref_widgets.errors import InputError
 from locref_widgets.runs.control import take_request
 from locref_widgets.widgets import RunDashboard
 from locref_widgets.widgets.heatmap_panel import HeatmapPanel, degree_ranges
+from locref_widgets.widgets.style import HIDDEN_CURVES
 from tests.widgets.fake_run import FakeRun
 
 
@@ -72,7 +73,12 @@ def test_histograms_curves_and_resolution(run, dashboard):
     assert dashboard._rotations.limit.x[0] == pytest.approx(20.05, abs=0.01)
     assert dashboard._shifts.limit.x[0] == 5.0
     assert "Å" in dashboard._shifts.heading.value
-    assert len(dashboard._fsc.figure.marks) == 1 + len(payload["fsc"])
+    shown = set(payload["fsc"]) - set(HIDDEN_CURVES)
+    assert len(dashboard._fsc.figure.marks) == 1 + len(shown)
+    colours = {line.colors[0] for line in dashboard._fsc.figure.marks[1:]}
+    assert len(colours) == len(shown)
+    assert all(name in dashboard._fsc.legend.value for name in shown)
+    assert "tight corrected" not in dashboard._fsc.legend.value
     assert dashboard._resolution.line.y[1] == pytest.approx(payload["resolution_angstrom"])
     assert "at the edge" in dashboard._at_bound.value
 
