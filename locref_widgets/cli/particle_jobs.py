@@ -70,7 +70,7 @@ def subtract_files(
     with closing(PassProgress()) as progress:
         result = subtract(
             read_particles(particles, need_half_sets=False),
-            read_map(mask),
+            read_map(mask, cubic=map_ is None and half_maps is None),
             out,
             volume=None if map_ is None else read_map(map_),
             half_maps=halves,

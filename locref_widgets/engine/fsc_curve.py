@@ -50,6 +50,21 @@ class FSCCurve:
         """Whether the curve falls below ``threshold``; if not, Nyquist limits its resolution."""
         return not bool(np.all(self._counted(threshold)[1] >= threshold))
 
+    def bridged_values(self, threshold: float = 0.143) -> Float[np.ndarray, " shells"]:
+        """The values, in a notch that the curve comes out of no lower than the line across it.
+
+        For filters: they must not end in shells that do not count for the resolution.
+        """
+        first, end = self.notch
+        if not (0 < first < end < len(self.values) and self.values[end] >= threshold):
+            return self.values
+        line = np.interp(
+            np.arange(first, end), [first - 1, end], [self.values[first - 1], self.values[end]]
+        )
+        bridged = self.values.copy()
+        bridged[first:end] = np.maximum(bridged[first:end], line)
+        return bridged
+
     def _counted(self, threshold: float) -> tuple[Float[np.ndarray, " n"], Float[np.ndarray, " n"]]:
         """Frequencies and values from shell 1 on, without a notch that the curve comes out of."""
         counted = np.arange(len(self.values)) > 0

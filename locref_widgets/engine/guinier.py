@@ -63,9 +63,10 @@ def fsc_weights(fsc_curve: FSCCurve, threshold: float = 0.143) -> Float[np.ndarr
     (Rosenthal and Henderson 2003, J. Mol. Biol. 333, 721-745.) Shell 0 has weight 1; the shells
     from the first with FSC below ``threshold`` on hold noise and have weight 0.
     """
-    values = np.clip(fsc_curve.values, 0.0, 1.0)
+    bridged = fsc_curve.bridged_values()
+    values = np.clip(bridged, 0.0, 1.0)
     weights = np.sqrt(2.0 * values / (1.0 + values))
-    below = np.flatnonzero(~(fsc_curve.values[1:] >= threshold))
+    below = np.flatnonzero(~(bridged[1:] >= threshold))
     if len(below):
         weights[below[0] + 1 :] = 0.0
     weights[0] = 1.0

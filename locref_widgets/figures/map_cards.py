@@ -66,7 +66,7 @@ def map_cards(run: RunData) -> str:
         )
     masked = masked_slices(run)
     if len(masked) > 1:
-        cards.append(_masks_card(masked))
+        cards.append(_masks_card(masked, str(run.settings.get("masking", "dynamic"))))
     if maps is not None and maps.cutoff_resolution_angstrom is not None:
         cards.append(_cutoff_card(run, maps, maps.cutoff_resolution_angstrom))
     if run.guinier is not None:
@@ -74,12 +74,19 @@ def map_cards(run: RunData) -> str:
     return "".join(cards)
 
 
-def _masks_card(masked: list[MaskedSlice]) -> str:
+_MASKS_OF = {
+    "dynamic": "Iteration 0 has the mask that was given; the dynamic mask follows the density once "
+    "a search was made.",
+    "static": "It is the mask that was given.",
+    "none": "It is the ball about the region: the search was to go without a mask.",
+}
+
+
+def _masks_card(masked: list[MaskedSlice], masking: str) -> str:
     return figure_card(
         "The mask of each iteration",
         "One plane through the region, each map low-passed to its own resolution. Inside the "
-        "outline lies what the next search compared the images with. Iteration 0 has the mask "
-        "that was given; a dynamic mask follows the density from iteration 1 on.",
+        f"outline lies what the next search compared the images with. {_MASKS_OF[masking]}",
         to_svg(plot_masks(masked), "masks", f"Masks of {len(masked)} iterations over map slices."),
         12,
     )

@@ -39,10 +39,10 @@ def double_picks(
     # One tree for all micrographs, stacked with more than the distance between them.
     names = table.strings("rlnMicrographName")
     depth = np.unique(names, return_inverse=True)[1] * (3.0 * closer_than_angstrom)
-    tree = KDTree(np.column_stack([place, depth]))
-    pairs = tree.query_pairs(closer_than_angstrom, output_type="ndarray")
-    particle = particle_of_row(particles)
-    return pairs[particle[pairs[:, 0]] != particle[pairs[:, 1]]]
+    # Of the copies of a particle the first stands for all: their pairs would fill the memory.
+    rows = np.unique(particle_of_row(particles), return_index=True)[1]
+    tree = KDTree(np.column_stack([place, depth])[rows])
+    return rows[tree.query_pairs(closer_than_angstrom, output_type="ndarray")]
 
 
 def double_picks_warnings(particles: Particles) -> list[str]:

@@ -26,6 +26,9 @@ _GROUPS = (
 )
 
 
+_SOURCE = "sym_expand/src_uid"
+
+
 @dataclass(frozen=True)
 class Copies:
     """The rows of a table by the particle that they show.
@@ -80,8 +83,8 @@ def particle_of_row(particles: Particles) -> Int[np.ndarray, " n"]:
     """Number of the particle that each row shows, in the order of their first rows.
 
     Rows show the same particle when they name the same image of the same stack, or have the same
-    ``rlnImageOriginalName``: subtraction and re-extraction write an image for each copy, and keep
-    there what it was made from.
+    ``rlnImageOriginalName`` (cryoSPARC: ``sym_expand/src_uid``): subtraction and re-extraction
+    write an image for each copy, and keep there what it was made from.
     """
     source = particles.image_source
     paths: dict[str, int] = {}
@@ -89,7 +92,11 @@ def particle_of_row(particles: Particles) -> Int[np.ndarray, " n"]:
     numbers = np.asarray(source.number, np.int64)
     keys = np.asarray(stacks, np.int64)[source.which] * (numbers.max() + 1) + numbers
     image = np.unique(keys, return_inverse=True)[1]
-    if "rlnImageOriginalName" in particles.table:
+    cs = particles.cs
+    if cs is not None:
+        if _SOURCE in cs:
+            image = _joined(image, np.unique(cs.numbers(_SOURCE), return_inverse=True)[1])
+    elif "rlnImageOriginalName" in particles.table:
         image = _joined(image, _numbered(particles.table.strings("rlnImageOriginalName")))
     _, first, inverse = np.unique(image, return_index=True, return_inverse=True)
     return np.argsort(np.argsort(first))[inverse]

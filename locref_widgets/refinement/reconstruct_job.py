@@ -10,6 +10,7 @@ import numpy as np
 from locref_widgets.engine.fsc import FSCCurve
 from locref_widgets.engine.fsc_warnings import fsc_warnings
 from locref_widgets.engine.symmetry import point_group_operators
+from locref_widgets.io.box_position import AT_ZERO
 from locref_widgets.io.duplicates import copies_warnings, with_copies_together
 from locref_widgets.io.fsc_files import (
     write_fsc_json,
@@ -63,7 +64,8 @@ def reconstruct(
     Into ``out`` go the unfiltered ``half1.mrc``, ``half2.mrc`` and ``map.mrc`` (all particles),
     weighted by the CTF and with iterative gridding weights as at the end of a refinement, and the
     curves as ``fsc.json``, ``fsc.star``, ``fsc.txt`` and ``fsc.xml``. A mask changes the curves,
-    not the maps. All copies of one particle go into one half-set (`io.duplicates`).
+    not the maps, which lie where it does. All copies of one particle go into one half-set
+    (`io.duplicates`).
 
     Raises
     ------
@@ -96,12 +98,13 @@ def reconstruct(
     voxel = problem.pixel_size_angstrom
     masks = {} if mask is None else {MASK: mask.data}
     curves = half_map_curves(half_maps, voxel, masks, complete=True)
+    position = AT_ZERO if mask is None else mask.position
     name = next(name for name in _QUOTED if name in curves)
     for message in fsc_warnings(curves):
         warn(message)
     with new_folder(folder) as part:
         for stem, volume in zip(("half1", "half2", "map"), (*half_maps, both), strict=True):
-            write_map(part / f"{stem}.mrc", volume, voxel)
+            write_map(part / f"{stem}.mrc", volume, voxel, position)
         write_fsc_json(part / "fsc.json", curves)
         write_fsc_star(part / "fsc.star", curves)
         write_fsc_text(part / "fsc.txt", curves)

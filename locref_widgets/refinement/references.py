@@ -29,7 +29,7 @@ def trusted_fsc(curve: FSCCurve, last_shell: int) -> Float[np.ndarray, " shells"
     It is also the Wiener filter of one half-map: the signal-to-noise ratio of its shells is
     ``s = FSC / (1 - FSC)``, so ``s / (s + 1)`` is the FSC itself.
     """
-    response = np.clip(curve.values, 0.0, 1.0)
+    response = np.clip(curve.bridged_values(), 0.0, 1.0)
     response[0] = 1.0
     response[last_shell + 1 :] = 0.0
     return response.astype(np.float32)

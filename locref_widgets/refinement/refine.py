@@ -338,7 +338,7 @@ class _Loop:
         curves = half_map_curves(
             half_maps,
             problem.pixel_size_angstrom,
-            {"dynamic mask": masking.mask, "user mask": self.user_mask},
+            self._masks(masking.mask),
             complete=last,
         )
         resolution = curves[CORRECTED_CURVE].resolution_angstrom()
@@ -368,3 +368,8 @@ class _Loop:
             origins_angstrom=origins,
             info=info,
         )
+
+    def _masks(self, drawn: Float[np.ndarray, "z y x"]) -> dict[str, Float[np.ndarray, "z y x"]]:
+        """The masks of the curves: the references' one, and the one given where that is another."""
+        masks = {"dynamic mask": drawn}
+        return masks if drawn is self.user_mask else masks | {"user mask": self.user_mask}

@@ -49,6 +49,9 @@ USUAL_PRIORS = {"prior_rotation": 15.0, "prior_shift": 7.0}
 """Widths (degrees, Å) of priors that are switched on by ``true`` instead of by a number."""
 
 PointGroup = Annotated[str, AfterValidator(read_point_group)]
+USUAL_MULTIPLES = {"dynamic_mask_near": 2.0, "dynamic_mask_far": 5.0}
+"""Distances of the dynamic mask that are only said to be multiples of the resolution."""
+
 Point = Annotated[tuple[float, float, float], AfterValidator(_finite)]
 
 
@@ -172,7 +175,7 @@ class RefinementSettings(BaseModel):
         12.0, "Å", "The dynamic mask falls to 0 at this distance from the density", gt=0
     )
     dynamic_mask_in_resolutions: bool = _setting(
-        False, "", "The two distances are multiples of the resolution (2 and 5 are usual), not Å"
+        False, "", "The two distances are multiples of the resolution (unset: 2 and 5), not Å"
     )
     batch_size: int | None = _setting(
         None, "particles", "Particles worked on at once (unset: 32)", ge=1
@@ -180,8 +183,11 @@ class RefinementSettings(BaseModel):
 
     @model_validator(mode="before")
     @classmethod
-    def _fill_in_priors(cls, values: Any) -> Any:
-        """Give a prior that is only switched on its usual width, and an extent to go with it."""
+    def _fill_in_usual_values(cls, values: Any) -> Any:
+        """Give a prior that is only switched on its usual width, and an extent to go with it.
+
+        Likewise the mask's distances when they are to be multiples of the resolution.
+        """
         if not isinstance(values, dict):
             return values
         values = dict(values)
@@ -193,6 +199,10 @@ class RefinementSettings(BaseModel):
         width = values.get("prior_rotation")
         if isinstance(width, int | float) and values.get("rotation_extent") is None:
             values["rotation_extent"] = min(3.0 * math.radians(width), math.pi)
+        if values.get("dynamic_mask_in_resolutions") is True:
+            for name, usual in USUAL_MULTIPLES.items():
+                if values.get(name) is None:
+                    values[name] = usual
         return values
 
     # Positional only, so that a setting misnamed `self` is told like any other.
@@ -211,10 +221,11 @@ class RefinementSettings(BaseModel):
                 "shrink_extents needs recenter_rotations and recenter_shifts: about the poses given"
                 " a smaller extent would cut off what moved far"
             )
+        unit = "" if self.dynamic_mask_in_resolutions else " Å"
         if self.dynamic_mask_far <= self.dynamic_mask_near:
             raise ValueError(
-                f"dynamic_mask_far ({self.dynamic_mask_far:g} Å) must be larger than"
-                f" dynamic_mask_near ({self.dynamic_mask_near:g} Å)"
+                f"dynamic_mask_far ({self.dynamic_mask_far:g}{unit}) must be larger than"
+                f" dynamic_mask_near ({self.dynamic_mask_near:g}{unit})"
             )
         return self
 

@@ -14,6 +14,7 @@ import numpy as np
 from jaxtyping import Bool, Int
 
 from locref_widgets.io.atomic import atomic_writer
+from locref_widgets.io.duplicates import copies_warnings, with_copies_together
 from locref_widgets.io.mrc import Map, write_map
 from locref_widgets.io.new_folder import check_free, new_folder
 from locref_widgets.io.particles import Particles
@@ -29,6 +30,8 @@ from locref_widgets.refinement.subtract_options import (
     SubtractOptions,
     check_subtraction,
     new_centre,
+    placed_mask,
+    position_of_window,
     room_warning,
 )
 from locref_widgets.refinement.subtract_stacks import write_stacks
@@ -100,8 +103,14 @@ def subtract(
     warn = warn or (lambda _: None)
     progress = progress or (lambda _: lambda _done, _total: None)
     folder = check_free(out)
+    keep = placed_mask(keep, volume, half_maps)
     for message in check_subtraction(particles, keep, volume, half_maps, options):
         warn(message)
+    if particles.half_sets is not None:
+        # What each half-set is rid of must not hold the other's noise.
+        for message in copies_warnings(particles):
+            warn(message)
+        particles = with_copies_together(particles)
     centre, box_px = new_centre(keep, options), options.crop_px or particles.box_px
     little_room = room_warning(keep, centre, box_px)
     if options.moves_boxes and little_room:
@@ -115,10 +124,11 @@ def subtract(
             problem, subtraction, part, folder, options, BATCH_SIZE, progress("subtracting")
         )
         taken = particles.take(problem.rows)
+        position = position_of_window(keep, centre, box_px)
         write_star(part / TABLE, subtracted_blocks(taken, done, folder))
         for name, data in {"mask": keep.data, "map": signal.mean * keep.data}.items():
             cut = cut_region(data, problem)
-            write_map(part / f"{name}.mrc", cut, keep.voxel_size_angstrom)
+            write_map(part / f"{name}.mrc", cut, keep.voxel_size_angstrom, position)
         result = SubtractResult(
             star=folder / TABLE,
             n_particles=len(taken),

@@ -6,8 +6,10 @@ import numpy as np
 from jaxtyping import Int
 
 from locref_widgets.errors import InputError
-from locref_widgets.io.mrc import Map
+from locref_widgets.io.box_position import AT_ZERO, BoxPosition
+from locref_widgets.io.mrc import Map, check_same_grid
 from locref_widgets.io.particles import Particles, check_particles_match_map
+from locref_widgets.io.placing import place_on_grid
 from locref_widgets.masks.checks import check_mask, check_usable
 from locref_widgets.masks.dynamic import centre_of_mass_angstrom, radius_angstrom
 
@@ -90,6 +92,35 @@ def check_subtraction(
         return check_mask(keep, maps[0])
     check_usable(keep)
     return []
+
+
+def placed_mask(keep: Map, volume: Map | None, half_maps: tuple[Map, Map] | None) -> Map:
+    """The mask in the box of the maps, once these lie in one place.
+
+    Raises
+    ------
+    InputError
+        If a half-map lies elsewhere, or the mask cannot be placed by whole voxels.
+    """
+    maps = [m for m in (volume, *(half_maps or ())) if m is not None]
+    if not maps:
+        return keep
+    for other in maps[1:]:
+        check_same_grid(maps[0], other, "the half-map")
+    return place_on_grid(maps[0], keep, "the mask")
+
+
+def position_of_window(keep: Map, centre_px: Int[np.ndarray, " 3"], box_px: int) -> BoxPosition:
+    """Where a window of the mask's box lies; zero for one that was moved out of a box at zero.
+
+    ``centre_px`` (x, y, z) counts from voxel N // 2.
+    """
+    corner = centre_px + keep.box_px // 2 - box_px // 2
+    if not np.any(corner) or keep.position == AT_ZERO:
+        return keep.position
+    first = keep.position.corner_angstrom(keep.voxel_size_angstrom)
+    x, y, z = (float(v) for v in first + corner * keep.voxel_size_angstrom)
+    return BoxPosition(origin_angstrom=(x, y, z))
 
 
 def new_centre(keep: Map, options: SubtractOptions) -> Int[np.ndarray, " 3"]:

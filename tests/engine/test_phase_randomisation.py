@@ -5,6 +5,7 @@ import pytest
 
 from locref_widgets.engine import fsc
 from locref_widgets.engine.fsc_curve import FSCCurve
+from locref_widgets.engine.guinier import fsc_weights
 from locref_widgets.engine.phase_randomisation import (
     notch_shells,
     randomisation_shell,
@@ -81,3 +82,15 @@ def test_mean_of_draws_scatters_less_and_begins_with_the_first(rng) -> None:
     # Independent draws: the mean of 8 has 1/2.8 of the scatter of one; 4 seeds x 9 shells tell it
     # to about 12 %.
     assert 1.8 < one.std() / eight.std() < 4.5
+
+
+def test_filters_go_on_across_a_notch_that_is_no_end() -> None:
+    values = [1.0, 0.9, 0.0, 0.95, 0.5, 0.1, 0.05]
+    bridged = curve(values, (2, 4)).bridged_values()
+    # From 0.9 in shell 1 to 0.5 in shell 4; what is above the line stays.
+    np.testing.assert_allclose(bridged, [1.0, 0.9, 0.9 - 0.4 / 3, 0.95, 0.5, 0.1, 0.05])
+    np.testing.assert_array_equal(curve(values, (0, 0)).bridged_values(), values)
+    assert np.all(fsc_weights(curve(values, (2, 4)))[:5] > 0)
+    assert np.all(fsc_weights(curve(values, (2, 4)))[5:] == 0)
+    ended = [1.0, 0.9, 0.0, 0.0, 0.1, 0.0, 0.0]
+    np.testing.assert_array_equal(curve(ended, (2, 4)).bridged_values(), ended)

@@ -68,3 +68,10 @@ def test_copies_are_no_double_picks(particles):
         len(double_picks(_on_micrographs(expanded, place, [f"{i // 3}.mrc" for i in range(30)])))
         == 0
     )
+
+
+def test_copies_of_two_particles_at_one_place_are_one_pair(particles):
+    """Not one for each two copies: those of an icosahedral table would fill the memory."""
+    expanded = particles.take(np.repeat(np.arange(2), 60))
+    picked = _on_micrographs(expanded, np.zeros((120, 2)), ["a.mrc"] * 120)
+    np.testing.assert_array_equal(np.sort(double_picks(picked)), [[0, 60]])

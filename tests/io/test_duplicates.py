@@ -142,3 +142,16 @@ def test_many_torn_rows_are_named_in_part(particles):
     # Every first row is in half 1: nothing would be left for the other.
     with pytest.raises(InputError, match=r"60 rows are copies .* and 50 more.*none would be left"):
         half_sets_with_copies_together(torn)
+
+
+def test_copies_subtracted_by_cryosparc_are_told_by_their_source(cs_recipe):
+    """Each copy has an image of its own by then; uids use all 64 bits."""
+    sources = np.array([2**63 + 5, 7, 2**63 + 5, 7, 9, 11], np.uint64)
+    cs_recipe.fields["sym_expand/src_uid"] = sources
+    cs_recipe.fields["alignments3D/split"][:] = [0, 1, 1, 0, 0, 1]
+    expanded = read_particles(cs_recipe.write())
+    np.testing.assert_array_equal(particle_of_row(expanded), [0, 1, 0, 1, 2, 3])
+    together = with_copies_together(expanded)
+    np.testing.assert_array_equal(together.half_sets, [1, 2, 1, 2, 1, 2])
+    assert together.cs is not None
+    np.testing.assert_array_equal(together.cs.integers("alignments3D/split"), [0, 1, 0, 1, 0, 1])

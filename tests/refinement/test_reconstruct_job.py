@@ -1,6 +1,7 @@
 """Reconstruction as a job."""
 
 import shutil
+from dataclasses import replace
 
 import mrcfile
 import numpy as np
@@ -8,6 +9,7 @@ import pytest
 import starfile
 
 from locref_widgets.errors import InputError
+from locref_widgets.io.box_position import BoxPosition
 from locref_widgets.io.fsc_files import read_fsc_json
 from locref_widgets.io.mrc import read_map
 from locref_widgets.io.particles import read_particles
@@ -100,3 +102,23 @@ def test_what_cannot_be_reconstructed(two_bodies, tmp_path):
     with pytest.raises(InputError, match="is there already"):
         reconstruct(particles, tmp_path / "full")
     assert not (tmp_path / "out").exists()
+
+
+def test_the_maps_lie_where_the_mask_lies(two_bodies, tmp_path):
+    position = BoxPosition(origin_angstrom=(12.0, 12.0, -6.0))
+    mask = replace(read_map(two_bodies.mask), position=position)
+    reconstruct(read_particles(two_bodies.data.star), tmp_path / "out", mask=mask)
+    assert read_map(tmp_path / "out" / "half1.mrc").position == position
+
+
+def test_copies_go_into_one_half_set(two_bodies, tmp_path):
+    particles = read_particles(two_bodies.data.star)
+    twice = particles.take(np.repeat(np.arange(len(particles)), 2))
+    apart = twice.with_half_sets(1 + np.arange(len(twice)) % 2)
+    with pytest.raises(InputError, match="draw the half-sets anew"):
+        reconstruct(apart, tmp_path / "out")
+    half_sets = np.repeat(particles.half_sets, 2)
+    half_sets[1] = 3 - half_sets[0]
+    said = []
+    reconstruct(twice.with_half_sets(half_sets), tmp_path / "out", warn=said.append)
+    assert any("moved to the half-set" in message for message in said)

@@ -44,6 +44,15 @@ def test_wrong_values_are_named_with_unit_and_range(values, message):
         RefinementSettings(**values)
 
 
+def test_distances_in_resolutions_have_values_of_their_own():
+    settings = RefinementSettings(dynamic_mask_in_resolutions=True)
+    assert (settings.dynamic_mask_near, settings.dynamic_mask_far) == (2.0, 5.0)
+    settings = RefinementSettings(dynamic_mask_in_resolutions=True, dynamic_mask_far=3.0)
+    assert (settings.dynamic_mask_near, settings.dynamic_mask_far) == (2.0, 3.0)
+    with pytest.raises(InputError, match=r"dynamic_mask_far \(1\) must be larger"):
+        RefinementSettings(dynamic_mask_in_resolutions=True, dynamic_mask_far=1.0)
+
+
 def test_two_faults_are_both_told():
     with pytest.raises(InputError, match=r"shift_extent.*seed"):
         RefinementSettings(shift_extent=0, seed=-1)

@@ -17,6 +17,7 @@ from locref_widgets.engine.ctf import (
 )
 from locref_widgets.engine.grids import disc_to_image, make_disc
 from locref_widgets.errors import InputError
+from locref_widgets.io.box_position import BoxPosition
 from locref_widgets.io.mrc import read_map
 from locref_widgets.io.particles import read_particles
 from locref_widgets.refinement.subtract_job import subtract
@@ -273,3 +274,45 @@ def test_a_map_of_something_else_is_not_subtracted(tmp_path, two_bodies, rng):
     with pytest.raises(InputError, match="contrast is inverted"):
         subtract(particles, mask, tmp_path / "inverted", volume=inverted)
     assert not (tmp_path / "inverted").exists()
+
+
+def test_maps_lie_where_they_were_and_a_cropped_mask_is_placed(two_bodies, tmp_path):
+    particles, mask, volume = read(two_bodies)
+    position = BoxPosition(origin_angstrom=(10.0, -5.0, 20.0))
+    placed, there = replace(mask, position=position), replace(volume, position=position)
+    window = np.s_[2:-2, 1:-3, 3:-1]
+    first = np.array([3, 1, 2]) * volume.voxel_size_angstrom + position.origin_angstrom
+    cropped = replace(
+        mask,
+        data=mask.data[window],
+        position=BoxPosition(origin_angstrom=tuple(float(v) for v in first)),
+    )
+    for name, keep in {"whole": placed, "cropped": cropped}.items():
+        subtract(particles.take(np.arange(20)), keep, tmp_path / name, volume=there)
+        written = read_map(tmp_path / name / "mask.mrc")
+        assert written.position == position
+    expected = np.zeros_like(mask.data)
+    expected[window] = mask.data[window]
+    np.testing.assert_array_equal(written.data, expected)
+    half_maps = (there, replace(there, position=BoxPosition(origin_angstrom=(0.0, 0.0, 40.0))))
+    with pytest.raises(InputError, match="the half-map"):
+        subtract(particles, placed, tmp_path / "apart", half_maps=half_maps)
+
+
+def test_the_window_lies_where_it_was_cut_from(two_bodies, tmp_path):
+    particles, mask, volume = read(two_bodies)
+    position = BoxPosition(origin_angstrom=(10.0, -5.0, 20.0))
+    options = SubtractOptions(recenter=True, crop_px=24)
+    subtract(
+        particles.take(np.arange(20)),
+        replace(mask, position=position),
+        tmp_path / "sub",
+        volume=replace(volume, position=position),
+        options=options,
+    )
+    written = read_map(tmp_path / "sub" / "mask.mrc")
+    voxel = mask.voxel_size_angstrom
+    x, y, z = 24 + np.rint((written.corner_angstrom - position.origin_angstrom) / voxel).astype(int)
+    # Zeros where the window reaches beyond the box.
+    around = np.pad(mask.data, 24)
+    np.testing.assert_array_equal(written.data, around[z : z + 24, y : y + 24, x : x + 24])
