@@ -44,9 +44,10 @@ def simulate(
 ) -> None:
     """Write particles of two bodies joined by a hinge, with their true poses."""
     from locref_widgets.runs.process_setup import prepare_process
-    from locref_widgets.simulation import simulate_hinge_dataset
 
     prepare_process()
+    from locref_widgets.simulation import simulate_hinge_dataset
+
     simulate_hinge_dataset(
         out,
         n=n,

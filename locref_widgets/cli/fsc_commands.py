@@ -51,15 +51,16 @@ def fsc(
     as_json: Json = False,
 ) -> None:
     """Measure the resolution of two half-maps: FSC curves, masks, files for EMDB and RELION."""
+    from locref_widgets.runs.process_setup import prepare_process
+
+    prepare_process()
     from locref_widgets.io.fsc_readers import read_curves_to_compare
     from locref_widgets.io.mrc import read_map
-    from locref_widgets.runs.process_setup import prepare_process
     from locref_widgets.validation.files import check_out, write_results
     from locref_widgets.validation.half_maps import read_half_maps
     from locref_widgets.validation.measure import measure
     from locref_widgets.validation.words import describe, summary_values
 
-    prepare_process()
     check_out(out)
     first, second = read_half_maps(half1, half2)
     results = measure(

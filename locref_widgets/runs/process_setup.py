@@ -15,7 +15,7 @@ _M_ARENA_MAX = -8
 
 
 def prepare_process() -> None:
-    """Set this process up for long computations."""
+    """Set this process up for long computations; to be called before anything imports JAX."""
     use_one_arena()
     use_compile_cache()
 
