@@ -13,6 +13,8 @@ from locref_widgets.io.particles import Particles
 
 CLOSER_THAN_ANGSTROM = 20.0
 """Centres of two different proteins are not so close to each other."""
+_NEGLIGIBLE = 0.005
+"""Pairs per particle that raise no FSC by more than its scatter."""
 
 
 def double_picks(
@@ -46,12 +48,12 @@ def double_picks(
 
 
 def double_picks_warnings(particles: Particles) -> list[str]:
-    """Warn of double picks whose rows are in different half-sets."""
+    """Warn of double picks whose rows are in different half-sets, unless they are very few."""
     if particles.half_sets is None:
         return []
     half_sets, pairs = half_sets_with_copies_together(particles)[0], double_picks(particles)
     apart = pairs[half_sets[pairs[:, 0]] != half_sets[pairs[:, 1]]]
-    if not len(apart):
+    if len(apart) <= _NEGLIGIBLE * len(particles):
         return []
     first = ", ".join(f"{a + 1} and {b + 1}" for a, b in np.sort(apart)[:3].tolist())
     more = ", …" if len(apart) > 3 else ""
