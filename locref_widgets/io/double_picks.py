@@ -58,8 +58,8 @@ def double_picks_warnings(particles: Particles) -> list[str]:
     first = ", ".join(f"{a + 1} and {b + 1}" for a, b in np.sort(apart)[:3].tolist())
     more = ", …" if len(apart) > 3 else ""
     warning = (
-        f"{particles.path}: {len(apart)} pairs of picks lie within {CLOSER_THAN_ANGSTROM:g} Å of"
-        f" each other on the same micrograph but in different half-sets (rows {first}{more}). If"
+        f"{particles.path}: pairs of picks lie within {CLOSER_THAN_ANGSTROM:g} Å: {len(apart)} on"
+        f" the same micrograph but in different half-sets (rows {first}{more}). If"
         " they show the same particle, its noise is in both halves and raises the FSC: remove"
         " duplicates (relion_star_handler --remove_duplicates)."
     )

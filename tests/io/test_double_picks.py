@@ -39,9 +39,12 @@ def test_double_picks_are_found_on_the_same_micrograph_only(particles):
     picked = _on_micrographs(particles, (grid + particles.origins_angstrom) / pixel, list(names))
     pairs = {tuple(sorted(pair)) for pair in double_picks(picked).tolist()}
     assert pairs == {(0, 1), (3, 5)}
-    (warning,) = double_picks_warnings(picked)
-    assert "1 pairs of picks" in warning
+    (warning,) = double_picks_warnings(picked.take(np.arange(100)))
+    assert "pairs of picks lie within 20 Å: 1" in warning
     assert "rows 1 and 2" in warning
+    # One in hundreds of particles is chance.
+    assert n > 200
+    assert double_picks_warnings(picked.take(np.arange(201))) == []
 
 
 def test_a_table_without_coordinates_has_none(particles):
