@@ -10,6 +10,7 @@ from locref_widgets.errors import InputError
 from locref_widgets.io.cs import CsTable, read_cs, write_cs
 from locref_widgets.io.cs_group import write_group
 from locref_widgets.io.cs_particles import image_names, image_signs
+from locref_widgets.io.cs_stack_names import with_stack_names
 from locref_widgets.io.cs_to_star import cs_to_star
 from locref_widgets.io.image_stack import ImageStack
 from locref_widgets.io.images import AS_STACK, ImageNames, find_file, name_from, search_folders
@@ -173,8 +174,6 @@ def _names_from(target: Path, names: list[str], source: Path) -> list[str]:
 def _cs_named_from(target: Path, table: CsTable) -> CsTable:
     if "blob/path" not in table:
         return table
-    names = image_names(table)
-    new = _names_from(target, names.names, table.path)
-    if new == names.names:
-        return table
-    return table.with_column("blob/path", np.array([name.encode() for name in new])[names.which])
+    names, folders = image_names(table), search_folders(table.path)
+    stacks = [_found(name, folders) for name in names.names]
+    return with_stack_names(table, target, names, stacks)
