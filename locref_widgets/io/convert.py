@@ -8,8 +8,9 @@ import numpy as np
 
 from locref_widgets.errors import InputError
 from locref_widgets.io.cs import CsTable, read_cs, write_cs
-from locref_widgets.io.cs_group import write_group
+from locref_widgets.io.cs_group import read_group_files, write_group
 from locref_widgets.io.cs_particles import image_names, image_signs
+from locref_widgets.io.cs_stack_names import with_stack_names
 from locref_widgets.io.cs_to_star import cs_to_star
 from locref_widgets.io.image_stack import ImageStack
 from locref_widgets.io.images import AS_STACK, ImageNames, find_file, name_from, search_folders
@@ -64,7 +65,8 @@ def convert_particles(
     Raises
     ------
     InputError
-        If the source cannot be read or holds no particles, or the target's name has another end.
+        If the source cannot be read or holds no particles, the target's name has another end or is
+        the source's, or the .cs file of a .csg would replace one that does not belong to it.
     OutputError
         If the folder cannot be written or the disc is full.
     """
@@ -84,11 +86,39 @@ def convert_particles(
         table, left = star_to_cs(blocks, name, source, _image_facts(source, blocks[name]))
     else:
         table = read_cs(source)
+    if target.suffix == ".csg":
+        _check_beside(target, (source, *table.companions))
     table = _cs_named_from(target, table)
     write_cs(target.with_suffix(".cs"), table)
     if target.suffix == ".csg":
         write_group(target, table.columns, len(table))
     return Conversion(left)
+
+
+def _check_beside(group: Path, read: tuple[Path, ...]) -> None:
+    """Refuse a .csg whose .cs file would replace one that was read, or one of something else."""
+    beside = group.with_suffix(".cs")
+    if not beside.exists():
+        return
+    if any(path.exists() and beside.samefile(path) for path in read):
+        why = "is one of the files to be read"
+    elif not _names_file(group, beside):
+        why = "is there already, and not as the file of that group"
+    else:
+        return
+    raise InputError(
+        f"{beside}: {why}, but {group.name} would be written with its particles in a file of this "
+        "name. Give the result another name or folder."
+    )
+
+
+def _names_file(group: Path, file: Path) -> bool:
+    try:
+        named = [group.parent / name for name in read_group_files(group).values()]
+    except InputError:
+        # No group that can be read names the file.
+        return False
+    return any(path.exists() and path.samefile(file) for path in named)
 
 
 def _to_star(source: Path, target: Path, relion_names: bool) -> Conversion:
@@ -173,8 +203,6 @@ def _names_from(target: Path, names: list[str], source: Path) -> list[str]:
 def _cs_named_from(target: Path, table: CsTable) -> CsTable:
     if "blob/path" not in table:
         return table
-    names = image_names(table)
-    new = _names_from(target, names.names, table.path)
-    if new == names.names:
-        return table
-    return table.with_column("blob/path", np.array([name.encode() for name in new])[names.which])
+    names, folders = image_names(table), search_folders(table.path)
+    stacks = [_found(name, folders) for name in names.names]
+    return with_stack_names(table, target, names, stacks)

@@ -20,6 +20,7 @@ from locref_widgets.io.cs_particles import (
     read_cs_poses,
     with_cs_poses,
 )
+from locref_widgets.io.cs_stack_names import with_stack_names
 from locref_widgets.io.cs_to_star import ConvertedBlocks
 from locref_widgets.io.images import (
     AS_STACK,
@@ -179,7 +180,7 @@ class Particles:
     def write_cs(self, path: str | os.PathLike[str]) -> None:
         """Write a plain .cs file: every field read, or what the STAR file has for cryoSPARC.
 
-        A stack's name changes as in `write_star`.
+        A stack's name changes as in `write_star`; one with the sign >, in every other folder.
 
         Raises
         ------
@@ -191,14 +192,11 @@ class Particles:
         if cs is None:
             facts = ImageFacts(self.box_px, source.header_pixel_sizes_angstrom)
             cs, _ = star_to_cs(self.blocks, self.table_name, self.path, facts)
-        names = [name.removesuffix(AS_STACK) for name in self._names_from(path)]
-        held = image_names(cs)
-        if [held.names[i] for i in held.which.tolist()] != [
-            names[i] for i in source.which.tolist()
-        ]:
-            paths = np.array([name.encode() for name in names])[source.which]
-            cs = cs.with_column("blob/path", paths)
-        if not np.array_equal(held.number, source.number):
+        names = [name.removesuffix(AS_STACK) for name in source.names]
+        wanted = ImageNames(names, source.which, source.number)
+        stacks = [stack.path for stack in source.stacks]
+        cs = with_stack_names(cs, Path(path), wanted, stacks)
+        if not np.array_equal(image_names(cs).number, source.number):
             cs = cs.with_column("blob/idx", source.number.astype(np.uint32))
         write_cs(path, cs)
 
