@@ -33,7 +33,7 @@ CORE_RADIUS_ANGSTROM = 26.0
 BELT_RADIUS_ANGSTROM, BELT_THICKNESS_ANGSTROM, BELT_HEIGHT_ANGSTROM = 44.0, 16.0, 30.0
 BLOBS = 150
 """In the core, and in each particle's belt."""
-NOISE = 1.5
+NOISE = 5.0
 """Standard deviation over that of the signal."""
 POSE_ERROR_DEG, ORIGIN_ERROR_PX = 4.0, 0.7
 """Of the poses given: standard deviations along each axis."""
@@ -152,8 +152,8 @@ def report(name: str, case: Case, result: IterationResult) -> None:
 def main() -> None:
     """Refine twice and print both outcomes."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--particles", type=int, default=1000)
-    parser.add_argument("--iterations", type=int, default=6)
+    parser.add_argument("--particles", type=int, default=800)
+    parser.add_argument("--iterations", type=int, default=4)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--uniform-particle", action="store_true")
     options = parser.parse_args()
