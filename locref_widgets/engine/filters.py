@@ -41,6 +41,13 @@ def _multiply_spectrum(
     return jnp.fft.irfftn(jnp.fft.rfftn(volume) * response, s=volume.shape)
 
 
+def gaussian_mean(volume: Float[AnyArray, "z y x"], sigma_px: Scalar) -> Float[Array, "z y x"]:
+    """Mean about each voxel, weighted by a Gaussian; the box is taken as periodic."""
+    box_px = volume.shape[-1]
+    response = jnp.exp(-2.0 * (jnp.pi * radius_fourier_px(box_px) * sigma_px / box_px) ** 2)
+    return _multiply_spectrum(volume, response)
+
+
 @jax.jit
 def lowpass(
     volume: Float[AnyArray, "z y x"],

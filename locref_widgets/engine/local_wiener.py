@@ -20,7 +20,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from locref_widgets.engine.array_types import AnyArray, Scalar
-from locref_widgets.engine.filters import radius_fourier_px
+from locref_widgets.engine.filters import gaussian_mean, radius_fourier_px
 from locref_widgets.engine.nonuniform import butterworth
 
 BAND_SHELLS = 4
@@ -37,16 +37,6 @@ half-maps of the 30S head at its true poses: with it the error of the other half
 1.45 instead of 1.48 degrees, and 1.58 with the same filter everywhere.)"""
 _FLOOR = 0.02
 """Least profile inside the mask: weak density must survive where there is little noise."""
-
-
-def _shell_of(box_px: int) -> Float[Array, "z y half"]:
-    return radius_fourier_px(box_px)
-
-
-def _gaussian(volume: Float[Array, "z y x"], sigma_px: float) -> Float[Array, "z y x"]:
-    box = volume.shape[-1]
-    response = jnp.exp(-2.0 * (jnp.pi * _shell_of(box) * sigma_px / box) ** 2)
-    return jnp.fft.irfftn(jnp.fft.rfftn(volume) * response, s=volume.shape)
 
 
 def _well_determined(fsc: Float[Array, " shells"]) -> Float[Array, " shells"]:
@@ -79,10 +69,10 @@ def signal_profile(
     fsc = jnp.clip(jnp.asarray(fsc), 0.0, 1.0)
     rise = jnp.clip((shells - _FIRST_SHELL + 2) / 4, 0.0, 1.0)
     response = rise * _well_determined(fsc) * jnp.sqrt(fsc)
-    radius = _shell_of(box)
+    radius = radius_fourier_px(box)
     table = jnp.interp(radius, shells, response, right=0.0)
     band = jnp.fft.irfftn(jnp.fft.rfftn(half_map) * table, s=half_map.shape)
-    power = _gaussian(band**2, _SMOOTHING_PX)
+    power = gaussian_mean(band**2, _SMOOTHING_PX)
     # The share of the band's power inside the mask that is noise.
     inside = jnp.abs(jnp.fft.rfftn(half_map * mask)) ** 2 * table**2
     noise_share = jnp.sum(inside * (1.0 - jnp.interp(radius, shells, fsc))) / jnp.sum(inside)
@@ -109,7 +99,7 @@ def local_wiener(
     fine detail than the profile, which is one for all bands, makes one expect.
     """
     box = half_map.shape[-1]
-    radius = _shell_of(box)
+    radius = radius_fourier_px(box)
     shells = jnp.arange(signal_to_noise.shape[0])
     spectrum = jnp.fft.rfftn(half_map)
     centres = np.arange(0, box // 2 + BAND_SHELLS, BAND_SHELLS)

@@ -28,7 +28,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from locref_widgets.engine.array_types import AnyArray, Scalar
-from locref_widgets.engine.filters import radius_fourier_px
+from locref_widgets.engine.filters import gaussian_mean, radius_fourier_px
 
 WINDOW_FACTOR = 3.0
 """Diameter of the window over the wavelength at the cut-off (the adaptive window factor)."""
@@ -134,7 +134,4 @@ def _full_radius(box_px: int) -> Float[Array, "z y x"]:
 
 def _windowed(volume: Float[Array, "z y x"], diameter_px: Scalar) -> Float[Array, "z y x"]:
     """Weighted mean about each voxel: a Gaussian as wide as a Hann window of this diameter."""
-    box = volume.shape[-1]
-    sigma_px = 0.5 * _HANN_SIGMA * diameter_px
-    response = jnp.exp(-2.0 * (jnp.pi * sigma_px / box * radius_fourier_px(box)) ** 2)
-    return jnp.fft.irfftn(jnp.fft.rfftn(volume) * response, s=volume.shape)
+    return gaussian_mean(volume, 0.5 * _HANN_SIGMA * diameter_px)
