@@ -10,7 +10,10 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from locref_widgets.io.mrc import read_map
     from locref_widgets.io.particles import read_particles
+    from locref_widgets.refinement.reconstruct_job import reconstruct
     from locref_widgets.refinement.settings import RefinementSettings
+    from locref_widgets.refinement.subtract_job import revert, subtract
+    from locref_widgets.refinement.subtract_options import SubtractOptions
     from locref_widgets.runs.run import open_run, refine, start_refinement
     from locref_widgets.widgets import MapView, RunDashboard
 
@@ -23,6 +26,10 @@ _HOME = {
     "refine": "locref_widgets.runs.run",
     "start_refinement": "locref_widgets.runs.run",
     "open_run": "locref_widgets.runs.run",
+    "subtract": "locref_widgets.refinement.subtract_job",
+    "revert": "locref_widgets.refinement.subtract_job",
+    "SubtractOptions": "locref_widgets.refinement.subtract_options",
+    "reconstruct": "locref_widgets.refinement.reconstruct_job",
     "RunDashboard": "locref_widgets.widgets",
     "MapView": "locref_widgets.widgets",
 }
@@ -31,12 +38,16 @@ __all__ = [
     "MapView",
     "RefinementSettings",
     "RunDashboard",
+    "SubtractOptions",
     "__version__",
     "open_run",
     "read_map",
     "read_particles",
+    "reconstruct",
     "refine",
+    "revert",
     "start_refinement",
+    "subtract",
 ]
 
 
