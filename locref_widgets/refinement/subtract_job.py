@@ -103,7 +103,7 @@ def subtract(
     warn = warn or (lambda _: None)
     progress = progress or (lambda _: lambda _done, _total: None)
     folder = check_free(out)
-    keep = placed_mask(keep, volume, half_maps)
+    keep = placed_mask(particles, keep, volume, half_maps)
     for message in check_subtraction(particles, keep, volume, half_maps, options):
         warn(message)
     if particles.half_sets is not None:

@@ -62,14 +62,16 @@ def check_subtraction(
 ) -> list[str]:
     """Check that files and options of a subtraction belong together; return warnings.
 
+    ``keep`` is the mask as `placed_mask` returned it.
+
     Raises
     ------
     InputError
         If they do not.
     """
     maps = [m for m in (volume, *(half_maps or ())) if m is not None]
-    for map_ in maps or [keep]:
-        check_particles_match_map(particles, map_)
+    if not maps:
+        check_particles_match_map(particles, keep)
     if options.scale not in SCALES:
         raise InputError(f"--scale {options.scale}: expected particle, shared or none.")
     if options.scale == "none" and not maps:
@@ -94,15 +96,20 @@ def check_subtraction(
     return []
 
 
-def placed_mask(keep: Map, volume: Map | None, half_maps: tuple[Map, Map] | None) -> Map:
-    """The mask in the box of the maps, once these lie in one place.
+def placed_mask(
+    particles: Particles, keep: Map, volume: Map | None, half_maps: tuple[Map, Map] | None
+) -> Map:
+    """The mask in the box of the maps, once these fit the images and lie in one place.
 
     Raises
     ------
     InputError
-        If a half-map lies elsewhere, or the mask cannot be placed by whole voxels.
+        If a map does not fit the images, a half-map lies elsewhere, or the mask cannot be placed
+        by whole voxels.
     """
     maps = [m for m in (volume, *(half_maps or ())) if m is not None]
+    for map_ in maps:
+        check_particles_match_map(particles, map_)
     if not maps:
         return keep
     for other in maps[1:]:
