@@ -68,8 +68,10 @@ def read_packed(path: Path, packing: Packing, offset: int, count: int) -> bytear
             if not piece:
                 return content
             content += piece
-        # The checksum comes after the last byte and is only looked at when more is asked for.
-        handle.read(1)
+        # The checksum comes after the last byte, which a flipped bit may have moved further on.
+        rest = count + _PIECE_BYTES
+        while rest > 0 and (skipped := handle.read(min(rest, _PIECE_BYTES))):
+            rest -= len(skipped)
     return content
 
 
