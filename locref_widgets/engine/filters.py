@@ -1,4 +1,4 @@
-"""Filters of maps in Fourier space: low-pass, per-shell filters, change of box, B-factors.
+"""Filters of maps in Fourier space: low-pass, per-shell filters, change of box.
 
 All radial filters act on ``rfftn`` half-spectra of cubic maps; radii are in Fourier pixels, so the
 frequency of radius k is ``k / (N voxel_size)``.
@@ -8,24 +8,9 @@ from functools import partial
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jaxtyping import Array, Float
 
 from locref_widgets.engine.array_types import AnyArray, Scalar
-from locref_widgets.engine.fsc_curve import FSCCurve
-from locref_widgets.engine.guinier import fsc_weights, guinier_bfactor
-
-__all__ = [
-    "apply_shell_filter",
-    "fourier_crop",
-    "fourier_pad",
-    "fsc_weights",
-    "guinier_bfactor",
-    "lowpass",
-    "lowpass_cosine",
-    "radius_fourier_px",
-    "sharpen",
-]
 
 
 def radius_fourier_px(box_px: int) -> Float[Array, "z y half"]:
@@ -39,6 +24,15 @@ def _multiply_spectrum(
     volume: Float[AnyArray, "z y x"], response: Float[AnyArray, "z y half"]
 ) -> Float[Array, "z y x"]:
     return jnp.fft.irfftn(jnp.fft.rfftn(volume) * response, s=volume.shape)
+
+
+def butterworth(
+    radius_px: Float[AnyArray, "..."] | Scalar,
+    cutoff_px: Float[AnyArray, "..."] | Scalar,
+    order: Scalar = 8.0,
+) -> Float[Array, "..."]:
+    """Amplitude ``1 / sqrt(1 + (k / c)^(2 order))`` at radius ``k`` for the cut-off ``c``."""
+    return jax.lax.rsqrt(1.0 + (jnp.asarray(radius_px) / cutoff_px) ** (2.0 * order))
 
 
 def gaussian_mean(volume: Float[AnyArray, "z y x"], sigma_px: Scalar) -> Float[Array, "z y x"]:
@@ -55,14 +49,10 @@ def lowpass(
     resolution_angstrom: Scalar,
     order: Scalar = 8.0,
 ) -> Float[Array, "z y x"]:
-    """Butterworth low-pass with amplitude ``1 / sqrt(1 + (k / cutoff)^(2 order))``.
-
-    The amplitude is 1/sqrt(2) at ``resolution_angstrom``.
-    """
+    """Butterworth low-pass; the amplitude is 1/sqrt(2) at ``resolution_angstrom``."""
     box_px = volume.shape[-1]
     cutoff_px = box_px * voxel_size_angstrom / resolution_angstrom
-    ratio = radius_fourier_px(box_px) / cutoff_px
-    return _multiply_spectrum(volume, jax.lax.rsqrt(1.0 + ratio ** (2.0 * order)))
+    return _multiply_spectrum(volume, butterworth(radius_fourier_px(box_px), cutoff_px, order))
 
 
 @jax.jit
@@ -158,16 +148,3 @@ def _resample_axis(
     spectrum = jnp.pad(spectrum, [(0, 0)] * (spectrum.ndim - 1) + [(0, missing)])
     lines = jnp.fft.irfft(spectrum, n=new_px, axis=-1) * (new_px / old_px)
     return jnp.roll(jnp.moveaxis(lines, -1, axis), new_px // 2, axis)
-
-
-def sharpen(
-    volume: Float[AnyArray, "z y x"], fsc_curve: FSCCurve, bfactor_angstrom2: Scalar
-) -> Float[Array, "z y x"]:
-    """Weight the average of two half-maps by ``fsc_weights`` and ``exp(-B s^2 / 4)``.
-
-    ``fsc_curve`` is on the map's own shells. B < 0 sharpens (``guinier_bfactor`` gives it). Beyond
-    the resolution at 0.143 nothing is left; ``postprocess`` ends softly, as RELION does.
-    """
-    s_squared = fsc_curve.frequency_per_angstrom**2
-    response = fsc_weights(fsc_curve) * np.exp(-0.25 * bfactor_angstrom2 * s_squared)
-    return apply_shell_filter(jnp.asarray(volume), jnp.asarray(response, dtype=jnp.float32))

@@ -132,27 +132,5 @@ def guinier_plot(
     )
 
 
-def guinier_bfactor(
-    volume: Float[AnyArray, "z y x"],
-    voxel_size_angstrom: Scalar,
-    low_angstrom: float = LOW_ANGSTROM,
-    high_angstrom: float | None = None,
-) -> float:
-    """B-factor in Å^2 that would flatten the map's amplitudes: 4 times the slope of ln|F| in s^2.
-
-    ``guinier_plot`` without weights. It is negative for a map whose amplitudes decay, as RELION
-    and cryoSPARC report it, and is what ``filters.sharpen`` takes. A map blurred by
-    ``exp(-B s^2/4)`` gives -B.
-
-    Raises
-    ------
-    InputError
-        if fewer than three shells lie in the range, or one of them is empty.
-    """
-    return guinier_plot(
-        volume, voxel_size_angstrom, low_angstrom=low_angstrom, high_angstrom=high_angstrom
-    ).bfactor_angstrom2
-
-
 def _log(values: Float[np.ndarray, " shells"]) -> Float[np.ndarray, " shells"]:
     return np.log(np.where(values > 0, values, np.nan))

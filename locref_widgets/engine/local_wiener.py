@@ -20,8 +20,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from locref_widgets.engine.array_types import AnyArray, Scalar
-from locref_widgets.engine.filters import gaussian_mean, radius_fourier_px
-from locref_widgets.engine.nonuniform import butterworth
+from locref_widgets.engine.filters import butterworth, gaussian_mean, radius_fourier_px
 
 BAND_SHELLS = 4
 """Distance of the bands' centres."""

@@ -28,21 +28,13 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from locref_widgets.engine.array_types import AnyArray, Scalar
-from locref_widgets.engine.filters import gaussian_mean, radius_fourier_px
+from locref_widgets.engine.filters import butterworth, gaussian_mean, radius_fourier_px
 
 WINDOW_FACTOR = 3.0
 """Diameter of the window over the wavelength at the cut-off (the adaptive window factor)."""
-_ORDER = 8
 _HANN_SIGMA = 0.324
 """Standard deviation along an axis of a ball of radius 1 with a Hann profile,
 ``sqrt(int r^4 (1 + cos pi r) dr / 3 int r^2 (1 + cos pi r) dr)``."""
-
-
-def butterworth(
-    radius_px: Float[AnyArray, "..."] | Scalar, cutoff_px: Float[AnyArray, "..."] | Scalar
-) -> Float[Array, "..."]:
-    """Amplitude ``1 / sqrt(1 + (k / c)^16)`` at radius ``k`` of the low-pass with cut-off ``c``."""
-    return jax.lax.rsqrt(1.0 + (jnp.asarray(radius_px) / cutoff_px) ** (2 * _ORDER))
 
 
 def cutoff_candidates(

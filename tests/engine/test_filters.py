@@ -5,8 +5,6 @@ import pytest
 from scipy import signal
 
 from locref_widgets.engine import filters
-from locref_widgets.engine.fsc import FSCCurve
-from locref_widgets.errors import InputError
 
 VOXEL = 1.5
 
@@ -151,52 +149,3 @@ def test_changing_the_box_the_wrong_way_is_refused():
         filters.fourier_crop(volume, 10)
     with pytest.raises(ValueError, match="use fourier_crop"):
         filters.fourier_pad(volume, 6)
-
-
-# ---------------------------------------------------------------------------------- B-factors
-
-
-def blur(volume, bfactor):
-    """Multiply the spectrum by exp(-B s^2/4)."""
-    s_squared = sum(k**2 for k in np.meshgrid(*[np.fft.fftfreq(n, VOXEL) for n in volume.shape]))
-    spectrum = np.fft.fftn(volume) * np.exp(-0.25 * bfactor * s_squared)
-    return np.fft.ifftn(spectrum).real.astype(np.float32)
-
-
-@pytest.mark.parametrize("bfactor", [0.0, 60.0, 200.0])
-def test_guinier_fit_finds_the_known_bfactor(bfactor, rng):
-    volume = rng.normal(size=(64,) * 3).astype(np.float32)  # flat spectrum
-    blurred = blur(volume, bfactor)
-    fitted = filters.guinier_bfactor(blurred, VOXEL, 10.0, 3.5)
-    # 5 %, and 1 Å^2 of sampling where there is no B-factor: 20 shells of >= 1,000 coefficients.
-    assert fitted == pytest.approx(-bfactor, rel=0.05, abs=1.0)
-
-
-def test_sharpening_with_the_fitted_bfactor_flattens_the_spectrum(rng):
-    volume = rng.normal(size=(48,) * 3).astype(np.float32)
-    blurred = blur(volume, 120.0)
-    perfect = FSCCurve(np.arange(25) / (48 * VOXEL), np.ones(25))
-    bfactor = filters.guinier_bfactor(blurred, VOXEL, 10.0, 3.2)
-    flat = filters.sharpen(blurred, perfect, bfactor)
-    assert abs(filters.guinier_bfactor(flat, VOXEL, 10.0, 3.2)) < 2.0
-
-
-def test_guinier_fit_needs_three_shells_with_signal():
-    volume = np.zeros((32,) * 3, np.float32)
-    with pytest.raises(InputError, match="Give the B-factor"):
-        filters.guinier_bfactor(volume, VOXEL, 10.0, 4.0)
-    with pytest.raises(InputError, match="at least 3"):
-        filters.guinier_bfactor(volume + 1, VOXEL, 10.0, 9.0)
-
-
-def test_sharpening_weights_by_fsc_up_to_the_first_crossing():
-    box_px = 24
-    values = np.array([-0.5, 1.0, 0.8, 0.5, 0.1, 0.9] + [0.05] * 7)
-    curve = FSCCurve(np.arange(13) / (box_px * VOXEL), values)
-    bfactor = -30.0
-    result = response(filters.sharpen(impulse(box_px), curve, bfactor))
-    weight = np.zeros(13)
-    weight[:4] = [1.0, 1.0, np.sqrt(1.6 / 1.8), np.sqrt(1.0 / 1.5)]
-    np.testing.assert_allclose(filters.fsc_weights(curve), weight, atol=1e-7)
-    weight *= np.exp(-bfactor / 4 * curve.frequency_per_angstrom**2)
-    np.testing.assert_allclose(result[0, 0, :12], weight[:12], atol=1e-6)

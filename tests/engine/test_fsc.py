@@ -9,6 +9,7 @@ import pytest
 
 from locref_widgets.engine import fsc, shells
 from locref_widgets.engine.fsc import FSCCurve
+from tests.interop.relion import stored_correlations
 
 
 def full_shells(box_px: int) -> np.ndarray:
@@ -21,22 +22,6 @@ def brute_force_fsc(map1: np.ndarray, map2: np.ndarray) -> np.ndarray:
     box_px = map1.shape[0]
     f1, f2 = np.fft.fftn(map1.astype(np.float64)), np.fft.fftn(map2.astype(np.float64))
     shell = full_shells(box_px).ravel()
-
-    def total(values: np.ndarray) -> np.ndarray:
-        return np.bincount(shell, values.ravel())[: box_px // 2 + 1]
-
-    cross = total((f1 * f2.conj()).real)
-    return cross / np.sqrt(total(np.abs(f1) ** 2) * total(np.abs(f2) ** 2))
-
-
-def relion_fsc(map1: np.ndarray, map2: np.ndarray) -> np.ndarray:
-    """FSC as RELION sums it: every stored coefficient of the half-spectrum once.
-
-    The plane kx = 0 holds both Hermitian mates and so counts twice as much there.
-    """
-    box_px = map1.shape[0]
-    f1, f2 = np.fft.rfftn(map1.astype(np.float64)), np.fft.rfftn(map2.astype(np.float64))
-    shell = fsc.shell_indices(box_px).ravel()
 
     def total(values: np.ndarray) -> np.ndarray:
         return np.bincount(shell, values.ravel())[: box_px // 2 + 1]
@@ -101,7 +86,7 @@ def test_each_stored_coefficient_once_is_relions_sum(rng):
     map1 = noise(rng, 24)
     map2 = map1 + noise(rng, 24)
     result = fsc.fourier_shell_correlation(map1, map2, as_stored=True)
-    np.testing.assert_allclose(result, relion_fsc(map1, map2), atol=2e-6)
+    np.testing.assert_allclose(result, stored_correlations(map1, map2), atol=2e-6)
     assert np.abs(result - brute_force_fsc(map1, map2)).max() > 1e-3
 
 

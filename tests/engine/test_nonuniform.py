@@ -4,11 +4,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from locref_widgets.engine.filters import apply_shell_filter, radius_fourier_px
+from locref_widgets.engine.filters import apply_shell_filter, butterworth, radius_fourier_px
 from locref_widgets.engine.fsc import fourier_shell_correlation
 from locref_widgets.engine.local_wiener import local_wiener, signal_profile
 from locref_widgets.engine.nonuniform import (
-    butterworth,
     cutoff_candidates,
     cutoff_field,
     filter_by_field,

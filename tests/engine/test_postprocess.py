@@ -24,9 +24,9 @@ def filtered(volume: np.ndarray, response: np.ndarray) -> np.ndarray:
     return np.fft.ifftn(np.fft.fftn(volume) * response).real.astype(np.float32)
 
 
-def blurred(rng: np.random.Generator, bfactor: float) -> np.ndarray:
-    s_squared = (radius() / (BOX * VOXEL)) ** 2
-    return filtered(rng.normal(size=(BOX,) * 3), np.exp(-0.25 * bfactor * s_squared))
+def blurred(rng: np.random.Generator, bfactor: float, box_px: int = BOX) -> np.ndarray:
+    s_squared = (radius(box_px) / (box_px * VOXEL)) ** 2
+    return filtered(rng.normal(size=(box_px,) * 3), np.exp(-0.25 * bfactor * s_squared))
 
 
 def ones() -> FSCCurve:
@@ -97,3 +97,33 @@ def test_too_coarse_a_map_is_weighted_only(rng) -> None:
     result = postprocess(volume, volume, VOXEL, FSCCurve(frequency(), values))
     assert result.bfactor_angstrom2 == 0.0
     assert result.guinier is None
+
+
+@pytest.mark.parametrize("bfactor", [0.0, 60.0, 200.0])
+def test_guinier_fit_finds_the_known_bfactor(bfactor, rng) -> None:
+    plot = guinier_plot(blurred(rng, bfactor, 64), VOXEL, high_angstrom=3.5)
+    # 5 %, and 1 Å^2 of sampling where there is no B-factor: 20 shells of >= 1,000 coefficients.
+    assert plot.bfactor_angstrom2 == pytest.approx(-bfactor, rel=0.05, abs=1.0)
+
+
+def test_sharpening_with_the_fitted_bfactor_flattens_the_spectrum(rng) -> None:
+    volume = blurred(rng, 120.0)
+    fitted = guinier_plot(volume, VOXEL, high_angstrom=3.2).bfactor_angstrom2
+    flat = postprocess(volume, volume, VOXEL, ones(), bfactor_angstrom2=fitted).volume
+    assert abs(guinier_plot(flat, VOXEL, high_angstrom=3.2).bfactor_angstrom2) < 2.0
+
+
+def test_guinier_fit_needs_three_shells_with_signal() -> None:
+    volume = np.zeros((32,) * 3, np.float32)
+    with pytest.raises(InputError, match="Give the B-factor"):
+        guinier_plot(volume, VOXEL, high_angstrom=4.0)
+    with pytest.raises(InputError, match="at least 3"):
+        guinier_plot(volume + 1, VOXEL, high_angstrom=9.0)
+
+
+def test_amplitudes_are_weighted_by_the_fsc_up_to_the_first_crossing() -> None:
+    values = np.array([-0.5, 1.0, 0.8, 0.5, 0.1, 0.9] + [0.05] * 7)
+    weight = np.zeros(13)
+    weight[:4] = [1.0, 1.0, np.sqrt(1.6 / 1.8), np.sqrt(1.0 / 1.5)]
+    curve = FSCCurve(np.arange(13) / (24 * VOXEL), values)
+    np.testing.assert_allclose(fsc_weights(curve), weight, atol=1e-7)

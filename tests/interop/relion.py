@@ -28,6 +28,22 @@ def shell_correlations(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     return cross / np.sqrt(power_first * power_second)
 
 
+def stored_correlations(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """FSC as RELION sums it: every stored coefficient of the half-spectrum once.
+
+    The plane kx = 0 holds both Hermitian mates and so counts twice as much there.
+    """
+    n = first.shape[0]
+    a, b = (np.fft.rfftn(m.astype(float)) for m in (first, second))
+    k, half = np.fft.fftfreq(n, 1 / n), np.fft.rfftfreq(n, 1 / n)
+    shell = np.rint(np.sqrt(k[:, None, None] ** 2 + k[:, None] ** 2 + half**2)).astype(int)
+    terms = ((a * b.conj()).real, abs(a) ** 2, abs(b) ** 2)
+    cross, power_first, power_second = (
+        np.bincount(shell.ravel(), term.ravel())[: n // 2 + 1] for term in terms
+    )
+    return cross / np.sqrt(power_first * power_second)
+
+
 def shell_scales(map_: np.ndarray, truth: np.ndarray) -> np.ndarray:
     """Factor, for each shell 0 .. N//2, that the truth has in a map (least squares)."""
     cross, _, power_truth = _shell_sums(map_, truth)
