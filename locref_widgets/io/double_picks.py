@@ -14,7 +14,9 @@ from locref_widgets.io.particles import Particles
 CLOSER_THAN_ANGSTROM = 20.0
 """Centres of two different proteins are not so close to each other."""
 _NEGLIGIBLE = 0.005
-"""Pairs per particle that raise no FSC by more than its scatter."""
+"""Pairs per particle up to which nothing is said. A share p of pairs puts 2 p of each half-map's
+noise into the other, if the images overlap whole, and raises an FSC of noise by as much: 0.01 here,
+the scatter of a shell of 10,000 coefficients."""
 
 
 def double_picks(
