@@ -15,6 +15,7 @@ from pathlib import Path
 
 from locref_widgets.errors import InputError
 
+_SMALL_BYTES = 2**16
 _PIECE_BYTES = 16 * 2**20
 
 _OVERHEAD_BYTES = 2**20
@@ -69,8 +70,8 @@ def read_packed(path: Path, packing: Packing, offset: int, count: int) -> bytear
                 return content
             content += piece
         # The checksum comes after the last byte, which a flipped bit may have moved further on.
-        rest = count + _PIECE_BYTES
-        while rest > 0 and (skipped := handle.read(min(rest, _PIECE_BYTES))):
+        rest = count + _SMALL_BYTES
+        while rest > 0 and (skipped := handle.read(_SMALL_BYTES)):
             rest -= len(skipped)
     return content
 
