@@ -5,6 +5,7 @@ correction in ``engine.phase_randomisation``; both are also to be had from here.
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import partial
 
 import jax
@@ -23,7 +24,7 @@ from locref_widgets.engine.phase_randomisation import (
     RANDOMISE_BELOW_FSC,
     corrected_fsc,
     notch_shells,
-    phase_randomised_fsc,
+    phase_randomised_fscs,
     randomisation_shell,
     randomise_phases,
 )
@@ -35,7 +36,7 @@ __all__ = [
     "corrected_fsc",
     "fourier_shell_correlation",
     "fsc_curves",
-    "phase_randomised_fsc",
+    "phase_randomised_fscs",
     "randomisation_shell",
     "randomise_phases",
     "shell_indices",
@@ -83,20 +84,20 @@ def fsc_curves(
     from_shell = randomisation_shell(curves["no mask"].values, randomise_below_fsc)
     keys = [jax.random.key(seed)]
     keys += [jax.random.fold_in(keys[0], draw) for draw in range(1, randomisations)]
-    for name in corrected:
-        if name not in masks:
-            continue
-        randomised = np.mean(
-            [
-                phase_randomised_fsc(
-                    half1, half2, masks[name], from_shell, key, as_stored=as_stored
-                )
-                for key in keys
-            ],
-            axis=0,
-        )
+    wanted = {name: masks[name] for name in corrected if name in masks}
+    draws = [
+        phase_randomised_fscs(half1, half2, wanted, from_shell, key, as_stored=as_stored)
+        for key in keys
+    ]
+    for name in wanted:
+        randomised = np.mean([draw[name] for draw in draws], axis=0)
         values = corrected_fsc(curves[name].values, randomised, from_shell)
         notch = notch_shells(randomised, from_shell)
         for kind, told in (("randomised", randomised), ("corrected", values)):
             curves[f"{name} {kind}"] = make_curve(told, box_px, voxel_size_angstrom, notch)
+        if len(draws) > 1:
+            scatter = np.std([draw[name] for draw in draws], axis=0, ddof=1)
+            error = (scatter / np.sqrt(len(draws))).astype(np.float64)
+            told = curves[f"{name} randomised"]
+            curves[f"{name} randomised"] = replace(told, standard_error=error)
     return curves

@@ -22,11 +22,14 @@ class FSCCurve:
     k / (N voxel_size); shell 0 (the mean of the map) takes no part in the resolution.
     ``notch`` are the shells (first, one past the last) in which the correction for a mask has no
     meaning (``phase_randomisation``): a curve that dips there and rises again has not ended.
+    ``standard_error`` of each value is known of a mean of draws, None of other curves; it is not
+    written to files.
     """
 
     frequency_per_angstrom: Float[np.ndarray, " shells"]
     values: Float[np.ndarray, " shells"]
     notch: tuple[int, int] = (0, 0)
+    standard_error: Float[np.ndarray, " shells"] | None = None
 
     def resolution_angstrom(self, threshold: float = 0.143) -> float:
         """Resolution at which the curve first falls below ``threshold``.

@@ -33,8 +33,8 @@ def fsc_warnings(curves: dict[str, FSCCurve]) -> list[str]:
 
     - the mask is too tight where its curve, averaged over three shells, is above the corrected one
       by more than 0.05 and by more than three standard errors, from the end of the notch to the
-      masked curve's 0.143 resolution. The standard error is that of the randomised curve, told
-      from its own scatter (``chance_of_shells``);
+      masked curve's 0.143 resolution. The standard error is that of the randomised curve
+      (``chance_of_shells``);
     - the randomised curve is above 0.1 at the corrected resolution (RELION's limit);
     - phases are random from one of the first three shells on, so that the correction sees nothing.
 
@@ -55,19 +55,26 @@ def fsc_warnings(curves: dict[str, FSCCurve]) -> list[str]:
 
 
 def chance_of_shells(randomised: FSCCurve) -> Float[np.ndarray, " shells"]:
-    """Standard error of a masked FSC in each shell, from the scatter of the randomised curve.
+    """Standard error of a randomised curve in each shell, or of its mean over three.
 
-    Of independent noise it is c / k in shell k, for the shell holds some k^2 independent values; c
-    follows from the differences of neighbouring shells beyond the notch (their median absolute
-    value, 0.954 standard errors of one shell), to which a mask's smooth share adds nothing.
-    NaN if fewer than five shells lie beyond the notch.
+    Of noise it is c / k in shell k, for the shell holds some k^2 independent values. c follows from
+    the scatter between draws of random phases, where the curve is a mean of several. Else from the
+    differences of its shells beyond the notch (their median absolute value, 0.954 standard errors
+    of one shell), to which a mask's own share adds as far as it is not smooth. A mask's transform
+    makes neighbours alike, so the shells compared are three apart, and a mean of three is hardly
+    better known than one. NaN if fewer than eight shells lie beyond the notch.
     """
     shells = np.arange(len(randomised.values))
     start = max(randomised.notch[1], 1)
-    if len(shells) - start < 5:
+    error = randomised.standard_error
+    if error is not None and len(shells) > start:
+        c = np.sqrt(np.mean((error * shells)[start:] ** 2))
+        return c / np.maximum(shells, 1)
+    if len(shells) - start < 5 + _RUN:
         return np.full(len(shells), np.nan)
-    steps = np.abs(np.diff(randomised.values[start:].astype(np.float64)))
-    c = np.median(steps * shells[start + 1 :]) / 0.954
+    values = randomised.values[start:].astype(np.float64)
+    steps = np.abs(values[_RUN:] - values[:-_RUN])
+    c = np.median(steps * shells[start + _RUN :]) / 0.954
     return c / np.maximum(shells, 1)
 
 
@@ -80,7 +87,7 @@ def _too_tight(name: str, masked: FSCCurve, randomised: FSCCurve, corrected: FSC
         return []
     mean = np.convolve(excess, np.full(_RUN, 1.0 / _RUN), "valid")
     chance = chance_of_shells(randomised)[start + 1 : start + 1 + len(mean)]
-    limit = np.maximum(_EXCESS, _STANDARD_ERRORS * np.nan_to_num(chance) / np.sqrt(_RUN))
+    limit = np.maximum(_EXCESS, _STANDARD_ERRORS * np.nan_to_num(chance))
     over = np.where(mean > limit, mean, -np.inf)
     worst = int(np.argmax(over))
     if not np.isfinite(over[worst]):

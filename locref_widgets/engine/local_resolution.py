@@ -16,7 +16,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from locref_widgets.engine.array_types import AnyArray, Scalar
-from locref_widgets.engine.filters import radius_fourier_px
+from locref_widgets.engine.filters import gaussian_mean, radius_fourier_px
 
 THRESHOLD = 0.5
 """As blocres and cryoSPARC take it: windows hold too few values to tell 0.143 from chance."""
@@ -116,16 +116,15 @@ def _local_correlation(
     away = jnp.clip(jnp.abs(radius - centre_px) / width_px, 0.0, 1.0)
     band = 0.5 + 0.5 * jnp.cos(jnp.pi * away)
     map1, map2 = (jnp.fft.irfftn(spectrum * band, s=shape) for spectrum in (spectrum1, spectrum2))
-    window = jnp.exp(-2.0 * (jnp.pi * radius * sigma_px / box_px) ** 2)
-
-    def averaged(values: Float[Array, "z y x"]) -> Float[Array, "z y x"]:
-        return jnp.fft.irfftn(jnp.fft.rfftn(values) * window, s=shape)
-
-    cross, power1, power2 = averaged(map1 * map2), averaged(map1**2), averaged(map2**2)
-    product = jnp.maximum(power1, 0.0) * jnp.maximum(power2, 0.0)
+    cross, power1, power2 = (
+        gaussian_mean(values, sigma_px) for values in (map1 * map2, map1**2, map2**2)
+    )
+    # Roots before the product: that of two powers can overflow, and vanish.
+    root1, root2 = (jnp.sqrt(jnp.maximum(power, 0.0)) for power in (power1, power2))
     # Where there is nothing, rounding leaves powers of about 1e-7 of the largest.
-    something = product > (1e-6 * jnp.max(power1)) * (1e-6 * jnp.max(power2))
-    return jnp.where(something, cross / jnp.sqrt(jnp.where(something, product, 1.0)), 0.0)
+    something = root1 * root2 > 1e-6 * jnp.sqrt(jnp.max(power1)) * jnp.sqrt(jnp.max(power2))
+    scale = jnp.where(something, root1 * root2, 1.0)
+    return jnp.where(something, cross / scale, 0.0)
 
 
 @jax.jit

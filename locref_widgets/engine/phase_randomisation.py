@@ -4,6 +4,8 @@ Chen et al. 2013, Ultramicroscopy 135, 24-35. Maps whose phases are random from 
 nothing in common there; what their masked FSC still shows is the mask's doing.
 """
 
+from collections.abc import Mapping
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -14,6 +16,10 @@ from locref_widgets.engine.fsc_curve import fourier_shell_correlation
 
 RANDOMISE_BELOW_FSC = 0.8
 """Phases are randomised from where the unmasked FSC falls below this, as in RELION."""
+
+DRAWS_TO_KEEP = 4
+"""Draws of random phases whose mean is the randomised curve, where it is kept: half the scatter of
+one."""
 
 SHELLS_LEFT_OUT = 2
 """Shells from the first randomised one on that keep the masked FSC: through the mask's transform
@@ -44,26 +50,26 @@ def randomise_phases(
     )
 
 
-def phase_randomised_fsc(
+def phase_randomised_fscs(
     half1: Float[AnyArray, "z y x"],
     half2: Float[AnyArray, "z y x"],
-    mask: Float[AnyArray, "z y x"],
+    masks: Mapping[str, Float[AnyArray, "z y x"]],
     from_shell: int,
     key: PRNGKeyArray,
     *,
     as_stored: bool = False,
-) -> Float[Array, " shells"]:
-    """FSC that the mask alone gives: phases random from ``from_shell`` on, then masked.
+) -> dict[str, Float[Array, " shells"]]:
+    """FSCs that the masks alone give: phases random from ``from_shell`` on, then masked.
 
-    The two halves get independent phases (Chen et al. 2013).
+    The two halves get independent phases (Chen et al. 2013), the same for all masks.
     """
     key1, key2 = jax.random.split(key)
-    mask = jnp.asarray(mask)
-    return fourier_shell_correlation(
-        randomise_phases(jnp.asarray(half1), from_shell, key1) * mask,
-        randomise_phases(jnp.asarray(half2), from_shell, key2) * mask,
-        as_stored=as_stored,
-    )
+    first = randomise_phases(jnp.asarray(half1), from_shell, key1)
+    second = randomise_phases(jnp.asarray(half2), from_shell, key2)
+    return {
+        name: fourier_shell_correlation(first * mask, second * mask, as_stored=as_stored)
+        for name, mask in ((name, jnp.asarray(mask)) for name, mask in masks.items())
+    }
 
 
 def randomisation_shell(

@@ -6,13 +6,11 @@ import numpy as np
 from jaxtyping import Float
 
 from locref_widgets.engine.fsc import FSCCurve, fsc_curves
+from locref_widgets.engine.phase_randomisation import DRAWS_TO_KEEP
 from locref_widgets.errors import InputError
 from locref_widgets.masks.resolution_masks import resolution_masks
 
 Volume = Float[np.ndarray, "z y x"]
-
-_DRAWS_AT_THE_END = 4
-"""Random phases are drawn this often for the curves that are kept: half the scatter of one draw."""
 
 
 def half_map_curves(
@@ -35,7 +33,7 @@ def half_map_curves(
         voxel_size_angstrom,
         masks,
         corrected=tuple(name for name in masks if name != "loose"),
-        randomisations=_DRAWS_AT_THE_END if complete else 1,
+        randomisations=DRAWS_TO_KEEP if complete else 1,
         as_stored=True,
     )
 

@@ -14,6 +14,7 @@ from locref_widgets.engine.fsc_directional import (
 )
 from locref_widgets.engine.fsc_warnings import fsc_warnings
 from locref_widgets.engine.local_resolution import local_resolution
+from locref_widgets.engine.phase_randomisation import DRAWS_TO_KEEP
 from locref_widgets.engine.postprocess import PostProcessed, postprocess
 from locref_widgets.io.mrc import Map, check_same_grid
 from locref_widgets.masks.checks import check_mask
@@ -22,8 +23,6 @@ from locref_widgets.validation.half_maps import check_half_maps
 
 USER_MASK = "user mask"
 TIGHT = "tight"
-RANDOMISATIONS = 4
-"""Draws of random phases whose mean is the randomised curve: half the scatter of one."""
 
 
 @dataclass(frozen=True)
@@ -137,7 +136,7 @@ def measure(
         masks,
         corrected=(TIGHT, USER_MASK),
         seed=seed,
-        randomisations=RANDOMISATIONS,
+        randomisations=DRAWS_TO_KEEP,
         as_stored=True,  # the very numbers that relion_postprocess gives
     )
     quoted = f"{own} corrected"

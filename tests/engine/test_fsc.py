@@ -204,12 +204,16 @@ def test_randomised_curve_is_seeded_and_near_zero_without_a_mask(rng):
     volume = noise(rng, 32)
     ones = np.ones_like(volume)
     key = jax.random.key(7)
-    values = np.asarray(fsc.phase_randomised_fsc(volume, volume, ones, 8, key))
+    values = np.asarray(fsc.phase_randomised_fscs(volume, volume, {"all": ones}, 8, key)["all"])
     np.testing.assert_allclose(values[:8], 1.0, atol=1e-5)
     bound = 3.0 / np.sqrt(shells.shell_counts(32))
     assert np.mean(np.abs(values[8:]) < bound[8:]) > 0.8
-    np.testing.assert_array_equal(values, fsc.phase_randomised_fsc(volume, volume, ones, 8, key))
-    other = np.asarray(fsc.phase_randomised_fsc(volume, volume, ones, 8, jax.random.key(8)))
+    np.testing.assert_array_equal(
+        values, fsc.phase_randomised_fscs(volume, volume, {"all": ones}, 8, key)["all"]
+    )
+    other = np.asarray(
+        fsc.phase_randomised_fscs(volume, volume, {"all": ones}, 8, jax.random.key(8))["all"]
+    )
     assert np.abs(other - values)[8:].max() > 1e-3
 
 

@@ -2,8 +2,9 @@
 
 import numpy as np
 import pytest
+from scipy.ndimage import gaussian_filter
 
-from locref_widgets.engine.fsc import fsc_curves
+from locref_widgets.engine.fsc import compute_fsc_curve, fsc_curves
 from locref_widgets.engine.fsc_curve import FSCCurve
 from locref_widgets.engine.fsc_warnings import chance_of_shells, fsc_warnings
 from locref_widgets.masks.dynamic import soft_edge
@@ -68,6 +69,46 @@ def test_chance_is_read_from_the_scatter_and_not_from_a_smooth_share(size, rng) 
     ]
     # 32 differences tell it to about 20 %, 20 curves to 5 %.
     assert np.mean(told) == pytest.approx(size / 20, rel=0.2)
+
+
+def test_chance_is_not_underrated_where_a_mask_makes_neighbouring_shells_alike(rng) -> None:
+    """A ball of 6 voxels with an edge of 6: a shell of its transform is some ten shells wide."""
+    box, pairs = 64, 8
+    axis = np.arange(box) - box // 2
+    distance = np.sqrt(axis[:, None, None] ** 2 + axis[:, None] ** 2 + axis**2)
+    mask = np.clip((12.0 - distance) / 6.0, 0, 1).astype(np.float32)
+    told, means = [], []
+    for _ in range(pairs):
+        first, second = rng.normal(size=(2, box, box, box)).astype(np.float32)
+        curve = compute_fsc_curve(first, second, 2.0, mask)
+        told.append(chance_of_shells(FSCCurve(curve.frequency_per_angstrom, curve.values, (2, 4))))
+        means.append(np.convolve(curve.values, np.full(3, 1 / 3), "same"))
+    shells = np.arange(10, 30)
+    true = np.sqrt(np.mean((np.array(means)[:, shells] * shells) ** 2))
+    # 8 curves of some five independent means each tell the true one to 15 %.
+    assert 0.85 * true < np.mean(np.array(told)[:, 20] * 20) < 2.0 * true
+
+
+def test_draws_of_random_phases_tell_the_chance_whatever_the_mask(rng) -> None:
+    """A hard ball of 6 voxels, whose own share goes up and down from shell to shell."""
+    box = 48
+    axis = np.arange(box) - box // 2
+    distance = np.sqrt(axis[:, None, None] ** 2 + axis[:, None] ** 2 + axis**2)
+    masks = {"tight": (distance <= 6).astype(np.float32)}
+    common = 2.0 * gaussian_filter(rng.normal(size=(box,) * 3), 2.0)
+    halves = [(common + 0.3 * rng.normal(size=common.shape)).astype(np.float32) for _ in range(2)]
+    curves = [
+        fsc_curves(*halves, 2.0, masks, corrected=("tight",), randomisations=4, seed=100 * seed)
+        for seed in range(8)
+    ]
+    randomised = [told["tight randomised"] for told in curves]
+    shells = np.arange(max(randomised[0].notch[1], 8), 23)
+    means = [np.convolve(curve.values, np.full(3, 1 / 3), "same")[shells] for curve in randomised]
+    true = np.sqrt(np.mean((np.std(means, axis=0, ddof=1) * shells) ** 2))
+    told = np.mean([chance_of_shells(curve)[10] * 10 for curve in randomised])
+    # Eight curves of some four independent means tell the true one to 15 %; a mean of three shells
+    # may be that much better known than one.
+    assert 0.85 * true < told < 2.0 * true
 
 
 def test_a_curve_that_reaches_nyquist_or_rises_again_is_told_of() -> None:
