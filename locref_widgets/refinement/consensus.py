@@ -46,6 +46,9 @@ class Consensus:
         Unfiltered, of the whole particle, with the symmetry asked for.
     both
         Unfiltered, from all particles, with the symmetry asked for.
+    both_as_seen
+        Likewise without symmetry, which the particle as a whole need not have: what tells the scale
+        of the images.
     filtered
         The half-maps filtered by their FSC, without symmetry.
     usable
@@ -54,6 +57,7 @@ class Consensus:
 
     half_maps: tuple[Float[np.ndarray, "z y x"], Float[np.ndarray, "z y x"]]
     both: Float[np.ndarray, "z y x"]
+    both_as_seen: Float[np.ndarray, "z y x"]
     filtered: tuple[Float[np.ndarray, "z y x"], Float[np.ndarray, "z y x"]]
     usable: Bool[np.ndarray, " n"]
 
@@ -111,17 +115,17 @@ def add_up_halves(
 def reconstruct_consensus(problem: Problem, batch_size: int, report: Report) -> Consensus:
     """Reconstruct both half-sets at the given poses from the images as they are."""
     sums, usable = add_up_halves(problem, batch_size, report)
-    as_given, both = solve_halves(sums, problem.box_px)
-    half_maps = as_given
+    as_seen, both_as_seen = solve_halves(sums, problem.box_px)
+    half_maps, both = as_seen, both_as_seen
     if len(problem.operators) > 1:
         half_maps, both = solve_halves(sums, problem.box_px, problem.operators)
     # The rest of the particle, which is subtracted, need not have the symmetry of the region.
-    curve = compute_fsc_curve(*as_given, problem.pixel_size_angstrom)
+    curve = compute_fsc_curve(*as_seen, problem.pixel_size_angstrom)
     last = shell_of_resolution(
         curve.resolution_angstrom(), problem.box_px, problem.pixel_size_angstrom
     )
-    first, second = (filter_half(half_map, curve, last) for half_map in as_given)
-    return Consensus(half_maps, both, (first, second), usable)
+    first, second = (filter_half(half_map, curve, last) for half_map in as_seen)
+    return Consensus(half_maps, both, both_as_seen, (first, second), usable)
 
 
 def measure_noise(

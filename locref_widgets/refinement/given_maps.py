@@ -61,7 +61,9 @@ def on_image_scale(
     InputError
         If its contrast is inverted.
     """
-    scaled = scale_to(given.data, consensus.both, given.voxel_size_angstrom, lowpass_angstrom)
+    scaled = scale_to(
+        given.data, consensus.both_as_seen, given.voxel_size_angstrom, lowpass_angstrom
+    )
     if scaled.is_inverted:
         raise InputError(
             f"{given.path}: the map's contrast is inverted against the particles (correlation"
