@@ -142,14 +142,11 @@ def describe_facts(values: dict[str, Any]) -> str:
 def _choose_settings(
     file: Path | None, given: dict[str, Any], recorded: "RefinementSettings | None"
 ) -> "RefinementSettings":
-    from locref_widgets.refinement.settings import RefinementSettings
+    from locref_widgets.refinement.settings import RefinementSettings, overridden
 
     if file is not None:
         return RefinementSettings.load(file, **given)
-    base = {} if recorded is None else recorded.model_dump()
-    if given.keys() & {"fulcrum", "fulcrum_angstrom"}:
-        base |= {"fulcrum": None, "fulcrum_angstrom": None}
-    return RefinementSettings(**{**base, **given})
+    return RefinementSettings(**overridden(recorded.model_dump() if recorded else {}, given))
 
 
 def _text(value: Any) -> str:

@@ -11,6 +11,9 @@ from locref_widgets.engine.ctf import CTFParameters
 from locref_widgets.refinement.prepared import PreparedImages
 from locref_widgets.refinement.problem import Problem
 
+BATCH_SIZE = 32
+"""Particles in a batch, unless told otherwise."""
+
 
 @dataclass(frozen=True)
 class Batch:

@@ -59,13 +59,15 @@ def fold_regions(
     curve: FSCCurve,
     last_shell: int,
     mask: Volume,
+    half_map: Volume,
     cutoff: Float[np.ndarray, "m m m"] | None,
 ) -> tuple[Region, ...]:
     """For each fold, templates of its half-set's map without it, filtered and masked.
 
     The filter follows from the FSC ``curve`` up to ``last_shell`` (in shells of the map's box).
     With a ``cutoff`` of each voxel of the region's box (in its shells) it is non-uniform:
-    `locref_widgets.engine.local_wiener` up to there. Without, it is the same everywhere.
+    `locref_widgets.engine.local_wiener` up to there, by the profile of the whole half-set's
+    unfiltered ``half_map``. Without, it is the same everywhere.
     """
     folds = [part for (h, _), part in sorted(sums.items(), key=lambda item: item[0]) if h == half]
     share = (len(folds) - 1) / len(folds) if len(folds) > 1 else 1.0
@@ -74,7 +76,7 @@ def fold_regions(
     region_mask = jnp.asarray(cut_region(mask, problem))
     total = _total(sums, half)
     if cutoff is not None:
-        profile = signal_profile(_solve(total, problem), fsc, region_mask)
+        profile = signal_profile(jnp.asarray(cut_region(half_map, problem)), fsc, region_mask)
     regions = []
     for fold in folds:
         rest = subtract_accumulator(total, fold) if len(folds) > 1 else total

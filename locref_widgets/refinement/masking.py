@@ -58,7 +58,8 @@ def draw_mask(
     """Mask and cut-off field from unfiltered half-maps and the map of both.
 
     Until there was a search, and until the half-maps agree to the dynamic mask's start resolution,
-    the user's mask serves.
+    the user's mask serves. The resolution here is that of the FSC inside the mask given, before any
+    correction for it: the curve that there is before the mask is drawn.
     """
     voxel = problem.pixel_size_angstrom
     if settings.masking == "none":
@@ -70,8 +71,10 @@ def draw_mask(
         and searched
         and resolution <= settings.dynamic_mask_start_resolution
     )
-    smooth = np.asarray(lowpass_cosine(both, voxel, settings.initial_lowpass))
-    mask = _dynamic(smooth, user_mask, settings, resolution, voxel) if dynamic else user_mask
+    mask, smooth = user_mask, both
+    if dynamic:
+        smooth = np.asarray(lowpass_cosine(both, voxel, settings.initial_lowpass))
+        mask = _dynamic(smooth, user_mask, settings, resolution, voxel)
     if not settings.non_uniform:
         return Masking(mask, None)
     if dynamic:

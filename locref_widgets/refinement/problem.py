@@ -43,6 +43,8 @@ class Problem:
         All particles of the input table.
     rows
         Rows of the table that take part, ascending; per-particle arrays follow this order.
+    particle
+        Number of the particle that each of them shows (see `locref_widgets.io.duplicates`).
     half_sets
         1 or 2 for each of them; the same for all copies of a particle.
     disc
@@ -68,6 +70,7 @@ class Problem:
 
     particles: Particles
     rows: Int[np.ndarray, " n"]
+    particle: Int[np.ndarray, " n"]
     half_sets: Int[np.ndarray, " n"]
     disc: Disc
     fulcrum_angstrom: Float[np.ndarray, " 3"]
@@ -117,7 +120,8 @@ def pose_problem(inputs: RefinementInput, settings: RefinementSettings) -> Probl
     check_same_grid(volume, mask, "mask")
     for half_map in inputs.half_maps or ():
         check_same_grid(volume, half_map, "half-map")
-    rows = choose_rows(particles, settings)
+    particle = particle_of_row(particles)
+    rows = choose_rows(particles, particle, settings)
     voxel = volume.voxel_size_angstrom
     mask_centre = centre_of_mass_angstrom(mask.data, voxel)
     centre = np.rint(mask_centre / voxel).astype(int)
@@ -126,6 +130,7 @@ def pose_problem(inputs: RefinementInput, settings: RefinementSettings) -> Probl
     return Problem(
         particles=particles,
         rows=rows,
+        particle=particle[rows],
         half_sets=half_sets_with_copies_together(particles)[0][rows],
         disc=make_disc(particles.box_px),
         fulcrum_angstrom=settings.resolve_fulcrum_angstrom(volume.box_px, voxel, mask_centre),
@@ -138,11 +143,13 @@ def pose_problem(inputs: RefinementInput, settings: RefinementSettings) -> Probl
     )
 
 
-def choose_rows(particles: Particles, settings: RefinementSettings) -> Int[np.ndarray, " n"]:
+def choose_rows(
+    particles: Particles, particle: Int[np.ndarray, " n"], settings: RefinementSettings
+) -> Int[np.ndarray, " m"]:
     """Rows that take part: all, or a subset drawn by the seed with both half-sets in proportion.
 
-    A particle takes part with all of its copies, so that a subset of a table that holds copies has
-    about as many rows as wanted.
+    A ``particle`` (its number, for each row) takes part with all of its copies, so that a subset
+    of a table that holds copies has about as many rows as wanted.
     """
     if particles.half_sets is None:
         raise InputError(
@@ -154,7 +161,7 @@ def choose_rows(particles: Particles, settings: RefinementSettings) -> Int[np.nd
     wanted = n if settings.subset is None else min(settings.subset, n)
     if wanted == n:
         return np.arange(n)
-    particle, half_sets = particle_of_row(particles), half_sets_with_copies_together(particles)[0]
+    half_sets = half_sets_with_copies_together(particles)[0]
     _, first = np.unique(particle, return_index=True)
     order = np.random.default_rng(settings.seed).permutation(first.size)
     share = wanted / n

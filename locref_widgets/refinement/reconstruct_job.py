@@ -13,6 +13,7 @@ from locref_widgets.engine.symmetry import point_group_operators
 from locref_widgets.io.box_position import AT_ZERO
 from locref_widgets.io.duplicates import copies_warnings, with_copies_together
 from locref_widgets.io.fsc_files import (
+    quoted_mask,
     write_fsc_json,
     write_fsc_star,
     write_fsc_text,
@@ -23,15 +24,13 @@ from locref_widgets.io.new_folder import check_free, new_folder
 from locref_widgets.io.particles import Particles, check_particles_match_map
 from locref_widgets.io.poses import check_half_set_balance, read_half_sets
 from locref_widgets.masks.checks import check_usable
+from locref_widgets.refinement.batches import BATCH_SIZE
 from locref_widgets.refinement.consensus import add_up_halves, solve_halves
 from locref_widgets.refinement.curves import half_map_curves
 from locref_widgets.refinement.final_maps import GRIDDING_ITERATIONS
-from locref_widgets.refinement.subtract_job import BATCH_SIZE, Progress
-from locref_widgets.refinement.whole_particle import set_aside, whole_problem
+from locref_widgets.refinement.whole_particle import Progress, set_aside, whole_problem
 
 MASK = "user mask"
-_QUOTED = (f"{MASK} corrected", "tight corrected", "no mask")
-"""The first of these there is tells the resolution."""
 
 
 @dataclass(frozen=True)
@@ -79,14 +78,14 @@ def reconstruct(
     progress = progress or (lambda _: lambda _done, _total: None)
     folder = check_free(out)
     operators = point_group_operators(symmetry)
-    if particles.half_sets is None:
-        read_half_sets(particles.table)
+    half_sets = particles.half_sets
+    if half_sets is None:
+        half_sets = read_half_sets(particles.table)
     if mask is not None:
         check_particles_match_map(particles, mask)
         check_usable(mask)
-    if particles.half_sets is not None:
-        for message in check_half_set_balance(particles.half_sets):
-            warn(f"{particles.path}: {message}")
+    for message in check_half_set_balance(half_sets):
+        warn(f"{particles.path}: {message}")
     for message in copies_warnings(particles, symmetry):
         warn(message)
     problem = whole_problem(with_copies_together(particles), operators)
@@ -99,7 +98,8 @@ def reconstruct(
     masks = {} if mask is None else {MASK: mask.data}
     curves = half_map_curves(half_maps, voxel, masks, complete=True)
     position = AT_ZERO if mask is None else mask.position
-    name = next(name for name in _QUOTED if name in curves)
+    name = f"{quoted_mask(curves)} corrected"
+    name = name if name in curves else "no mask"
     for message in fsc_warnings(curves):
         warn(message)
     with new_folder(folder) as part:

@@ -16,6 +16,7 @@ from jaxtyping import Float
 
 from locref_widgets.engine.fsc_warnings import fsc_warnings
 from locref_widgets.engine.fulcrum import move_about_fulcrum
+from locref_widgets.refinement.batches import BATCH_SIZE
 from locref_widgets.refinement.consensus import (
     Consensus,
     measure_noise,
@@ -55,7 +56,6 @@ from locref_widgets.refinement.starts import Start, first_start, next_start
 from locref_widgets.refinement.state import CORRECTED_CURVE, IterationResult
 from locref_widgets.refinement.whole_particle import set_aside
 
-_BATCH_SIZE = 32
 _SHELLS_BEYOND = 2
 """Shells past the 0.143 crossing that the next search may use, so that the resolution can grow."""
 
@@ -148,7 +148,7 @@ class _Loop:
         self.inputs, self.settings, self.observer = inputs, settings, observer
         self.problem = problem
         self.batch_size = min(
-            settings.batch_size or _BATCH_SIZE, max(1, int(np.bincount(problem.half_sets).max()))
+            settings.batch_size or BATCH_SIZE, max(1, int(np.bincount(problem.half_sets).max()))
         )
         self.user_mask = inputs.mask.data
         self.sums: FoldSums | None = None
@@ -252,7 +252,7 @@ class _Loop:
         )
 
     def _sums_again(self, last: IterationResult) -> FoldSums:
-        """The sums of an iteration that another process made, from the poses it found."""
+        """The sums of an iteration that another process made, from the means that it noted."""
         return sums_again(
             self.problem,
             self.outside,
@@ -308,8 +308,8 @@ class _Loop:
             sums = self.sums
             cutoff = cutoff_shells(problem, last.cutoff_resolution_angstrom)
             regions = {
-                half: fold_regions(problem, sums, half, curve, reach, last.mask, cutoff)
-                for half in HALVES
+                half: fold_regions(problem, sums, half, curve, reach, last.mask, half_map, cutoff)
+                for half, half_map in zip(HALVES, last.half_maps, strict=True)
             }
         return radius, {
             half: HalfReference(

@@ -109,7 +109,7 @@ def sums_again(
         found = FoundPoses(
             *(
                 jnp.asarray(info[name][at], jnp.float32)
-                for name in ("found_turn_rad", "found_shift_px", "pose_covariance", "probability")
+                for name in ("mean_turn_rad", "mean_shift_px", "pose_covariance", "probability")
             )
         )
         images = cut_regions(problem, outside[half], blank, start, batch, plan, kept)

@@ -20,7 +20,6 @@ from locref_widgets.engine.region_images import noise_in_region_box, noise_in_wh
 from locref_widgets.engine.search import SearchOutcome
 from locref_widgets.engine.search_plan import SearchPlan, plan_search
 from locref_widgets.engine.slicing import Projector
-from locref_widgets.io.duplicates import particle_of_row
 from locref_widgets.refinement.batches import Batch
 from locref_widgets.refinement.halves import HALVES, for_each_batch
 from locref_widgets.refinement.memory import FewerAtOnce, particles_at_once
@@ -107,11 +106,10 @@ def groups_at(iteration: int, settings: RefinementSettings) -> int:
 
 def folds_of(problem: Problem, folds: int) -> Int[np.ndarray, " n"]:
     """Fold of each row: neighbours in a half-set go to different ones, copies to the same."""
-    particle = particle_of_row(problem.particles)[problem.rows]
     fold = np.zeros(problem.rows.size, int)
     for half in HALVES:
         members = np.flatnonzero(problem.half_sets == half)
-        fold[members] = np.unique(particle[members], return_inverse=True)[1] % folds
+        fold[members] = np.unique(problem.particle[members], return_inverse=True)[1] % folds
     return fold
 
 
@@ -243,8 +241,8 @@ def particle_info(problem: Problem, found: SearchPass, plan: SearchPlan) -> dict
         # What the sums of this pass can be made from again.
         "start_turn_rad": start.turns_rad,
         "start_shift_px": start.shifts_px,
-        "found_turn_rad": found.mean_turns_rad,
-        "found_shift_px": found.mean_shifts_px,
+        "mean_turn_rad": found.mean_turns_rad,
+        "mean_shift_px": found.mean_shifts_px,
         "pose_covariance": found.covariance,
         "probability": found.probability,
     }

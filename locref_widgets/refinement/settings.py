@@ -156,7 +156,10 @@ class RefinementSettings(BaseModel):
         " mask given (static), or the ball about the region (none)",
     )
     dynamic_mask_start_resolution: float = _setting(
-        12.0, "Å", "The mask given serves until the resolution is as fine as this", gt=0
+        12.0,
+        "Å",
+        "The mask given serves until the FSC inside it, not corrected for it, reaches this",
+        gt=0,
     )
     dynamic_mask_threshold: float = _setting(
         0.2,
@@ -306,14 +309,24 @@ class RefinementSettings(BaseModel):
     def load(cls, path: str | os.PathLike, **overrides: Any) -> "RefinementSettings":
         """Read settings from a YAML file; `overrides` take precedence. Raises `InputError`."""
         values = read_yaml_values(read_text(path), str(path))
-        # A fulcrum given by hand replaces the file's, whichever of the two units either used.
-        if "fulcrum" in overrides or "fulcrum_angstrom" in overrides:
-            values.pop("fulcrum", None)
-            values.pop("fulcrum_angstrom", None)
         try:
-            return cls(**{**values, **overrides})
+            return cls(**overridden(values, overrides))
         except InputError as error:
             raise InputError(f"{path}: {error}") from None
+
+
+def overridden(values: dict[str, Any], overrides: dict[str, Any]) -> dict[str, Any]:
+    """Put `overrides` in place of `values`; what is in another unit by then goes with them.
+
+    A fulcrum replaces the one given, whichever of the two units either used; distances of the mask
+    that are said to be Å or multiples of the resolution are no longer the numbers that they were.
+    """
+    replaced = set(overrides)
+    if replaced & {"fulcrum", "fulcrum_angstrom"}:
+        replaced |= {"fulcrum", "fulcrum_angstrom"}
+    if "dynamic_mask_in_resolutions" in replaced:
+        replaced |= set(USUAL_MULTIPLES)
+    return {name: v for name, v in values.items() if name not in replaced} | overrides
 
 
 def setting_options() -> list[SettingOption]:

@@ -27,14 +27,14 @@ Volume = Float[np.ndarray, "z y x"]
 
 @dataclass(frozen=True)
 class Subtraction:
-    """Projectors of each half-set: of what is subtracted, and of what is kept, to fit scales by.
+    """Projectors of what is subtracted of each half-set.
 
-    ``population`` and ``weights`` (one over the noise's variance) are None where no scales are
-    fitted.
+    Where scales are fitted there are also projectors of what is kept, ``weights`` (one over the
+    noise's variance), and the ``population`` of the scales.
     """
 
     outside: dict[int, Projector]
-    kept: dict[int, Projector]
+    kept: dict[int, Projector] | None = None
     population: ScalePopulation | None = None
     weights: dict[int, Float[np.ndarray, " p"]] | None = None
 
@@ -59,7 +59,7 @@ class Subtraction:
         outside: Complex[Array, "b p"],
     ) -> tuple[Float[np.ndarray, " b"], Float[np.ndarray, " b"]]:
         """Least-squares scales of images whose projections are ``outside``, and variances."""
-        assert self.weights is not None  # noqa: S101
+        assert self.kept is not None and self.weights is not None  # noqa: S101, PT018
         kept = _project(self.kept[half], images, poses, problem.disc)
         weights = jnp.asarray(self.weights[half])
         scales, variances = fit_scales(images.coefficients, outside, kept, weights, problem.disc)
@@ -68,15 +68,21 @@ class Subtraction:
 
 def make_subtraction(problem: Problem, maps: dict[int, Volume], keep: Volume) -> Subtraction:
     """Prepare maps of the whole particle, of each half-set, for subtraction outside a mask."""
-    return Subtraction(
-        {half: make_whole_projector(maps[half] * (1.0 - keep), problem) for half in HALVES},
-        {half: make_whole_projector(maps[half] * keep, problem) for half in HALVES},
-    )
+    return Subtraction(_projectors(problem, maps, 1.0 - keep))
+
+
+def _projectors(problem: Problem, maps: dict[int, Volume], weight: Volume) -> dict[int, Projector]:
+    first = make_whole_projector(maps[1] * weight, problem)
+    # One map for both half-sets needs the memory of one.
+    one = maps[2] is maps[1]
+    return {1: first, 2: first if one else make_whole_projector(maps[2] * weight, problem)}
 
 
 def sample_scales(
     problem: Problem,
     subtraction: Subtraction,
+    maps: dict[int, Volume],
+    keep: Volume,
     sigma2: dict[int, Float[np.ndarray, " shells"]],
     batch_size: int,
     report: Callable[[int, int], None],
@@ -89,7 +95,7 @@ def sample_scales(
         If the images do not show the map.
     """
     weights = {half: inverse_variance(sigma2[half], problem.disc) for half in HALVES}
-    fitting = replace(subtraction, weights=weights)
+    fitting = replace(subtraction, kept=_projectors(problem, maps, keep), weights=weights)
     found: dict[int, list[tuple[np.ndarray, np.ndarray]]] = {half: [] for half in HALVES}
 
     def work(half: int, _: int, batch: Batch) -> None:

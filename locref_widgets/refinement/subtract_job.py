@@ -20,7 +20,7 @@ from locref_widgets.io.new_folder import check_free, new_folder
 from locref_widgets.io.particles import Particles
 from locref_widgets.io.star import write_star
 from locref_widgets.io.subtracted_table import revert_blocks, subtracted_blocks
-from locref_widgets.refinement.batches import Batch
+from locref_widgets.refinement.batches import BATCH_SIZE, Batch
 from locref_widgets.refinement.consensus import measure_noise, reconstruct_consensus
 from locref_widgets.refinement.halves import HALVES, for_each_batch
 from locref_widgets.refinement.problem import Problem
@@ -36,12 +36,7 @@ from locref_widgets.refinement.subtract_options import (
 )
 from locref_widgets.refinement.subtract_stacks import write_stacks
 from locref_widgets.refinement.subtracted_signal import SignalMaps, signal_maps
-from locref_widgets.refinement.whole_particle import set_aside, whole_problem
-
-BATCH_SIZE = 32
-
-Progress = Callable[[str], Callable[[int, int], None]]
-"""Called with the name of each pass; returns what is then called with particles done and total."""
+from locref_widgets.refinement.whole_particle import Progress, set_aside, whole_problem
 
 _HALF_NAMES = ("half1", "half2")
 TABLE, REVERTED = "particles_subtracted.star", "particles_original.star"
@@ -196,7 +191,13 @@ def _prepare(
     if options.scale == "particle":
         sigma2 = measure_noise(problem, signal.maps, BATCH_SIZE, progress("measuring the noise"))
         subtraction = sample_scales(
-            problem, subtraction, sigma2, BATCH_SIZE, progress("fitting scales")
+            problem,
+            subtraction,
+            signal.maps,
+            keep.data,
+            sigma2,
+            BATCH_SIZE,
+            progress("fitting scales"),
         )
     return problem, aside, subtraction, signal
 

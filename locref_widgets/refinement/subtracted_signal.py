@@ -98,9 +98,10 @@ def signal_maps(
         share, source = 2.0 * share / (1.0 + share), "the map given"
     if given is own and (volume is not None or half_maps is not None):
         warn("the particles' own half-maps are subtracted instead")
-    return SignalMaps(
-        {half: _to_images(given[half], shown[half], 1.0 - mask, share) for half in HALVES}, source
-    )
+    first = _to_images(given[1], shown[1], 1.0 - mask, share)
+    one = given[1] is given[2] and shown[1] is shown[2]
+    second = first if one else _to_images(given[2], shown[2], 1.0 - mask, share)
+    return SignalMaps({1: first, 2: second}, source)
 
 
 def _signal_share(

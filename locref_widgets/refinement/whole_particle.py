@@ -1,5 +1,6 @@
 """The problem of a pass over whole particles, in which no region is searched."""
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -8,9 +9,13 @@ from jaxtyping import Bool, Int
 from locref_widgets.engine.grids import make_disc
 from locref_widgets.engine.symmetry import Operators, point_group_operators
 from locref_widgets.errors import InputError
+from locref_widgets.io.duplicates import particle_of_row
 from locref_widgets.io.particles import Particles
 from locref_widgets.refinement.halves import HALVES
 from locref_widgets.refinement.problem import Problem
+
+Progress = Callable[[str], Callable[[int, int], None]]
+"""Called with the name of each pass; returns what is then called with particles done and total."""
 
 _MOST_NAMED = 10
 
@@ -18,16 +23,18 @@ _MOST_NAMED = 10
 def whole_problem(particles: Particles, operators: Operators | None = None) -> Problem:
     """All particles, with the whole box for a region; ``operators`` of the map's symmetry, if any.
 
-    Where the table has no half-sets, rows alternate between two: enough to tell signal from noise
-    in a reconstruction. These are not kept.
+    Where the table has no half-sets, particles alternate between two, each with all its copies:
+    enough to tell signal from noise in a reconstruction. These are not kept.
     """
+    particle = particle_of_row(particles)
     half_sets = particles.half_sets
     if half_sets is None:
-        half_sets = 1 + np.arange(len(particles)) % 2
+        half_sets = 1 + particle % 2
     box_px = particles.box_px
     return Problem(
         particles=particles,
         rows=np.arange(len(particles)),
+        particle=particle,
         half_sets=half_sets,
         disc=make_disc(box_px),
         fulcrum_angstrom=np.zeros(3),
@@ -64,4 +71,5 @@ def set_aside(
     warning = (
         f"{bad.size} images hold NaN or a constant and are set aside: rows {shown}{more} of {path}"
     )
-    return replace(problem, rows=problem.rows[usable], half_sets=half_sets), bad, [warning]
+    kept = {"rows": problem.rows[usable], "particle": problem.particle[usable]}
+    return replace(problem, **kept, half_sets=half_sets), bad, [warning]

@@ -18,6 +18,7 @@ from locref_widgets.refinement import consensus, given_maps, refine
 from locref_widgets.refinement.problem import RefinementInput
 from locref_widgets.refinement.refine import refine_loop
 from locref_widgets.refinement.settings import RefinementSettings
+from tests.refinement.following import Recorder, soft_ball
 
 SHARED = (
     (consensus, "compute_fsc_curve"),  # FSC: filters what is subtracted
@@ -27,27 +28,6 @@ SHARED = (
     (refine, "draw_mask"),
 )
 LOWPASS_ANGSTROM = 20.0
-
-
-class _Recorder:
-    def __init__(self):
-        self.results = []
-
-    def event(self, kind, **values):
-        pass
-
-    def checkpoint(self):
-        pass
-
-    def iteration_finished(self, result):
-        self.results.append(result)
-
-
-def _ball(box_px, pixel_angstrom, centre_angstrom, radius_angstrom):
-    x = (np.arange(box_px) - box_px // 2) * pixel_angstrom
-    z, y, x = np.meshgrid(x, x, x, indexing="ij")
-    away = np.stack([x, y, z], axis=-1) - centre_angstrom
-    return np.clip((radius_angstrom - np.linalg.norm(away, axis=-1)) / 15.0, 0, 1).astype("f4")
 
 
 def _with_images(blob_set, images, folder):
@@ -65,7 +45,7 @@ def inputs(hinged_blob_set):
     s = hinged_blob_set
     a = s.pixel_size_angstrom
     volume = s.blobs.volume(s.box_px, a) + s.hinge.body.volume(s.box_px, a)
-    mask = _ball(s.box_px, a, s.hinge.body.centres_angstrom.mean(axis=0), 48.0)
+    mask = soft_ball(s.box_px, a, s.hinge.body.centres_angstrom.mean(axis=0))
     return RefinementInput(read_particles(s.star), Map(7 * volume, a), Map(mask, a))
 
 
@@ -81,7 +61,7 @@ def settings(hinged_blob_set):
 
 
 def _run(inputs, settings):
-    recorder = _Recorder()
+    recorder = Recorder()
     refine_loop(inputs, settings, recorder)
     return recorder.results
 

@@ -10,6 +10,7 @@ from locref_widgets.refinement.masking import cutoff_shells, draw_mask
 from locref_widgets.refinement.problem import RefinementInput, pose_problem
 from locref_widgets.refinement.references import paste_region
 from locref_widgets.refinement.settings import RefinementSettings
+from tests.refinement.following import soft_ball
 
 
 @pytest.fixture(scope="module")
@@ -22,10 +23,7 @@ def blobs(hinged_blob_set):
 def user_mask(hinged_blob_set):
     s = hinged_blob_set
     centre = s.hinge.body.centres_angstrom.mean(axis=0)
-    x = (np.arange(s.box_px) - s.box_px // 2) * s.pixel_size_angstrom
-    z, y, x = np.meshgrid(x, x, x, indexing="ij")
-    r = np.sqrt((x - centre[0]) ** 2 + (y - centre[1]) ** 2 + (z - centre[2]) ** 2)
-    return np.clip((48.0 - r) / 15.0, 0, 1).astype(np.float32)
+    return soft_ball(s.box_px, s.pixel_size_angstrom, centre)
 
 
 @pytest.fixture(scope="module")

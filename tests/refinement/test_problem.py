@@ -19,6 +19,7 @@ from locref_widgets.refinement.search_pass import folds_of
 from locref_widgets.refinement.settings import RefinementSettings
 from tests.blobs import Blobs, Hinge, random_blobs, write_blob_set
 from tests.engine.objects import random_rotation
+from tests.refinement.following import Recorder
 
 PIXEL = 5.0
 FULCRUM = np.array([8.0, 0.0, 2.0])
@@ -201,25 +202,9 @@ def test_the_lever_runs_from_the_fulcrum_to_the_region(case):
     )
 
 
-class _Silent:
-    """An observer that keeps the results."""
-
-    def __init__(self):
-        self.results = []
-
-    def event(self, kind, **values):
-        pass
-
-    def checkpoint(self):
-        pass
-
-    def iteration_finished(self, result):
-        self.results.append(result)
-
-
 def test_the_hinge_is_found(case):
     made, inputs = case
-    observer = _Silent()
+    observer = Recorder()
     result = refine_loop(inputs, SETTINGS, observer)
 
     def errors(rotations, origins):

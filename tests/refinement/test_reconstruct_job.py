@@ -14,6 +14,7 @@ from locref_widgets.io.fsc_files import read_fsc_json
 from locref_widgets.io.mrc import read_map
 from locref_widgets.io.particles import read_particles
 from locref_widgets.refinement.reconstruct_job import reconstruct
+from locref_widgets.refinement.whole_particle import whole_problem
 from tests.interop.relion import stored_correlations
 
 
@@ -121,3 +122,11 @@ def test_copies_go_into_one_half_set(two_bodies, tmp_path):
     said = []
     reconstruct(twice.with_half_sets(half_sets), tmp_path / "out", warn=said.append)
     assert any("moved to the half-set" in message for message in said)
+
+
+def test_without_half_sets_copies_stay_together(two_bodies):
+    particles = read_particles(two_bodies.data.star)
+    twice = particles.take(np.repeat(np.arange(len(particles)), 2))
+    problem = whole_problem(replace(twice, half_sets=None))
+    np.testing.assert_array_equal(problem.half_sets[::2], problem.half_sets[1::2])
+    assert abs(np.sum(problem.half_sets == 1) - len(particles)) <= 2

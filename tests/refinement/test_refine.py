@@ -5,6 +5,7 @@ from dataclasses import replace
 import mrcfile
 import numpy as np
 import pytest
+from scipy.spatial.transform import Rotation
 
 from locref_widgets.engine.fulcrum import motion_about_fulcrum
 from locref_widgets.errors import InputError
@@ -14,33 +15,13 @@ from locref_widgets.refinement.problem import RefinementInput, pose_problem
 from locref_widgets.refinement.refine import refine_loop
 from locref_widgets.refinement.settings import RefinementSettings
 from locref_widgets.refinement.state import StopRequested
-
-
-class Recorder:
-    """Keeps what a refinement tells; stops it when asked."""
-
-    def __init__(self, stop_after=None):
-        self.results, self.events, self.stop_after = [], [], stop_after
-
-    def event(self, kind, **values):
-        self.events.append((kind, values))
-
-    def checkpoint(self):
-        if self.stop_after is not None and len(self.results) > self.stop_after:
-            raise StopRequested
-
-    def iteration_finished(self, result):
-        self.results.append(result)
+from tests.refinement.following import Recorder, soft_ball
 
 
 def _mask(blob_set):
     """A soft ball about the hinged body."""
-    n, a = blob_set.box_px, blob_set.pixel_size_angstrom
     centre = blob_set.hinge.body.centres_angstrom.mean(axis=0)
-    x = (np.arange(n) - n // 2) * a
-    z, y, x = np.meshgrid(x, x, x, indexing="ij")
-    r = np.sqrt((x - centre[0]) ** 2 + (y - centre[1]) ** 2 + (z - centre[2]) ** 2)
-    return np.clip((48.0 - r) / 15.0, 0, 1).astype(np.float32)
+    return soft_ball(blob_set.box_px, blob_set.pixel_size_angstrom, centre)
 
 
 @pytest.fixture(scope="module")
@@ -266,7 +247,8 @@ def test_recentred_searches_with_shrinking_extents_find_the_motion_too(
     info = recorder.results[-1].info
     # What was found counts from the poses of the first iteration, what is told from those given.
     assert np.array_equal(info["start_turn_rad"], recorder.results[1].info["turn_rad"])
-    assert np.median(np.linalg.norm(info["found_turn_rad"], axis=1)) < np.deg2rad(3.0)
+    start, end = (Rotation.from_rotvec(info[name]) for name in ("start_turn_rad", "turn_rad"))
+    assert np.median((end * start.inv()).magnitude()) < np.deg2rad(3.0)
     assert np.median(info["pose_change_rad"]) > np.deg2rad(3.0)
 
 

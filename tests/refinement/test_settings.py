@@ -53,6 +53,18 @@ def test_distances_in_resolutions_have_values_of_their_own():
         RefinementSettings(dynamic_mask_in_resolutions=True, dynamic_mask_far=1.0)
 
 
+def test_distances_of_a_file_do_not_change_their_unit(tmp_path):
+    RefinementSettings().save(tmp_path / "angstrom.yaml")
+    load = RefinementSettings.load
+    multiples = load(tmp_path / "angstrom.yaml", dynamic_mask_in_resolutions=True)
+    assert (multiples.dynamic_mask_near, multiples.dynamic_mask_far) == (2.0, 5.0)
+    multiples.save(tmp_path / "multiples.yaml")
+    kept = load(tmp_path / "multiples.yaml", dynamic_mask_far=6.0)
+    assert (kept.dynamic_mask_near, kept.dynamic_mask_far) == (2.0, 6.0)
+    back = load(tmp_path / "multiples.yaml", dynamic_mask_in_resolutions=False)
+    assert (back.dynamic_mask_near, back.dynamic_mask_far) == (3.0, 12.0)
+
+
 def test_two_faults_are_both_told():
     with pytest.raises(InputError, match=r"shift_extent.*seed"):
         RefinementSettings(shift_extent=0, seed=-1)

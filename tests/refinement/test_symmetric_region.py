@@ -10,9 +10,12 @@ from scipy.spatial.transform import Rotation
 from locref_widgets.engine.fulcrum import motion_about_fulcrum
 from locref_widgets.engine.symmetry import point_group_operators
 from locref_widgets.errors import InputError
+from locref_widgets.io.duplicates import particle_of_row
 from locref_widgets.io.mrc import Map
 from locref_widgets.io.particles import read_particles
+from locref_widgets.refinement.consensus import reconstruct_consensus
 from locref_widgets.refinement.problem import RefinementInput, choose_rows, pose_problem
+from locref_widgets.refinement.references import scale_to
 from locref_widgets.refinement.refine import refine_loop
 from locref_widgets.refinement.search_pass import folds_of
 from locref_widgets.refinement.settings import RefinementSettings
@@ -22,6 +25,7 @@ from locref_widgets.refinement.symmetric_region import (
     symmetry_warnings,
 )
 from tests.blobs import Blobs, Hinge, random_blobs, write_blob_set
+from tests.refinement.following import Recorder
 
 BOX, PIXEL = 40, 5.0
 AXIS = np.array([0.0, 0.0, 1.0])
@@ -118,20 +122,6 @@ SETTINGS = RefinementSettings(
 )
 
 
-class _Recorder:
-    def __init__(self):
-        self.results = []
-
-    def event(self, kind, **values):
-        pass
-
-    def checkpoint(self):
-        pass
-
-    def iteration_finished(self, result):
-        self.results.append(result)
-
-
 def _agreement(volume, truth, mask):
     return np.corrcoef((volume * mask).ravel(), truth.ravel())[0, 1]
 
@@ -140,7 +130,7 @@ def test_a_symmetric_region_is_refined_with_its_symmetry(symmetric_set):
     made, inputs, truth = symmetric_set
     recorders = {}
     for symmetry in ("C1", "C3"):
-        recorders[symmetry] = _Recorder()
+        recorders[symmetry] = Recorder()
         refine_loop(inputs, SETTINGS.model_copy(update={"symmetry": symmetry}), recorders[symmetry])
     mask = inputs.mask.data
     turned = Rotation.from_euler("z", 120, degrees=True).as_matrix()[::-1, ::-1]
@@ -164,6 +154,21 @@ def test_a_symmetric_region_is_refined_with_its_symmetry(symmetric_set):
         made.hinged_rotations @ made.rotations.transpose(0, 2, 1)
     ).magnitude()
     assert np.median(np.linalg.norm(turns, axis=1)) < 0.7 * np.median(given)
+
+
+def test_the_scale_of_the_map_is_not_told_by_what_the_symmetry_smears(symmetric_set):
+    """The body is not symmetric; the map given is on the scale of the images."""
+    _, inputs, _ = symmetric_set
+    problem = pose_problem(inputs, SETTINGS.model_copy(update={"symmetry": "C3"}))
+    consensus = reconstruct_consensus(problem, 32, lambda *_: None)
+    scaled = scale_to(inputs.volume.data, consensus.both_as_seen, PIXEL, 20.0)
+    factor = np.sum(scaled.data * inputs.volume.data) / np.sum(inputs.volume.data**2)
+    # The part that turned is blurred: it shows less of what the map given holds, seen 0.95.
+    assert factor == pytest.approx(1.0, abs=0.1)
+    smeared = scale_to(inputs.volume.data, consensus.both, PIXEL, 20.0)
+    assert np.sum(smeared.data * inputs.volume.data) < 0.9 * np.sum(
+        scaled.data * inputs.volume.data
+    )
 
 
 def test_the_loop_refuses_a_region_beside_the_axis(symmetric_set):
@@ -206,7 +211,11 @@ def test_copies_stay_in_one_half_and_one_fold(expanded):
 
 
 def test_a_subset_holds_all_copies_of_a_particle_or_none(expanded):
-    rows = choose_rows(expanded.particles, SETTINGS.model_copy(update={"subset": 120}))
+    rows = choose_rows(
+        expanded.particles,
+        particle_of_row(expanded.particles),
+        SETTINGS.model_copy(update={"subset": 120}),
+    )
     assert rows.size == 120
     assert np.all(np.bincount(rows // 3)[np.unique(rows // 3)] == 3)
     half_sets = expanded.particles.half_sets[rows[::3]]
