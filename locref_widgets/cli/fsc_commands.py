@@ -55,9 +55,9 @@ def fsc(
 
     prepare_process()
     from locref_widgets.io.fsc_readers import read_curves_to_compare
+    from locref_widgets.io.half_maps import read_half_maps
     from locref_widgets.io.mrc import read_map
     from locref_widgets.validation.files import check_out, write_results
-    from locref_widgets.validation.half_maps import read_half_maps
     from locref_widgets.validation.measure import measure
     from locref_widgets.validation.words import describe, summary_values
 
@@ -66,7 +66,7 @@ def fsc(
     results = measure(
         first,
         second,
-        None if mask is None else read_map(mask),
+        None if mask is None else read_map(mask, cubic=False),
         against=None if against is None else read_map(against),
         compared=read_curves_to_compare(
             compare or [], box_angstrom=first.box_px * first.voxel_size_angstrom

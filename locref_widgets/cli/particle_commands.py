@@ -9,7 +9,7 @@ from locref_widgets.cli.app import app
 from locref_widgets.errors import InputError
 
 Particles = Annotated[
-    Path, typer.Argument(help="Particles with poses (.star).", show_default=False)
+    Path, typer.Argument(help="Particles with poses (.star, .cs, .csg).", show_default=False)
 ]
 Out = Annotated[Path, typer.Option(help="Folder to make.", show_default=False)]
 
@@ -74,6 +74,11 @@ def subtract(
     from locref_widgets.runs.process_setup import prepare_process
 
     if revert:
+        if any((mask, map_, half_maps, recenter, center, crop, float16)):
+            raise InputError(
+                "--revert takes nothing but PARTICLES and --out: what was done stands in the table."
+                " Leave the other flags out."
+            )
         typer.echo(revert_file(particles, out))
         return
     if mask is None:

@@ -44,16 +44,25 @@ def check_mask(
         if the mask cannot be used: another grid than the map's, NaN, negative, over 1, or empty.
     """
     check_same_grid(reference, mask, "the mask")
+    told = check_mask_alone(mask, resolution_angstrom=resolution_angstrom)
+    cover = _cover_warning(mask, reference) if selects_part else None
+    return told + ([f"{_name(mask)}: {cover}"] if cover else [])
+
+
+def check_mask_alone(mask: Map, *, resolution_angstrom: float | None = None) -> list[str]:
+    """The warnings of `check_mask` that need no map: edges and islands. Raises as it does."""
     check_usable(mask)
-    values = mask.data
-    inside = values >= _INSIDE
     warnings = [
         _edge_warning(mask, resolution_angstrom or 2.0 * mask.voxel_size_angstrom),
-        _box_edge_warning(values),
-        _islands_warning(inside),
-        _cover_warning(mask, reference, inside) if selects_part else None,
+        _box_edge_warning(mask.data),
+        _islands_warning(mask.data >= _INSIDE),
     ]
     return [f"{_name(mask)}: {text}" for text in warnings if text]
+
+
+def covers_the_box(mask: Float[np.ndarray, "z y x"]) -> bool:
+    """Whether a mask selects next to all of the box, and so no region."""
+    return bool(np.mean(mask >= _INSIDE) > 0.9)
 
 
 def density_share(mask: Float[np.ndarray, "z y x"], volume: Float[np.ndarray, "z y x"]) -> float:
@@ -160,8 +169,8 @@ def _islands_warning(inside: Bool[np.ndarray, "z y x"]) -> str | None:
     )
 
 
-def _cover_warning(mask: Map, reference: Map, inside: Bool[np.ndarray, "z y x"]) -> str | None:
-    if inside.mean() > 0.9:
+def _cover_warning(mask: Map, reference: Map) -> str | None:
+    if covers_the_box(mask.data):
         return (
             "the mask covers the whole box, so it selects no region. Local refinement needs a "
             "mask around the part that moves."

@@ -1,5 +1,7 @@
 """The fulcrum as people type it, in voxels or in Å, and the slips between the two."""
 
+import math
+
 import numpy as np
 from jaxtyping import Float
 
@@ -25,9 +27,11 @@ def parse_point(text: str, flag: str) -> tuple[float, float, float]:
     try:
         x, y, z = (float(part) for part in text.split(","))
     except ValueError:
+        x = y = z = math.nan
+    if not all(math.isfinite(value) for value in (x, y, z)):
         raise InputError(
             f"{flag} {text!r}: expected three numbers X,Y,Z without spaces, as in 64,82.5,55"
-        ) from None
+        )
     return (x, y, z)
 
 

@@ -23,7 +23,7 @@ from locref_widgets.io.mrc import Map, write_map
 from locref_widgets.io.new_folder import check_free, new_folder
 from locref_widgets.io.particles import Particles, check_particles_match_map
 from locref_widgets.io.poses import check_half_set_balance, read_half_sets
-from locref_widgets.masks.checks import check_usable
+from locref_widgets.masks.checks import check_mask_alone
 from locref_widgets.refinement.batches import BATCH_SIZE
 from locref_widgets.refinement.consensus import add_up_halves, solve_halves
 from locref_widgets.refinement.curves import half_map_curves
@@ -83,7 +83,8 @@ def reconstruct(
         half_sets = read_half_sets(particles.table)
     if mask is not None:
         check_particles_match_map(particles, mask)
-        check_usable(mask)
+        for message in check_mask_alone(mask):
+            warn(message)
     for message in check_half_set_balance(half_sets):
         warn(f"{particles.path}: {message}")
     for message in copies_warnings(particles, symmetry):

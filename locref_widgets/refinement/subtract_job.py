@@ -21,7 +21,11 @@ from locref_widgets.io.particles import Particles
 from locref_widgets.io.star import write_star
 from locref_widgets.io.subtracted_table import revert_blocks, subtracted_blocks
 from locref_widgets.refinement.batches import BATCH_SIZE, Batch
-from locref_widgets.refinement.consensus import measure_noise, reconstruct_consensus
+from locref_widgets.refinement.consensus import (
+    check_half_map_order,
+    measure_noise,
+    reconstruct_consensus,
+)
 from locref_widgets.refinement.halves import HALVES, for_each_batch
 from locref_widgets.refinement.problem import Problem
 from locref_widgets.refinement.references import cut_region
@@ -174,10 +178,7 @@ def _prepare(
     """The particles that can be used, the rows of the others, and what is subtracted of each."""
     problem = whole_problem(particles)
     if options.scale == "none":
-        usable = _find_usable(problem, progress("looking at the images"))
-        given = half_maps or (volume, volume)
-        maps = {half: m.data for half, m in zip(HALVES, given, strict=True) if m is not None}
-        signal = SignalMaps(maps, "the half-maps given" if half_maps else "the map given")
+        usable, signal = _as_they_are(problem, volume, half_maps, progress)
     else:
         consensus = reconstruct_consensus(problem, BATCH_SIZE, progress("reconstructing"))
         usable = consensus.usable
@@ -200,6 +201,20 @@ def _prepare(
             progress("fitting scales"),
         )
     return problem, aside, subtraction, signal
+
+
+def _as_they_are(
+    problem: Problem, volume: Map | None, half_maps: tuple[Map, Map] | None, progress: Progress
+) -> tuple[Bool[np.ndarray, " n"], SignalMaps]:
+    """The images that can be used, and the maps given; half-maps must be in the right order."""
+    if half_maps is None:
+        assert volume is not None  # noqa: S101 - check_subtraction saw to it
+        usable = _find_usable(problem, progress("looking at the images"))
+        return usable, SignalMaps(dict.fromkeys(HALVES, volume.data), "the map given")
+    consensus = reconstruct_consensus(problem, BATCH_SIZE, progress("reconstructing"))
+    check_half_map_order(half_maps, consensus, problem.pixel_size_angstrom)
+    maps = dict(zip(HALVES, (m.data for m in half_maps), strict=True))
+    return consensus.usable, SignalMaps(maps, "the half-maps given")
 
 
 def _find_usable(problem: Problem, report: Callable[[int, int], None]) -> Bool[np.ndarray, " n"]:

@@ -7,10 +7,11 @@ from jaxtyping import Int
 
 from locref_widgets.errors import InputError
 from locref_widgets.io.box_position import AT_ZERO, BoxPosition
+from locref_widgets.io.half_maps import check_half_maps
 from locref_widgets.io.mrc import Map, check_same_grid
 from locref_widgets.io.particles import Particles, check_particles_match_map
 from locref_widgets.io.placing import place_on_grid
-from locref_widgets.masks.checks import check_mask, check_usable
+from locref_widgets.masks.checks import check_mask, check_mask_alone, covers_the_box
 from locref_widgets.masks.dynamic import centre_of_mass_angstrom, radius_angstrom
 
 SCALES = ("particle", "shared", "none")
@@ -90,10 +91,13 @@ def check_subtraction(
             f"--crop is {crop}: expected an even number of pixels from {_SMALLEST_CROP_PX} to the"
             f" box of {particles.box_px} px."
         )
-    if maps:
-        return check_mask(keep, maps[0])
-    check_usable(keep)
-    return []
+    warnings = check_mask(keep, maps[0]) if maps else check_mask_alone(keep)
+    if covers_the_box(keep.data):
+        raise InputError(
+            f"{keep.path or 'the mask given'}: the mask covers the whole box, so nothing lies"
+            " outside it to be subtracted. Give a mask around the part that is to be kept."
+        )
+    return warnings
 
 
 def placed_mask(
@@ -114,6 +118,8 @@ def placed_mask(
         return keep
     for other in maps[1:]:
         check_same_grid(maps[0], other, "the half-map")
+    if half_maps is not None:
+        check_half_maps(*half_maps)
     return place_on_grid(maps[0], keep, "the mask")
 
 

@@ -81,7 +81,7 @@ def _write_maps(folder: Path, results: HalfMapResults) -> None:
     if results.local_resolution_angstrom is not None:
         volumes["local_resolution.mrc"] = results.local_resolution_angstrom
     for name, volume in volumes.items():
-        write_map(folder / name, volume, results.voxel_size_angstrom)
+        write_map(folder / name, volume, results.voxel_size_angstrom, results.position)
 
 
 def _write_figures(folder: Path, results: HalfMapResults) -> None:

@@ -16,10 +16,13 @@ from locref_widgets.engine.fsc_warnings import fsc_warnings
 from locref_widgets.engine.local_resolution import local_resolution
 from locref_widgets.engine.phase_randomisation import DRAWS_TO_KEEP
 from locref_widgets.engine.postprocess import PostProcessed, postprocess
+from locref_widgets.errors import InputError
+from locref_widgets.io.box_position import BoxPosition
+from locref_widgets.io.half_maps import check_half_maps
 from locref_widgets.io.mrc import Map, check_same_grid
+from locref_widgets.io.placing import grid_remarks, place_on_grid
 from locref_widgets.masks.checks import check_mask
 from locref_widgets.masks.resolution_masks import resolution_masks
-from locref_widgets.validation.half_maps import check_half_maps
 
 USER_MASK = "user mask"
 TIGHT = "tight"
@@ -33,6 +36,8 @@ class HalfMapResults:
     ----------
     voxel_size_angstrom
         Of all maps here.
+    position
+        Of the half-maps' box, where all maps lie.
     curves
         FSC curves of the half-maps by name: no mask, spherical, loose, tight, the user's mask; the
         last two also randomised and corrected.
@@ -54,6 +59,7 @@ class HalfMapResults:
     """
 
     voxel_size_angstrom: float
+    position: BoxPosition
     curves: dict[str, FSCCurve]
     masks: dict[str, Float[np.ndarray, "z y x"]]
     quoted: str
@@ -112,22 +118,30 @@ def measure(
         If the maps cannot be half-maps, or mask or reference lie on another grid.
     """
     check_half_maps(half1, half2)
+    if bfactor_angstrom2 is not None and not np.isfinite(bfactor_angstrom2):
+        raise InputError(
+            f"the B-factor is {bfactor_angstrom2}: expected a number in Å², negative to sharpen."
+        )
     voxel = half1.voxel_size_angstrom
     first, second = half1.data, half2.data
-    average = Map(0.5 * (first + second), voxel)
+    average = Map(0.5 * (first + second), voxel, position=half1.position)
     if against is not None:
         check_same_grid(half1, against, "the map to compare with")
     if mask is not None:
-        check_same_grid(half1, mask, "the mask")
+        mask = place_on_grid(half1, mask, "the mask")
     made = resolution_masks(first, second, voxel)
     masks = {"loose": made.loose, TIGHT: made.tight}
     warnings = []
     if mask is not None:
         masks[USER_MASK] = mask.data
         # How soft the edge must be is known now.
-        warnings = check_mask(
-            mask, average, resolution_angstrom=made.resolution_angstrom, selects_part=False
-        )
+        warnings = [
+            *mask.remarks,
+            *grid_remarks(half1, mask, "the mask"),
+            *check_mask(
+                mask, average, resolution_angstrom=made.resolution_angstrom, selects_part=False
+            ),
+        ]
     own = USER_MASK if mask is not None else TIGHT
     curves = fsc_curves(
         first,
@@ -152,6 +166,7 @@ def measure(
         warnings += _bfactor_warnings(sharpened, bfactor_angstrom2)
     return HalfMapResults(
         voxel,
+        half1.position,
         curves,
         masks,
         quoted,
