@@ -66,7 +66,8 @@ def convert_particles(
     ------
     InputError
         If the source cannot be read or holds no particles, the target's name has another end or is
-        the source's, or the .cs file of a .csg would replace one that does not belong to it.
+        that of a file to be read, or the .cs file of a .csg would replace one that does not belong
+        to it.
     OutputError
         If the folder cannot be written or the disc is full.
     """
@@ -75,7 +76,7 @@ def convert_particles(
         raise InputError(f"{target}: what is written is a .star, .cs or .csg file; name it so.")
     if source.suffix not in (".star", ".cs", ".csg"):
         raise InputError(f"{source}: expected a .star, .cs or .csg file of particles.")
-    if target.exists() and source.exists() and target.samefile(source):
+    if _is_one_of(target, (source,)):
         raise InputError(f"{target}: is the file to be read. Give the result another name.")
     if target.suffix == ".star":
         return _to_star(source, target, relion_names)
@@ -86,6 +87,7 @@ def convert_particles(
         table, left = star_to_cs(blocks, name, source, _image_facts(source, blocks[name]))
     else:
         table = read_cs(source)
+    _check_not_read(target, table.companions)
     if target.suffix == ".csg":
         _check_beside(target, (source, *table.companions))
     table = _cs_named_from(target, table)
@@ -95,12 +97,25 @@ def convert_particles(
     return Conversion(left)
 
 
+def _check_not_read(target: Path, companions: tuple[Path, ...]) -> None:
+    """Refuse to replace a file whose fields were joined to the source's."""
+    if _is_one_of(target, companions):
+        raise InputError(
+            f"{target}: is one of the files to be read (its fields are joined to those of the file "
+            "given). Give the result another name."
+        )
+
+
+def _is_one_of(file: Path, read: tuple[Path, ...]) -> bool:
+    return file.exists() and any(path.exists() and file.samefile(path) for path in read)
+
+
 def _check_beside(group: Path, read: tuple[Path, ...]) -> None:
     """Refuse a .csg whose .cs file would replace one that was read, or one of something else."""
     beside = group.with_suffix(".cs")
     if not beside.exists():
         return
-    if any(path.exists() and beside.samefile(path) for path in read):
+    if _is_one_of(beside, read):
         why = "is one of the files to be read"
     elif not _names_file(group, beside):
         why = "is there already, and not as the file of that group"
@@ -129,6 +144,7 @@ def _to_star(source: Path, target: Path, relion_names: bool) -> Conversion:
         blocks, name, left = to_relion_3_1(blocks, name, _image_facts(source, blocks[name]))
     else:
         table, name = read_cs(source), "particles"
+        _check_not_read(target, table.companions)
         blocks, left = cs_to_star(table)
         if np.any(image_signs(table) < 0):
             notes.append(_DARK)

@@ -241,6 +241,14 @@ def test_a_group_replaces_none_of_the_files_it_is_made_from(cs_recipe: CsRecipe)
         for replaced in (path, beside, link):
             with pytest.raises(InputError, match=rf"{replaced.name}: is one of the files to be"):
                 convert_particles(source, replaced.with_suffix(".csg"))
+    # A file joined to the one given, a group's own file, and either under a name of RELION.
+    star = path.with_name("link.star")
+    star.symlink_to(beside)
+    before = contents(path.parent)
+    for source, targets in ((path, (beside, star)), (given, (path, beside, link, star))):
+        for target in targets:
+            with pytest.raises(InputError, match=rf"{target.name}: is one of the files to be"):
+                convert_particles(source, target)
     assert contents(path.parent) == before
 
 
