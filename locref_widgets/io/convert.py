@@ -13,7 +13,14 @@ from locref_widgets.io.cs_particles import image_names, image_signs
 from locref_widgets.io.cs_stack_names import with_stack_names
 from locref_widgets.io.cs_to_star import cs_to_star
 from locref_widgets.io.image_stack import ImageStack
-from locref_widgets.io.images import AS_STACK, ImageNames, find_file, name_from, search_folders
+from locref_widgets.io.images import (
+    AS_STACK,
+    ImageNames,
+    find_file,
+    name_from,
+    renamed_tokens,
+    search_folders,
+)
 from locref_widgets.io.mrc_header import read_header
 from locref_widgets.io.not_carried import NotCarried
 from locref_widgets.io.particle_tables import find_particle_block
@@ -149,16 +156,15 @@ def _to_star(source: Path, target: Path, relion_names: bool) -> Conversion:
         if np.any(image_signs(table) < 0):
             notes.append(_DARK)
     if "rlnImageName" in blocks[name]:
-        names = ImageNames.parse(blocks[name].strings("rlnImageName"), source)
+        tokens = blocks[name].strings("rlnImageName")
+        names = ImageNames.parse(tokens, source)
         new = _names_from(target, names.names, source)
         if relion_names:
             new = [n + AS_STACK if n.endswith(".mrc") else n for n in new]
         elif any(n.endswith(".mrc") for n in new):
             notes.append(_NO_STACK_NAME)
         if new != names.names:
-            tokens = [
-                f"{i + 1:06d}@{new[w]}" for i, w in zip(names.number, names.which, strict=True)
-            ]
+            tokens = renamed_tokens(tokens, names.which, names.names, new)
             blocks = {**blocks, name: blocks[name].with_column("rlnImageName", tokens)}
     write_star(target, blocks)
     return Conversion(left, notes)

@@ -29,6 +29,7 @@ from locref_widgets.io.images import (
     find_bad_images,
     name_from,
     open_images,
+    renamed_tokens,
 )
 from locref_widgets.io.mrc import Map, same_size
 from locref_widgets.io.optics import find_optics, read_ctf
@@ -172,8 +173,7 @@ class Particles:
         table = self.table
         if names != list(source.names):
             old = table.strings("rlnImageName")
-            number = [token.partition("@")[0] if "@" in token else "1" for token in old]
-            new = [f"{n}@{names[i]}" for n, i in zip(number, source.which.tolist(), strict=True)]
+            new = renamed_tokens(old, source.which, source.names, names)
             table = table.with_column("rlnImageName", new)
         write_star(path, {**self.blocks, self.table_name: table})
 
