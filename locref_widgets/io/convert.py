@@ -21,16 +21,12 @@ from locref_widgets.io.images import (
     renamed_tokens,
     search_folders,
 )
-from locref_widgets.io.mrc_header import read_header
 from locref_widgets.io.not_carried import NotCarried
 from locref_widgets.io.particle_tables import find_particle_block
 from locref_widgets.io.star import read_star, write_star
 from locref_widgets.io.star_table import StarTable
-from locref_widgets.io.star_to_cs import ImageFacts, star_to_cs
+from locref_widgets.io.star_to_cs import PICKS, ImageFacts, micrograph_shapes, star_to_cs
 from locref_widgets.io.star_upgrade import to_relion_3_1
-
-_PICKS = ("rlnMicrographName", "rlnCoordinateX", "rlnCoordinateY")
-
 
 _NO_STACK_NAME = (
     "RELION opens a stack only under a name that ends with .mrcs, and these end with .mrc. Convert "
@@ -174,10 +170,10 @@ def _find_block(source: Path, blocks: dict[str, StarTable]) -> str:
     """Name of the block with particles, or else with places on micrographs."""
     if not any("rlnImageName" in table for table in blocks.values()):
         for name, table in blocks.items():
-            if all(label in table for label in _PICKS) and "rlnCoordinateZ" not in table:
+            if all(label in table for label in PICKS) and "rlnCoordinateZ" not in table:
                 # An empty list of picks is refused in the same words as an empty particle table.
                 stand_in = replace(
-                    table, columns=table.columns | {"rlnImageName": table.columns[_PICKS[0]]}
+                    table, columns=table.columns | {"rlnImageName": table.columns[PICKS[0]]}
                 )
                 return find_particle_block(source, {**blocks, name: stand_in})
     return find_particle_block(source, blocks)
@@ -194,14 +190,7 @@ def _image_facts(source: Path, table: StarTable) -> ImageFacts:
             opened = ImageStack(stack)
             box = opened.box[0]
             sizes = np.full(len(table), opened.pixel_size_angstrom or 0.0)
-    shapes: dict[str, tuple[int, int]] = {}
-    if all(label in table for label in _PICKS):
-        for name in dict.fromkeys(table.strings("rlnMicrographName")):
-            micrograph = _found(name, folders)
-            if micrograph is not None:
-                size = read_header(micrograph).size
-                shapes[name] = (size[1], size[0])
-    return ImageFacts(box, sizes, shapes)
+    return ImageFacts(box, sizes, micrograph_shapes(table, folders))
 
 
 def _found(name: str, folders: list[Path]) -> Path | None:
