@@ -68,6 +68,17 @@ def test_shifts_are_in_the_pixels_of_the_alignment(cs_recipe: CsRecipe) -> None:
     np.testing.assert_array_equal(again.origins_angstrom, particles.origins_angstrom)
 
 
+def test_shifts_that_a_field_cannot_hold_are_refused(cs_recipe: CsRecipe) -> None:
+    particles = read_particles(cs_recipe.write())
+    origins = particles.origins_angstrom.copy()
+    origins[[2, 4]] = 1e39
+    with pytest.raises(
+        InputError,
+        match=r"row 3 has a shift of .*alignments3D/shift holds.*\(2 rows likewise\)\. Mend",
+    ):
+        particles.with_poses(particles.rotations, origins)
+
+
 @pytest.mark.parametrize("how", ["take", "poses"])
 def test_every_field_passes_through(cs_recipe: CsRecipe, how: str) -> None:
     particles = read_particles(cs_recipe.write())
