@@ -35,7 +35,7 @@ def atomic_writer(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
             handle.flush()
             os.fsync(handle.fileno())
         # mkstemp makes the file private; results are made as readable as the user's umask says.
-        aside.chmod(0o666 & ~_umask())
+        aside.chmod(0o666 & ~umask())
         aside.replace(target)
         aside = None
     except OSError as error:
@@ -45,7 +45,7 @@ def atomic_writer(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
             aside.unlink(missing_ok=True)
 
 
-def _umask() -> int:
+def umask() -> int:
     """Read the umask of this process; the only portable way is to set it."""
     mask = os.umask(0)
     os.umask(mask)

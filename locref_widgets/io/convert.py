@@ -13,17 +13,20 @@ from locref_widgets.io.cs_particles import image_names, image_signs
 from locref_widgets.io.cs_stack_names import with_stack_names
 from locref_widgets.io.cs_to_star import cs_to_star
 from locref_widgets.io.image_stack import ImageStack
-from locref_widgets.io.images import AS_STACK, ImageNames, find_file, name_from, search_folders
-from locref_widgets.io.mrc_header import read_header
+from locref_widgets.io.images import (
+    AS_STACK,
+    ImageNames,
+    find_file,
+    name_from,
+    renamed_tokens,
+    search_folders,
+)
 from locref_widgets.io.not_carried import NotCarried
 from locref_widgets.io.particle_tables import find_particle_block
 from locref_widgets.io.star import read_star, write_star
 from locref_widgets.io.star_table import StarTable
-from locref_widgets.io.star_to_cs import ImageFacts, star_to_cs
+from locref_widgets.io.star_to_cs import PICKS, ImageFacts, micrograph_shapes, star_to_cs
 from locref_widgets.io.star_upgrade import to_relion_3_1
-
-_PICKS = ("rlnMicrographName", "rlnCoordinateX", "rlnCoordinateY")
-
 
 _NO_STACK_NAME = (
     "RELION opens a stack only under a name that ends with .mrcs, and these end with .mrc. Convert "
@@ -66,7 +69,8 @@ def convert_particles(
     ------
     InputError
         If the source cannot be read or holds no particles, the target's name has another end or is
-        the source's, or the .cs file of a .csg would replace one that does not belong to it.
+        that of a file to be read, or the .cs file of a .csg would replace one that does not belong
+        to it.
     OutputError
         If the folder cannot be written or the disc is full.
     """
@@ -75,7 +79,7 @@ def convert_particles(
         raise InputError(f"{target}: what is written is a .star, .cs or .csg file; name it so.")
     if source.suffix not in (".star", ".cs", ".csg"):
         raise InputError(f"{source}: expected a .star, .cs or .csg file of particles.")
-    if target.exists() and source.exists() and target.samefile(source):
+    if _is_one_of(target, (source,)):
         raise InputError(f"{target}: is the file to be read. Give the result another name.")
     if target.suffix == ".star":
         return _to_star(source, target, relion_names)
@@ -86,6 +90,7 @@ def convert_particles(
         table, left = star_to_cs(blocks, name, source, _image_facts(source, blocks[name]))
     else:
         table = read_cs(source)
+    _check_not_read(target, table.companions)
     if target.suffix == ".csg":
         _check_beside(target, (source, *table.companions))
     table = _cs_named_from(target, table)
@@ -95,12 +100,25 @@ def convert_particles(
     return Conversion(left)
 
 
+def _check_not_read(target: Path, companions: tuple[Path, ...]) -> None:
+    """Refuse to replace a file whose fields were joined to the source's."""
+    if _is_one_of(target, companions):
+        raise InputError(
+            f"{target}: is one of the files to be read (its fields are joined to those of the file "
+            "given). Give the result another name."
+        )
+
+
+def _is_one_of(file: Path, read: tuple[Path, ...]) -> bool:
+    return file.exists() and any(path.exists() and file.samefile(path) for path in read)
+
+
 def _check_beside(group: Path, read: tuple[Path, ...]) -> None:
     """Refuse a .csg whose .cs file would replace one that was read, or one of something else."""
     beside = group.with_suffix(".cs")
     if not beside.exists():
         return
-    if any(path.exists() and beside.samefile(path) for path in read):
+    if _is_one_of(beside, read):
         why = "is one of the files to be read"
     elif not _names_file(group, beside):
         why = "is there already, and not as the file of that group"
@@ -129,20 +147,20 @@ def _to_star(source: Path, target: Path, relion_names: bool) -> Conversion:
         blocks, name, left = to_relion_3_1(blocks, name, _image_facts(source, blocks[name]))
     else:
         table, name = read_cs(source), "particles"
+        _check_not_read(target, table.companions)
         blocks, left = cs_to_star(table)
         if np.any(image_signs(table) < 0):
             notes.append(_DARK)
     if "rlnImageName" in blocks[name]:
-        names = ImageNames.parse(blocks[name].strings("rlnImageName"), source)
+        tokens = blocks[name].strings("rlnImageName")
+        names = ImageNames.parse(tokens, source)
         new = _names_from(target, names.names, source)
         if relion_names:
             new = [n + AS_STACK if n.endswith(".mrc") else n for n in new]
         elif any(n.endswith(".mrc") for n in new):
             notes.append(_NO_STACK_NAME)
         if new != names.names:
-            tokens = [
-                f"{i + 1:06d}@{new[w]}" for i, w in zip(names.number, names.which, strict=True)
-            ]
+            tokens = renamed_tokens(tokens, names.which, names.names, new)
             blocks = {**blocks, name: blocks[name].with_column("rlnImageName", tokens)}
     write_star(target, blocks)
     return Conversion(left, notes)
@@ -152,10 +170,10 @@ def _find_block(source: Path, blocks: dict[str, StarTable]) -> str:
     """Name of the block with particles, or else with places on micrographs."""
     if not any("rlnImageName" in table for table in blocks.values()):
         for name, table in blocks.items():
-            if all(label in table for label in _PICKS) and "rlnCoordinateZ" not in table:
+            if all(label in table for label in PICKS) and "rlnCoordinateZ" not in table:
                 # An empty list of picks is refused in the same words as an empty particle table.
                 stand_in = replace(
-                    table, columns=table.columns | {"rlnImageName": table.columns[_PICKS[0]]}
+                    table, columns=table.columns | {"rlnImageName": table.columns[PICKS[0]]}
                 )
                 return find_particle_block(source, {**blocks, name: stand_in})
     return find_particle_block(source, blocks)
@@ -172,14 +190,7 @@ def _image_facts(source: Path, table: StarTable) -> ImageFacts:
             opened = ImageStack(stack)
             box = opened.box[0]
             sizes = np.full(len(table), opened.pixel_size_angstrom or 0.0)
-    shapes: dict[str, tuple[int, int]] = {}
-    if all(label in table for label in _PICKS):
-        for name in dict.fromkeys(table.strings("rlnMicrographName")):
-            micrograph = _found(name, folders)
-            if micrograph is not None:
-                size = read_header(micrograph).size
-                shapes[name] = (size[1], size[0])
-    return ImageFacts(box, sizes, shapes)
+    return ImageFacts(box, sizes, micrograph_shapes(table, folders))
 
 
 def _found(name: str, folders: list[Path]) -> Path | None:

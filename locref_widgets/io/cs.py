@@ -108,10 +108,10 @@ class CsTable:
         return replace(self, columns={name: c[rows] for name, c in self.columns.items()})
 
     def same_fields(self, other: "CsTable") -> bool:
-        """Whether both hold the same fields and values."""
+        """Whether both hold the same fields and values; NaN is the same as NaN."""
         return self.columns.keys() == other.columns.keys() and all(
-            np.array_equal(values, other.columns[name])
-            and values.dtype == other.columns[name].dtype
+            values.dtype == other.columns[name].dtype
+            and np.array_equal(values, other.columns[name], equal_nan=values.dtype.kind == "f")
             for name, values in self.columns.items()
         )
 

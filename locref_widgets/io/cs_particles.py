@@ -97,7 +97,11 @@ def with_cs_poses(
     shift = origins_angstrom / shift_pixel_angstrom(table)[:, None]
     bad = np.flatnonzero(np.any(np.abs(shift) > np.finfo(np.float32).max, axis=1))
     if bad.size:
-        raise InputError(f"{table.path}: row {bad[0] + 1} has a shift of {shift[bad[0]]} px.")
+        raise InputError(
+            f"{table.path}: row {bad[0] + 1} has a shift of {shift[bad[0]]} px, expected numbers "
+            f"that {_SHIFT} holds in 32 bits ({bad.size} rows likewise). Mend the origin, or "
+            f"{_SHIFT_PIXEL}."
+        )
     table = table.with_column(_SHIFT, shift.astype(np.float32))
     return table.with_column(_POSE, pose.astype(np.float32))
 

@@ -46,8 +46,17 @@ class ConvertedBlocks(Mapping[str, StarTable]):
         self._table = table
 
     @cached_property
+    def _converted(self) -> tuple[dict[str, StarTable], list[NotCarried]]:
+        return cs_to_star(self._table)
+
+    @property
     def _blocks(self) -> dict[str, StarTable]:
-        return cs_to_star(self._table)[0]
+        return self._converted[0]
+
+    @property
+    def not_carried(self) -> list[NotCarried]:
+        """Fields that RELION has no column for, each with the reason."""
+        return self._converted[1]
 
     def __getitem__(self, name: str) -> StarTable:
         return self._blocks[name]

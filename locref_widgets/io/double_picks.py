@@ -20,13 +20,15 @@ the scatter of a shell of 10,000 coefficients."""
 
 
 def double_picks(
-    particles: Particles, closer_than_angstrom: float = CLOSER_THAN_ANGSTROM
+    particles: Particles,
+    closer_than_angstrom: float = CLOSER_THAN_ANGSTROM,
+    particle: Int[np.ndarray, " n"] | None = None,
 ) -> Int[np.ndarray, "pairs 2"]:
     """Pairs of rows that show different images of nearly the same place of a micrograph.
 
     The place is ``rlnCoordinateX/Y`` less the origin of the pose. Coordinates count pixels of the
     micrograph; where the table does not say their size, that of the images is taken. Empty when the
-    table has no coordinates.
+    table has no coordinates. ``particle`` is the `particle_of_row`, where it is known.
     """
     from scipy.spatial import KDTree
 
@@ -44,7 +46,8 @@ def double_picks(
     names = table.strings("rlnMicrographName")
     depth = np.unique(names, return_inverse=True)[1] * (3.0 * closer_than_angstrom)
     # Of the copies of a particle the first stands for all: their pairs would fill the memory.
-    rows = np.unique(particle_of_row(particles), return_index=True)[1]
+    particle = particle_of_row(particles) if particle is None else particle
+    rows = np.unique(particle, return_index=True)[1]
     tree = KDTree(np.column_stack([place, depth])[rows])
     return rows[tree.query_pairs(closer_than_angstrom, output_type="ndarray")]
 
@@ -53,7 +56,9 @@ def double_picks_warnings(particles: Particles) -> list[str]:
     """Warn of double picks whose rows are in different half-sets, unless they are very few."""
     if particles.half_sets is None:
         return []
-    half_sets, pairs = half_sets_with_copies_together(particles)[0], double_picks(particles)
+    particle = particle_of_row(particles)
+    half_sets, _ = half_sets_with_copies_together(particles, particle)
+    pairs = double_picks(particles, particle=particle)
     apart = pairs[half_sets[pairs[:, 0]] != half_sets[pairs[:, 1]]]
     if len(apart) <= _NEGLIGIBLE * len(particles):
         return []

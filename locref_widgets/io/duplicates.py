@@ -118,16 +118,19 @@ def find_copies(particles: Particles) -> Copies:
 
 
 def half_sets_with_copies_together(
-    particles: Particles,
+    particles: Particles, particle: Int[np.ndarray, " n"] | None = None
 ) -> tuple[Int[np.ndarray, " n"], list[str]]:
     """Half-sets in which all copies of a particle are in that of the first; say what was changed.
+
+    ``particle`` is the `particle_of_row`, where it is known.
 
     Raises
     ------
     InputError
         If the particles have no half-sets, or one of them would be left empty.
     """
-    particle, half_sets = particle_of_row(particles), _half_sets(particles)
+    half_sets = _half_sets(particles)
+    particle = particle_of_row(particles) if particle is None else particle
     _, first = np.unique(particle, return_index=True)
     together = half_sets[first][particle]
     moved = together != half_sets
@@ -167,12 +170,16 @@ def copies_warnings(particles: Particles, symmetry: str = "C1") -> list[str]:
         )
     if particles.half_sets is None:
         return said
-    return said + half_sets_with_copies_together(particles)[1]
+    return said + half_sets_with_copies_together(particles, copies.particle)[1]
 
 
 def _half_sets(particles: Particles) -> Int[np.ndarray, " n"]:
     if particles.half_sets is None:
-        raise InputError(f"{particles.path}: there is no column rlnRandomSubset.")
+        absent = "column rlnRandomSubset" if particles.cs is None else "field alignments3D/split"
+        raise InputError(
+            f"{particles.path}: the particles have no half-sets: the {absent} is absent. Give the "
+            "particles of a refinement that split them in halves."
+        )
     return particles.half_sets
 
 

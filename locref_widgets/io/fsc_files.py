@@ -60,21 +60,20 @@ def read_fsc_json(path: str | Path) -> dict[str, FSCCurve]:
     Raises
     ------
     InputError
-        If the file is missing, is no JSON or lacks a curve's frequencies or values.
+        If the file is missing, cannot be opened, is no JSON, lacks a curve's frequencies or values,
+        or has more of the one than of the other.
     """
     path = Path(path)
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-        return {
-            name: FSCCurve(
-                np.array(curve["frequency_per_angstrom"], dtype=np.float64),
-                np.array(curve["values"], dtype=np.float64),
-                _notch(curve.get("notch", (0, 0))),
-            )
-            for name, curve in content.items()
-        }
+        return {name: _curve(name, curve) for name, curve in content.items()}
     except FileNotFoundError:
         raise InputError(f"{path}: no such file; expected FSC curves (fsc.json).") from None
+    except OSError as error:
+        raise InputError(
+            f"{path}: cannot be read ({error.strerror or error}). Expected a file of FSC curves "
+            "(fsc.json): check the path and its permissions."
+        ) from error
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise InputError(
             f"{path}: not a file of FSC curves ({error}). Expected one object per curve with "
@@ -196,6 +195,15 @@ def write_fsc_xml(path: str | Path, curve: FSCCurve, title: str = "FSC") -> None
     )
     text = "\n".join(['<?xml version="1.0" encoding="UTF-8"?>', head, *points, "</fsc>"])
     _write_text(Path(path), text + "\n")
+
+
+def _curve(name: str, stored: dict[str, Any]) -> FSCCurve:
+    """Make a curve of what is stored. Raises ValueError and others when something is wrong."""
+    frequency = np.array(stored["frequency_per_angstrom"], dtype=np.float64)
+    values = np.array(stored["values"], dtype=np.float64)
+    if frequency.ndim != 1 or frequency.shape != values.shape:
+        raise ValueError(f"{name!r}: {frequency.size} frequencies, {values.size} values")
+    return FSCCurve(frequency, values, _notch(stored.get("notch", (0, 0))))
 
 
 def _notch(shells: list[int] | tuple[int, int]) -> tuple[int, int]:

@@ -61,8 +61,6 @@ def read_fsc(
         If the file is missing, of another kind, or holds no curve.
     """
     path = Path(path)
-    if path.suffix == ".json":
-        return read_fsc_json(path)
     readers: dict[str, Callable[[Path, str], dict[str, FSCCurve]]] = {
         ".xml": _from_xml,
         ".star": _from_star,
@@ -70,14 +68,20 @@ def read_fsc(
         ".csv": lambda p, text: _from_table(p, text, ",", box_angstrom),
         ".txt": lambda p, text: _from_table(p, text, None, box_angstrom),
     }
-    if path.suffix not in readers:
+    if path.suffix not in (".json", *readers):
         raise InputError(
             f"{path}: files of FSC curves end in .json, {', '.join(readers)}. Rename it, or export "
             "the curve again."
         )
-    curves = readers[path.suffix](path, _read_text(path))
+    if path.suffix == ".json":
+        curves = read_fsc_json(path)
+    else:
+        curves = readers[path.suffix](path, _read_text(path))
     if not curves:
-        raise InputError(f"{path}: no FSC curve is in it.")
+        raise InputError(
+            f"{path}: no FSC curve is in it. Give the file that the program wrote the curve to "
+            "(RELION: postprocess.star or the model's), or export the curve again."
+        )
     return curves
 
 
@@ -99,12 +103,18 @@ def read_curves_to_compare(
 def _read_text(path: Path) -> str:
     try:
         if path.stat().st_size > _LARGEST_TEXT_BYTES:
-            raise InputError(f"{path}: is over 10 MiB, too large for a file of FSC curves.")
+            raise InputError(
+                f"{path}: is over 10 MiB, too large for a file of FSC curves. Give the "
+                "file of the curves alone."
+            )
         return path.read_text(encoding="utf-8")
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror}). Check the path.") from None
     except UnicodeDecodeError:
-        raise InputError(f"{path}: is no text. Expected a file of FSC curves.") from None
+        raise InputError(
+            f"{path}: is no text. Expected a file of FSC curves: check which one was given, or "
+            "export the curve again."
+        ) from None
 
 
 def _from_xml(path: Path, text: str) -> dict[str, FSCCurve]:
@@ -135,7 +145,7 @@ def _from_star(path: Path, text: str) -> dict[str, FSCCurve]:
     try:
         document = gemmi.cif.read_string(text)
     except (ValueError, RuntimeError) as error:
-        raise InputError(f"{path}: is no STAR file ({error}).") from None
+        raise InputError(f"{path}: is no STAR file ({error}). Write it again.") from None
     for block in document:
         columns = {
             label: [value or "" for value in block.find_values(f"_{label}")]
@@ -145,6 +155,12 @@ def _from_star(path: Path, text: str) -> dict[str, FSCCurve]:
         resolution = told.pop("rlnResolution", None)
         if resolution is None or not told:
             continue
+        for label, values in told.items():
+            if len(values) != len(resolution):
+                raise InputError(
+                    f"{path}: the block data_{block.name} has {len(resolution)} values of "
+                    f"rlnResolution, but {len(values)} of {label}. Write the file again."
+                )
         rows = list(map(list, zip(resolution, *told.values(), strict=True)))
         frequency, *values = _numbers(path, rows, len(told) + 1)
         return {
@@ -217,12 +233,18 @@ def _curve(
     """Make a curve whose first shell is the map's mean, as everywhere here."""
     frequency = np.array(frequency)
     if len(frequency) < 3:
-        raise InputError(f"{path}: holds {len(frequency)} points; a curve needs at least 3.")
+        raise InputError(
+            f"{path}: holds {len(frequency)} points; a curve needs at least 3. Export the whole "
+            "curve."
+        )
     spacing = frequency[2] - frequency[1]
     if frequency[0] <= _RELION_ORIGIN and not math.isclose(frequency[0], spacing, rel_tol=0.1):
         frequency[0] = 0.0
     elif frequency[0] > 0:
         frequency, values = np.append(0.0, frequency), np.append(1.0, values)
     if not np.all(np.diff(frequency) > 0) or not np.isfinite(frequency).all():
-        raise InputError(f"{path}: its frequencies do not rise from row to row.")
+        raise InputError(
+            f"{path}: its frequencies do not rise from row to row. Put the rows in order, or "
+            "export the curve again."
+        )
     return FSCCurve(frequency, np.array(values))

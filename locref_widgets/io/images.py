@@ -1,7 +1,7 @@
 """Where the images of a particle table lie, and reading them."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -71,7 +71,7 @@ def search_folders(star: Path, root: Path | None = None) -> list[Path]:
     return [folder, *folder.parents, Path.cwd()]
 
 
-def find_file(name: str, folders: list[Path]) -> Path | None:
+def find_file(name: str, folders: Sequence[Path]) -> Path | None:
     """Find the first ``folder/name`` that is a file; None when there is none.
 
     A name may end with `AS_STACK`.
@@ -133,8 +133,16 @@ class ParticleImages:
         return replace(self, which=self.which[indices], number=self.number[indices])
 
 
-def open_images(names: ImageNames, star: Path, root: Path | None = None) -> ParticleImages:
+def open_images(
+    names: ImageNames,
+    star: Path,
+    root: Path | None = None,
+    *,
+    folders: Sequence[Path] | None = None,
+) -> ParticleImages:
     """Find and open every stack and check that it holds what the table names.
+
+    ``folders`` are those that the names may start from; None: `search_folders`.
 
     Raises
     ------
@@ -142,7 +150,7 @@ def open_images(names: ImageNames, star: Path, root: Path | None = None) -> Part
         If stacks are missing, out of reach, not MRC, not square, of different boxes or shorter
         than the table says.
     """
-    folders = search_folders(star, root)
+    folders = search_folders(star, root) if folders is None else folders
     paths = [find_file(name, folders) for name in names.names]
     missing = [name for name, path in zip(names.names, paths, strict=True) if path is None]
     if missing:
@@ -196,6 +204,20 @@ def name_from(folder: Path, name: str, stack: Path) -> str:
             return name
     suffix = AS_STACK if name.endswith(AS_STACK) else ""
     return os.path.relpath(stack.resolve(), folder) + suffix
+
+
+def renamed_tokens(
+    tokens: Sequence[str], which: Int[np.ndarray, " n"], old: Sequence[str], new: Sequence[str]
+) -> list[str]:
+    """``index@path`` of every row under new names of the stacks, the index written as it was.
+
+    Tokens of stacks that keep their names (``old`` and ``new`` by stack) stay as they are.
+    """
+    numbers = (token.partition("@")[0] if "@" in token else "1" for token in tokens)
+    return [
+        token if new[i] == old[i] else f"{number}@{new[i]}"
+        for token, number, i in zip(tokens, numbers, which.tolist(), strict=True)
+    ]
 
 
 def find_bad_images(

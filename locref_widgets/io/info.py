@@ -88,8 +88,10 @@ def _describe_mrc(path: Path, faults: _Faults) -> tuple[str, dict[str, Any]]:
         "byte_order": "big" if header.dtype.byteorder == ">" else "little",
         "voxel_size_angstrom": [round(size, 6) for size in header.voxel_size_angstrom],
     }
-    if path.suffix == ".mrcs" or (header.size[0] == header.size[1] != header.size[2]):
-        return "image stack", facts | _stack_facts(path, faults)
+    # A stack cannot be read from within a compressed file, so that it is a map of few sections.
+    flat = header.packing is None and header.size[0] == header.size[1] != header.size[2]
+    if path.suffix == ".mrcs" or flat:
+        return "image stack", facts | (faults.attempt(_stack_facts, path, faults) or {})
     more, wrong = map_facts(header)
     faults += wrong
     return "map", facts | {"size_xyz": list(header.size_xyz)} | more

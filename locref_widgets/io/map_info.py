@@ -13,7 +13,7 @@ from locref_widgets.io.mrc_header import MRCHeader
 
 def map_facts(header: MRCHeader) -> tuple[dict[str, Any], list[str]]:
     """Read the values of a map and tell its facts, fit for JSON, and its faults, in sentences."""
-    position, voxel = header.position, header.voxel_size_angstrom
+    position = header.position
     facts: dict[str, Any] = {
         "start_xyz": list(position.start_px),
         "origin_angstrom": list(position.origin_angstrom),
@@ -25,7 +25,7 @@ def map_facts(header: MRCHeader) -> tuple[dict[str, Any], list[str]]:
     try:
         voxel = header_voxel_size_angstrom(header)
         facts["corner_angstrom"] = position.corner_angstrom(voxel).tolist()
-        facts["box_angstrom"] = [n * voxel for n in header.size_xyz]
+        facts["size_xyz_angstrom"] = [n * voxel for n in header.size_xyz]
         check_cubic(header.path, header.size_xyz)
         facts["box_px"], facts["box_angstrom"] = header.size[0], header.size[0] * voxel
     except InputError as error:

@@ -150,26 +150,30 @@ def make_header(
     *,
     mode: int = 2,
     position: BoxPosition = AT_ZERO,
+    is_stack: bool = False,
 ) -> bytes:
-    """Make a little-endian header of a volume.
+    """Make a little-endian header of a volume or an image stack.
 
     Parameters
     ----------
     size: columns (x), rows (y), sections (z).
     statistics: least, greatest and mean value, and the standard deviation.
-    mode: of the values: 2 (float32) or 12 (float16).
+    mode: of the values: 0 (int8), 2 (float32) or 12 (float16).
     position: start and origin.
+    is_stack: whether the sections are images: space group 0 and a depth of 1 tell them from those
+        of a volume (MRC2014).
     """
+    sampling = (*size[:2], 1) if is_stack else size
     fields = np.zeros((), FIELDS.newbyteorder("<"))
     fields["size_xyz"] = size
     fields["mode"] = mode
     fields["start"] = position.start_px
-    fields["sampling"] = size
-    fields["cell_angstrom"] = np.asarray(size) * voxel_size_angstrom
+    fields["sampling"] = sampling
+    fields["cell_angstrom"] = np.asarray(sampling) * voxel_size_angstrom
     fields["cell_angles"] = 90.0
     fields["axes"] = (1, 2, 3)
     fields["statistics"] = statistics[:3]
-    fields["space_group"] = 1
+    fields["space_group"] = 0 if is_stack else 1
     fields["origin_angstrom"] = position.origin_angstrom
     fields["map"] = b"MAP "
     fields["machine_stamp"] = np.void(b"DD\x00\x00")

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from locref_widgets.errors import InputError, OutputError
+from locref_widgets.io.atomic import umask
 
 
 def check_free(out: str | os.PathLike[str]) -> Path:
@@ -46,8 +47,8 @@ def new_folder(out: str | os.PathLike[str]) -> Iterator[Path]:
         aside = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
         try:
             yield aside
-            # mkdtemp makes the folder private; results are as readable as others.
-            aside.chmod(0o755)
+            # mkdtemp makes the folder private; results are as readable as the user's umask says.
+            aside.chmod(0o777 & ~umask())
             aside.replace(folder)
         except BaseException:
             shutil.rmtree(aside, ignore_errors=True)

@@ -26,7 +26,14 @@ def read_or_leave(
     """
     try:
         return read()
-    except InputError:
-        reason = "holds values that are not finite numbers"
-        left.extend(NotCarried(name, reason) for name in names)
+    except InputError as error:
+        left.extend(NotCarried(name, str(error)) for name in names)
         return None
+
+
+def describe_not_carried(left: Sequence[NotCarried]) -> str:
+    """Name what was left out, with each reason once: ``a, b (reason); c (another)``."""
+    names: dict[str, list[str]] = {}
+    for entry in left:
+        names.setdefault(entry.reason, []).append(entry.name)
+    return "; ".join(f"{', '.join(some)} ({reason.rstrip('.')})" for reason, some in names.items())

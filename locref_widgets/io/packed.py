@@ -1,7 +1,7 @@
 """Files that may be compressed with gzip or bzip2, told by their first bytes, read as streams.
 
-Nothing is read beyond what is asked for, and memory grows with what really comes out, so that a
-small file that claims (or unpacks to) something huge does no harm.
+Little is read beyond what is asked for (to the checksum, where it is near), and memory grows with
+what really comes out, so that a small file that claims (or unpacks to) something huge does no harm.
 """
 
 import bz2
@@ -15,8 +15,9 @@ from pathlib import Path
 
 from locref_widgets.errors import InputError
 
-_SMALL_BYTES = 2**16
 _PIECE_BYTES = 16 * 2**20
+_SKIPPED_AT_ONCE_BYTES = 2**19
+"""Of what is not kept: small, for the unpackers make room for all that they are asked for."""
 
 _OVERHEAD_BYTES = 2**20
 """Room for the rounding of whole blocks in very small files."""
@@ -61,7 +62,7 @@ def read_packed(path: Path, packing: Packing, offset: int, count: int) -> bytear
     Where the content ends there, its checksum is checked too.
     """
     with open_packed(path, packing) as handle:
-        while offset and (skipped := handle.read(min(offset, _PIECE_BYTES))):
+        while offset and (skipped := handle.read(min(offset, _SKIPPED_AT_ONCE_BYTES))):
             offset -= len(skipped)
         content = bytearray()
         while len(content) < count:
@@ -70,8 +71,8 @@ def read_packed(path: Path, packing: Packing, offset: int, count: int) -> bytear
                 return content
             content += piece
         # The checksum comes after the last byte, which a flipped bit may have moved further on.
-        rest = count + _SMALL_BYTES
-        while rest > 0 and (skipped := handle.read(_SMALL_BYTES)):
+        rest = count + _PIECE_BYTES
+        while rest > 0 and (skipped := handle.read(min(rest, _SKIPPED_AT_ONCE_BYTES))):
             rest -= len(skipped)
     return content
 

@@ -29,8 +29,11 @@ from locref_widgets.io.images import (
     find_bad_images,
     name_from,
     open_images,
+    renamed_tokens,
+    search_folders,
 )
 from locref_widgets.io.mrc import Map, same_size
+from locref_widgets.io.not_carried import NotCarried
 from locref_widgets.io.optics import find_optics, read_ctf
 from locref_widgets.io.particle_tables import (
     check_box,
@@ -41,7 +44,7 @@ from locref_widgets.io.particle_tables import (
 from locref_widgets.io.poses import HALF_SETS, read_half_sets, read_poses, with_pose_columns
 from locref_widgets.io.star import read_star, write_star
 from locref_widgets.io.star_table import StarTable
-from locref_widgets.io.star_to_cs import ImageFacts, star_to_cs
+from locref_widgets.io.star_to_cs import ImageFacts, micrograph_shapes, star_to_cs
 
 CS_SUFFIXES = (".cs", ".csg")
 
@@ -115,31 +118,21 @@ class Particles:
         self,
         rotations: Float[np.ndarray, "n 3 3"],
         origins_angstrom: Float[np.ndarray, "n 2"],
-        extra_columns: Mapping[str, np.ndarray] | None = None,
     ) -> "Particles":
         """Give the particles these poses, in the columns the file has for them.
 
-        Every other column stays byte for byte. ``extra_columns`` (name without underscore ->
-        values) are added or replaced; in a .cs file they are fields of the group ``locref``.
+        Every other column stays byte for byte.
         """
-        extra = extra_columns or {}
-        cs = None
-        if self.cs is not None:
-            cs = with_cs_poses(self.cs, rotations, origins_angstrom)
-            for name, values in extra.items():
-                cs = cs.with_column(f"locref/{name}", np.asarray(values))
+        cs = None if self.cs is None else with_cs_poses(self.cs, rotations, origins_angstrom)
 
         def change(table: StarTable) -> StarTable:
-            table = with_pose_columns(
+            return with_pose_columns(
                 table,
                 rotations,
                 origins_angstrom,
                 self.pixel_size_angstrom,
                 in_pixels="optics" not in self.blocks,
             )
-            for name, values in extra.items():
-                table = table.with_column(name, values)
-            return table
 
         return replace(
             self,
@@ -157,10 +150,11 @@ class Particles:
         blocks = self._blocks_with(cs, lambda table: table.with_column(HALF_SETS, half_sets))
         return replace(self, blocks=blocks, cs=cs, half_sets=half_sets)
 
-    def write_star(self, path: str | os.PathLike[str]) -> None:
+    def write_star(self, path: str | os.PathLike[str]) -> list[NotCarried]:
         """Write the table; a stack's name changes only if the new folder asks for it.
 
         Names that lead to the same stack from the new folder, or one above it, stay as they are.
+        Returns the fields of a .cs file that RELION has no column for.
 
         Raises
         ------
@@ -172,15 +166,17 @@ class Particles:
         table = self.table
         if names != list(source.names):
             old = table.strings("rlnImageName")
-            number = [token.partition("@")[0] if "@" in token else "1" for token in old]
-            new = [f"{n}@{names[i]}" for n, i in zip(number, source.which.tolist(), strict=True)]
+            new = renamed_tokens(old, source.which, source.names, names)
             table = table.with_column("rlnImageName", new)
         write_star(path, {**self.blocks, self.table_name: table})
+        return self.blocks.not_carried if isinstance(self.blocks, ConvertedBlocks) else []
 
-    def write_cs(self, path: str | os.PathLike[str]) -> None:
+    def write_cs(self, path: str | os.PathLike[str]) -> list[NotCarried]:
         """Write a plain .cs file: every field read, or what the STAR file has for cryoSPARC.
 
         A stack's name changes as in `write_star`; one with the sign >, in every other folder.
+        Places on micrographs need these to be there, for cryoSPARC gives them as parts of their
+        size. Returns the columns of a STAR file that cryoSPARC has no field for.
 
         Raises
         ------
@@ -189,9 +185,11 @@ class Particles:
         """
         source = self.image_source
         cs = self.cs
+        left: list[NotCarried] = []
         if cs is None:
-            facts = ImageFacts(self.box_px, source.header_pixel_sizes_angstrom)
-            cs, _ = star_to_cs(self.blocks, self.table_name, self.path, facts)
+            shapes = micrograph_shapes(self.table, search_folders(self.path))
+            facts = ImageFacts(self.box_px, source.header_pixel_sizes_angstrom, shapes)
+            cs, left = star_to_cs(self.blocks, self.table_name, self.path, facts)
         names = [name.removesuffix(AS_STACK) for name in source.names]
         wanted = ImageNames(names, source.which, source.number)
         stacks = [stack.path for stack in source.stacks]
@@ -199,6 +197,7 @@ class Particles:
         if not np.array_equal(image_names(cs).number, source.number):
             cs = cs.with_column("blob/idx", source.number.astype(np.uint32))
         write_cs(path, cs)
+        return left
 
     def same_table(self, other: "Particles") -> bool:
         """Whether both hold the same columns, values and stacks."""

@@ -1,19 +1,16 @@
 """Writing an image stack piece by piece, so that it never lies in memory as a whole."""
 
-import struct
 import threading
 from pathlib import Path
 from types import TracebackType
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Float, Int, Real
 
 from locref_widgets.errors import InputError
 from locref_widgets.io.mrc_header import HEADER_BYTES, make_header
 
 _TYPES = {"int8": (0, "<i1"), "float32": (2, "<f4"), "float16": (12, "<f2")}
-_MODE_AT, _DEPTH_AT, _CELL_Z_AT, _SPACE_GROUP_AT = 12, 36, 48, 88
-"""Bytes of the MRC header that differ between a map and an image stack."""
 
 
 class StackWriter:
@@ -46,16 +43,22 @@ class StackWriter:
         Raises
         ------
         InputError
-            If float16 is wanted and a value is beyond its range.
+            If a value is NaN or infinite, or float16 is wanted and one is beyond its range.
         """
+        if bad := self._first_not_finite(numbers, images):
+            raise InputError(
+                f"{self._path.name}: image {bad} of the stack would hold NaN or infinite values."
+                " Take the particle out of the table, or mend the map that it is made with."
+            )
         with np.errstate(over="ignore"):
             stored = np.ascontiguousarray(images, dtype=self._dtype)
-        wide = stored.astype(np.float64)
-        if not np.isfinite(wide).all():
+        if bad := self._first_not_finite(numbers, stored):
             raise InputError(
                 f"{self._path.name}: values up to {np.abs(images).max():.4g} do not fit into"
-                " float16. Write float32, or normalise the particles first."
+                f" float16 (image {bad} of the stack). Write float32, or normalise the particles"
+                " first."
             )
+        wide = stored.astype(np.float64)
         with self._lock:
             for number, image in zip(numbers.tolist(), stored, strict=True):
                 place = HEADER_BYTES + number * self._image_bytes
@@ -68,6 +71,14 @@ class StackWriter:
             self._squares += float((wide**2).sum())
             self._least = min(self._least, float(wide.min(initial=np.inf)))
             self._greatest = max(self._greatest, float(wide.max(initial=-np.inf)))
+
+    @staticmethod
+    def _first_not_finite(
+        numbers: Int[np.ndarray, " n"], images: Real[np.ndarray, "n y x"]
+    ) -> int | None:
+        """Number (from 1) of the first image with a value that is none; None when all are good."""
+        bad = np.flatnonzero(~np.isfinite(images).all(axis=(1, 2)))
+        return int(numbers[bad[0]]) + 1 if bad.size else None
 
     def __enter__(self) -> "StackWriter":
         """Return the writer."""
@@ -91,9 +102,4 @@ class StackWriter:
         deviation = float(np.sqrt(max(self._squares / pixels - mean**2, 0.0)))
         size = (self._box_px, self._box_px, self._count)
         statistics = (self._least, self._greatest, mean, deviation)
-        header = bytearray(make_header(size, self._pixel_size, statistics))
-        # Space group 0 and a depth of 1 tell an image stack from a volume (MRC2014).
-        for at, value in ((_MODE_AT, self._mode), (_DEPTH_AT, 1), (_SPACE_GROUP_AT, 0)):
-            struct.pack_into("<i", header, at, value)
-        struct.pack_into("<f", header, _CELL_Z_AT, self._pixel_size)
-        return bytes(header)
+        return make_header(size, self._pixel_size, statistics, mode=self._mode, is_stack=True)

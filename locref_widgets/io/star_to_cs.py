@@ -1,7 +1,8 @@
 """Particles of a STAR file as a table of cryoSPARC."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -12,7 +13,8 @@ from jaxtyping import Float, Int
 from locref_widgets.errors import InputError
 from locref_widgets.io.cs import CsTable
 from locref_widgets.io.cs_to_star import PLAIN_FIELDS
-from locref_widgets.io.images import AS_STACK, ImageNames
+from locref_widgets.io.images import AS_STACK, ImageNames, find_file
+from locref_widgets.io.mrc_header import read_header
 from locref_widgets.io.not_carried import NotCarried, read_or_leave
 from locref_widgets.io.optics import Optics, check_positive, find_optics, pixel_sizes_angstrom
 from locref_widgets.io.star_alignments import ANGLES, alignments, alignments_2d
@@ -23,6 +25,8 @@ from locref_widgets.io.uids import UID_LABEL, make_uids, name_of_64_bits
 _PIXEL_SIZE = ("rlnImagePixelSize", "rlnDetectorPixelSize", "rlnMagnification", "rlnPixelSize")
 _STRUCTURE = ("rlnOpticsGroup", "rlnOpticsGroupName", "rlnImageDimensionality")
 _PREPARED = ("rlnCtfDataAreCtfPremultiplied", "rlnCtfDataArePhaseFlipped")
+PICKS = ("rlnMicrographName", "rlnCoordinateX", "rlnCoordinateY")
+"""Columns of a place on a micrograph."""
 _EXPOSURE_GROUP = re.compile(r"exposureGroup(\d{1,9})(_\d+)?")
 
 
@@ -34,6 +38,23 @@ class ImageFacts:
     pixel_sizes_angstrom: Float[np.ndarray, " n"] | None = None
     micrograph_shapes: Mapping[str, tuple[int, int]] = field(default_factory=dict)
     """(y, x) of the micrographs that were found, by their name in the table."""
+
+
+def micrograph_shapes(table: StarTable, folders: Sequence[Path]) -> dict[str, tuple[int, int]]:
+    """Read the (y, x) of the micrographs on which the table has places, as `ImageFacts` wants them.
+
+    Their names may start from any of the folders. One that is not there or cannot be read is left
+    out.
+    """
+    shapes: dict[str, tuple[int, int]] = {}
+    if all(label in table for label in PICKS):
+        for name in dict.fromkeys(table.strings("rlnMicrographName")):
+            with suppress(InputError):
+                path = find_file(name, folders)
+                if path is not None:
+                    nx, ny, _ = read_header(path).size
+                    shapes[name] = (ny, nx)
+    return shapes
 
 
 def star_to_cs(
@@ -54,7 +75,7 @@ def star_to_cs(
     used: set[str] = set(_STRUCTURE)
     left: list[NotCarried] = []
     group = _exposure_groups(optics)
-    columns: dict[str, np.ndarray] = {"uid": make_uids(table, path)}
+    columns: dict[str, np.ndarray] = {"uid": make_uids(table, left)}
     used.add(UID_LABEL)
     pixel = _pixel_sizes(optics, facts)
     used |= set(_PIXEL_SIZE)
@@ -151,12 +172,13 @@ def _location(
         sizes = read_or_leave(left, [label], partial(read_float32, optics, label))
         if sizes is not None:
             columns["location/micrograph_psize_A"] = sizes
-    coordinates = ("rlnCoordinateX", "rlnCoordinateY")
+    coordinates = PICKS[1:]
     if any(name not in table for name in coordinates):
         return columns
     absent = [name for name in dict.fromkeys(names) if name not in facts.micrograph_shapes]
     if absent:
         reason = f"cryoSPARC needs the micrograph's size, and {absent[0]} was not found"
+        reason += " or is no MRC file"
         left.extend(NotCarried(name, reason) for name in coordinates)
         return columns
     used |= set(coordinates)

@@ -24,13 +24,16 @@ def to_relion_3_1(
 ) -> tuple[dict[str, StarTable], str, list[NotCarried]]:
     """Move what is common to a microscope's settings into optics groups; all else stays.
 
+    Where the pixel size is not known, so do what it would be made of and origins in pixels.
+
     A file that has optics groups is returned as it is. Also returns the name of the particles'
     block, and what RELION needs and is not known.
 
     Raises
     ------
     InputError
-        If origins are in pixels and the pixel size is not known.
+        If the table names images, has origins in pixels or a magnification, and the pixel size is
+        not known.
     """
     if "optics" in blocks:
         return blocks, table_name, []
@@ -69,7 +72,7 @@ def to_relion_3_1(
     for name, column in table.columns.items():
         if name in _ORIGINS and sizes is not None and _ORIGINS[name] not in table:
             columns[_ORIGINS[name]] = digits(table.floats(name) * sizes)
-        elif name not in (*_MOVED, *_SIZE, *_ORIGINS):
+        elif name not in _MOVED and (sizes is None or name not in (*_SIZE, *_ORIGINS)):
             columns[name] = column
     group = [number[key] for key in keys] if keys else [1] * len(table)
     columns["rlnOpticsGroup"] = np.array(group).astype(TOKEN_DTYPE)

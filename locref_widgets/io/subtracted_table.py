@@ -24,10 +24,10 @@ from locref_widgets.engine.new_frame import origins_before
 from locref_widgets.errors import InputError
 from locref_widgets.io.images import (
     ImageNames,
-    ParticleImages,
     find_file,
     name_from,
     open_images,
+    renamed_tokens,
     search_folders,
 )
 from locref_widgets.io.optics import find_optics, pixel_sizes_angstrom, read_ctf
@@ -125,11 +125,7 @@ def _seen_from(
         name if path is None else name_from(folder, name, path)
         for name, path in zip(names, paths, strict=True)
     ]
-    numbers = (token.partition("@")[0] if "@" in token else "1" for token in tokens)
-    return [
-        token if new[i] == names[i] else f"{number}@{new[i]}"
-        for token, number, i in zip(tokens, numbers, which.tolist(), strict=True)
-    ]
+    return renamed_tokens(tokens, which, names, new)
 
 
 def _folders(table: StarTable, path: Path) -> list[Path]:
@@ -209,7 +205,7 @@ def revert_blocks(path: Path, folder: Path) -> tuple[dict[str, StarTable], list[
         )
     tokens = table.strings(ORIGINAL)
     names = ImageNames.parse(tokens, path)
-    images = _open_originals(names, table, path)
+    images = open_images(names, path, folders=_folders(table, path))
     if not is_subtracted(table):
         warnings.append(
             f"{path}: does not say how the boxes were placed (columns {_WINDOW[0]}, …), so the"
@@ -231,14 +227,6 @@ def revert_blocks(path: Path, folder: Path) -> tuple[dict[str, StarTable], list[
     table = replace(table, columns=table.columns | {ORIGINAL: now})
     blocks[name] = _without(table, _OWN)
     return _with_box(blocks, images.box_px), warnings
-
-
-def _open_originals(names: ImageNames, table: StarTable, path: Path) -> ParticleImages:
-    folders = _folders(table, path)
-    for root in folders:
-        if all((root / name).is_file() for name in names.names):
-            return open_images(names, path, root)
-    return open_images(names, path)
 
 
 def _columns(table: StarTable, names: Iterable[str]) -> Float[np.ndarray, "n k"]:

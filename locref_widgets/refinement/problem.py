@@ -131,7 +131,7 @@ def pose_problem(inputs: RefinementInput, settings: RefinementSettings) -> Probl
         particles=particles,
         rows=rows,
         particle=particle[rows],
-        half_sets=half_sets_with_copies_together(particles)[0][rows],
+        half_sets=half_sets_with_copies_together(particles, particle)[0][rows],
         disc=make_disc(particles.box_px),
         fulcrum_angstrom=settings.resolve_fulcrum_angstrom(volume.box_px, voxel, mask_centre),
         region_centre_voxels=centre,
@@ -161,7 +161,7 @@ def choose_rows(
     wanted = n if settings.subset is None else min(settings.subset, n)
     if wanted == n:
         return np.arange(n)
-    half_sets = half_sets_with_copies_together(particles)[0]
+    half_sets = half_sets_with_copies_together(particles, particle)[0]
     _, first = np.unique(particle, return_index=True)
     order = np.random.default_rng(settings.seed).permutation(first.size)
     share = wanted / n

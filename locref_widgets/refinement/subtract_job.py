@@ -213,7 +213,7 @@ def _as_they_are(
         return usable, SignalMaps(dict.fromkeys(HALVES, volume.data), "the map given")
     consensus = reconstruct_consensus(problem, BATCH_SIZE, progress("reconstructing"))
     check_half_map_order(half_maps, consensus, problem.pixel_size_angstrom)
-    maps = dict(zip(HALVES, (m.data for m in half_maps), strict=True))
+    maps = {half: m.data for half, m in zip(HALVES, half_maps, strict=True)}
     return consensus.usable, SignalMaps(maps, "the half-maps given")
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from locref_widgets.io.box_position import AT_ZERO, BoxPosition
 from locref_widgets.io.fsc_files import write_fsc_star, write_fsc_text, write_fsc_xml
 from locref_widgets.io.mrc import write_map
+from locref_widgets.io.not_carried import NotCarried, describe_not_carried
 from locref_widgets.io.particles import Particles
 from locref_widgets.refinement.settings import RefinementSettings
 from locref_widgets.refinement.state import CORRECTED_CURVE, IterationResult
@@ -38,12 +39,13 @@ def write_final(
     result: IterationResult,
     particles: Particles,
     position: BoxPosition = AT_ZERO,
+    observer: "RunObserver | None" = None,
 ) -> "PostProcessed":
     """Write ``final`` from the last iteration, whole or not at all.
 
     ``map``, ``half1`` and ``half2`` are unfiltered; ``map_sharpened`` is weighted by the corrected
     FSC curve and freed of its B-factor (`sharpened_map`, which is returned). ``position`` is the
-    given map's.
+    given map's. ``observer`` is warned of what one of the two tables of particles cannot hold.
     """
     target = folder.path / "final"
     voxel_size_angstrom = particles.pixel_size_angstrom
@@ -53,8 +55,10 @@ def write_final(
         for name, volume in volumes.items():
             write_map(aside / f"{name}.mrc", volume, voxel_size_angstrom, position)
         refined = refined_particles(particles, result)
-        refined.write_star(aside / "particles.star")
-        refined.write_cs(aside / "particles.cs")
+        left = {
+            "particles.star": refined.write_star(aside / "particles.star"),
+            "particles.cs": refined.write_cs(aside / "particles.cs"),
+        }
         write_fsc_star(
             aside / "fsc.star",
             result.fsc,
@@ -63,7 +67,21 @@ def write_final(
         )
         write_fsc_text(aside / "fsc.txt", result.fsc)
         write_fsc_xml(aside / "fsc.xml", result.fsc[CORRECTED_CURVE], title=folder.path.name)
+    if observer is not None:
+        _tell_not_carried(left, observer)
     return sharpened
+
+
+def _tell_not_carried(left: dict[str, list[NotCarried]], observer: "RunObserver") -> None:
+    """Warn of what a table lacks; the other one, in the format that was read, has it all."""
+    for name, entries in left.items():
+        if entries:
+            (other,) = left.keys() - {name}
+            observer.say(
+                "warning",
+                message=f"final/{name} does not hold: {describe_not_carried(entries)}. "
+                f"final/{other} holds every column of the particles that were given.",
+            )
 
 
 def sharpened_map(result: IterationResult, voxel_size_angstrom: float) -> "PostProcessed":

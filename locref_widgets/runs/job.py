@@ -100,7 +100,7 @@ def _refine(
     if result is None or not (result.converged or result.iteration >= settings.iterations):
         loop = refine_loop or _real_loop()
         result = loop(inputs, settings, observer, resume=result)
-    sharpened = write_final(folder, result, inputs.particles, inputs.volume.position)
+    sharpened = write_final(folder, result, inputs.particles, inputs.volume.position, observer)
     tell_post_processing(sharpened, folder, observer)
     tell_fulcrum(folder, result, inputs, settings, observer)
     write_report_of(folder, observer)

@@ -13,6 +13,7 @@ from locref_widgets.errors import InputError
 from locref_widgets.io.convert import convert_particles
 from locref_widgets.io.cs import read_cs
 from locref_widgets.io.cs_particles import read_cs_poses
+from locref_widgets.io.not_carried import NotCarried, describe_not_carried
 from locref_widgets.io.optics import find_optics, read_ctf
 from locref_widgets.io.particles import Particles, read_particles
 from locref_widgets.io.poses import read_poses
@@ -185,6 +186,26 @@ def test_the_same_image_gets_the_same_uid_and_copies_their_own(recipe) -> None:
     assert len(set(two.tolist())) == COUNT
 
 
+def test_uids_of_the_table_are_kept_but_for_repeats_and_what_is_none(recipe) -> None:
+    given = ["00017", str(2**64 - 1), "17", str(2**64), "x", "5"]
+    recipe.particles["cryosparcUid"] = given
+    (told,) = convert_particles(recipe.write(), recipe.folder / "out.cs").not_carried
+    assert told.name == "cryosparcUid"
+    assert told.reason.startswith(f"row 4 has '{2**64}', expected a whole number below 2^64 (2 row")
+    uids = read_cs(recipe.folder / "out.cs").columns["uid"].tolist()
+    assert [uids[row] for row in (0, 1, 5)] == [17, 2**64 - 1, 5]
+    del recipe.particles["cryosparcUid"]
+    convert_particles(recipe.write(), recipe.folder / "anew.cs")
+    anew = read_cs(recipe.folder / "anew.cs").columns["uid"].tolist()
+    assert uids[2:5] == anew[2:5]
+    # One that is held further down is given to no row above.
+    recipe.particles["cryosparcUid"] = ["x", *map(str, [*anew[1:5], anew[0]])]
+    convert_particles(recipe.write(), recipe.folder / "held.cs")
+    held = read_cs(recipe.folder / "held.cs").columns["uid"].tolist()
+    assert held[1:] == [*anew[1:5], anew[0]]
+    assert len(set(held)) == COUNT
+
+
 def test_names_as_relion_opens_them(cs_recipe: CsRecipe) -> None:
     path = cs_recipe.write()
     stack = cs_recipe.folder / "J1" / "stack.mrcs"
@@ -241,6 +262,14 @@ def test_a_group_replaces_none_of_the_files_it_is_made_from(cs_recipe: CsRecipe)
         for replaced in (path, beside, link):
             with pytest.raises(InputError, match=rf"{replaced.name}: is one of the files to be"):
                 convert_particles(source, replaced.with_suffix(".csg"))
+    # A file joined to the one given, a group's own file, and either under a name of RELION.
+    star = path.with_name("link.star")
+    star.symlink_to(beside)
+    before = contents(path.parent)
+    for source, targets in ((path, (beside, star)), (given, (path, beside, link, star))):
+        for target in targets:
+            with pytest.raises(InputError, match=rf"{target.name}: is one of the files to be"):
+                convert_particles(source, target)
     assert contents(path.parent) == before
 
 
@@ -268,21 +297,20 @@ def test_what_no_refinement_needs_may_be_no_number(recipe, cs_recipe, tmp_path: 
     }
     path = recipe.write()
     left = convert_particles(path, tmp_path / "out.cs").not_carried
-    assert {e.name for e in left if "not finite" in e.reason} == {
-        "rlnCtfMaxResolution",
-        "rlnAutopickFigureOfMerit",
-        "rlnClassNumber",
-    }
-    read_particles(path).write_cs(tmp_path / "same.cs")
+    values = {e.name: e.reason for e in left if "expected a finite number (and 5 more" in e.reason}
+    assert values.keys() == {"rlnCtfMaxResolution", "rlnAutopickFigureOfMerit", "rlnClassNumber"}
+    assert "row 1 has rlnCtfMaxResolution = inf" in values["rlnCtfMaxResolution"]
+    assert "row 1 has rlnClassNumber = None" in values["rlnClassNumber"]
+    assert read_particles(path).write_cs(tmp_path / "same.cs") == left
     nothing = np.full(COUNT, np.nan, np.float32)
     spoilt = ("ctf/ctf_fit_to_A", "pick_stats/ncc_score", "location/micrograph_psize_A")
     cs_recipe.fields |= LOCATION | dict.fromkeys(spoilt, nothing)
     cs_recipe.fields |= {"location/center_x_frac": nothing, "alignments3D/class": nothing}
     path = cs_recipe.write()
     left = convert_particles(path, path.with_name("out.star")).not_carried
-    told = {entry.name for entry in left if "not finite" in entry.reason}
+    told = {entry.name for entry in left if "expected finite numbers" in entry.reason}
     assert told >= {*spoilt, "location/center_x_frac", "alignments3D/class"}
-    read_particles(path).write_star(path.with_name("same.star"))
+    assert read_particles(path).write_star(path.with_name("same.star")) == left
     assert "rlnCoordinateX" not in read_star(path.with_name("same.star"))["particles"]
 
 
@@ -317,6 +345,43 @@ def test_picks_with_their_micrographs(tmp_path: Path) -> None:
     left = convert_particles(star, tmp_path / "out.cs").not_carried
     assert [entry.name for entry in left] == ["rlnCoordinateX", "rlnCoordinateY"]
     assert "m.mrc was not found" in left[0].reason
+    # As a movie would be, or a micrograph in another format.
+    (tmp_path / "m.mrc").write_bytes(b"II*" + bytes(2000))
+    left = convert_particles(star, tmp_path / "out.cs").not_carried
+    assert [entry.name for entry in left] == ["rlnCoordinateX", "rlnCoordinateY"]
+
+
+def test_picks_keep_what_no_pixel_size_could_be_made_of(tmp_path: Path) -> None:
+    star = tmp_path / "picks.star"
+    star.write_text(
+        "data_\nloop_\n_rlnMicrographName\n_rlnCoordinateX\n_rlnCoordinateY\n"
+        "_rlnMagnification\n_rlnOriginX\nm.mrc 5 10 20000.0 1.5\nm.mrc 20 30 20000.0 -2\n"
+    )
+    (told,) = convert_particles(star, tmp_path / "out.star").not_carried
+    assert told.name == "rlnImagePixelSize"
+    table = read_star(tmp_path / "out.star")["particles"]
+    assert table.columns["rlnMagnification"].tolist() == ["20000.0"] * 2
+    assert table.columns["rlnOriginX"].tolist() == ["1.5", "-2"]
+
+
+def test_particles_are_written_with_all_that_a_conversion_keeps(recipe) -> None:
+    recipe.particles |= {
+        "rlnCoordinateX": [f"{5 + i}" for i in range(COUNT)],
+        "rlnCoordinateY": ["10"] * COUNT,
+        "rlnNormCorrection": ["0.8"] * COUNT,
+    }
+    path = recipe.write()
+    mrcfile.write(path.with_name("a micrograph.mrc"), np.zeros((40, 50), np.float32))
+    converted = convert_particles(path, path.with_name("converted.cs"))
+    left = read_particles(path).write_cs(path.with_name("written.cs"))
+    one, two = (read_cs(path.with_name(f"{name}.cs")) for name in ("converted", "written"))
+    assert one.same_fields(two)
+    assert two.columns["location/micrograph_shape"].tolist() == [[40, 50]] * COUNT
+    assert left == converted.not_carried
+    assert [entry.name for entry in left] == ["rlnNormCorrection"]
+    assert describe_not_carried(
+        [*left, NotCarried("b", left[0].reason), NotCarried("c", "d.")]
+    ) == ("rlnNormCorrection, b (cryoSPARC has no field for it); c (d)")
 
 
 def test_what_cannot_be_converted(recipe, cs_recipe, tmp_path: Path) -> None:

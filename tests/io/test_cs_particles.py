@@ -1,13 +1,14 @@
 """Particles of cryoSPARC: what a .cs file holds is understood, and comes back as it was."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from cryosparc.dataset import CSDAT_FORMAT, Dataset
-from scipy.spatial.transform import Rotation
 
 from locref_widgets.errors import InputError
+from locref_widgets.io.cs import read_cs
 from locref_widgets.io.particles import Particles, read_particles
 from tests.io.cs_files import COUNT, LOCATION, CsRecipe, angle_between, assert_same_ctf, save
 
@@ -23,8 +24,11 @@ def test_a_cs_file(cs_recipe: CsRecipe) -> None:
     for row in range(COUNT):
         # Rodrigues: cryoSPARC's vector takes the image frame to the map, R the map to the image.
         vector = fields["alignments3D/pose"][row].astype(np.float64)
-        expected = Rotation.from_rotvec(vector).as_matrix().T
-        np.testing.assert_allclose(particles.rotations[row], expected, atol=1e-12)
+        angle = np.linalg.norm(vector)
+        x, y, z = vector / angle
+        cross = np.array([[0, -z, y], [z, 0, -x], [-y, x, 0]])
+        to_map = np.eye(3) + np.sin(angle) * cross + (1 - np.cos(angle)) * cross @ cross
+        np.testing.assert_allclose(particles.rotations[row], to_map.T, atol=1e-12)
     np.testing.assert_allclose(particles.origins_angstrom, 2.5 * fields["alignments3D/shift"])
     ctf = particles.ctf
     np.testing.assert_array_equal(ctf.voltage_kv, fields["ctf/accel_kv"])
@@ -64,6 +68,17 @@ def test_shifts_are_in_the_pixels_of_the_alignment(cs_recipe: CsRecipe) -> None:
     np.testing.assert_array_equal(again.origins_angstrom, particles.origins_angstrom)
 
 
+def test_shifts_that_a_field_cannot_hold_are_refused(cs_recipe: CsRecipe) -> None:
+    particles = read_particles(cs_recipe.write())
+    origins = particles.origins_angstrom.copy()
+    origins[[2, 4]] = 1e39
+    with pytest.raises(
+        InputError,
+        match=r"row 3 has a shift of .*alignments3D/shift holds.*\(2 rows likewise\)\. Mend",
+    ):
+        particles.with_poses(particles.rotations, origins)
+
+
 @pytest.mark.parametrize("how", ["take", "poses"])
 def test_every_field_passes_through(cs_recipe: CsRecipe, how: str) -> None:
     particles = read_particles(cs_recipe.write())
@@ -74,7 +89,6 @@ def test_every_field_passes_through(cs_recipe: CsRecipe, how: str) -> None:
         moved = particles.take(rows).with_poses(
             particles.rotations[rows][:, ::-1] * [1, 1, -1],
             particles.origins_angstrom[rows] + 1,
-            {"margin": np.arange(3) / 4},
         )
     moved.write_cs(cs_recipe.folder / "J24" / "out.cs")
     dataset = Dataset.load(cs_recipe.folder / "J24" / "out.cs")
@@ -85,7 +99,6 @@ def test_every_field_passes_through(cs_recipe: CsRecipe, how: str) -> None:
         if how == "take" or name not in ("alignments3D/pose", "alignments3D/shift"):
             np.testing.assert_array_equal(np.asarray(dataset[name]), wanted, err_msg=name)
     if how == "poses":
-        assert dataset["locref/margin"].tolist() == [0, 0.25, 0.5]
         again = read_particles(cs_recipe.folder / "J24" / "out.cs")
         assert angle_between(again.rotations, moved.rotations) < 1e-6
         shift_px = np.abs(again.origins_angstrom - moved.origins_angstrom).max() / 2.5
@@ -106,6 +119,17 @@ def test_names_of_stacks_follow_the_file(cs_recipe: CsRecipe, tmp_path: Path) ->
             np.testing.assert_array_equal(
                 again.images(np.arange(COUNT)), particles.images(np.arange(COUNT))
             )
+
+
+def test_a_field_with_nan_is_the_same_as_itself(cs_recipe: CsRecipe) -> None:
+    cs_recipe.fields["ctf/ctf_fit_to_A"] = np.full(COUNT, np.nan, np.float32)
+    path = cs_recipe.write()
+    one, two = read_cs(path), read_cs(path)
+    assert one.same_fields(two)
+    changed = np.where(np.arange(COUNT) == 2, 3.5, np.nan).astype(np.float32)
+    assert not one.same_fields(two.with_column("ctf/ctf_fit_to_A", changed))
+    wide = replace(two, columns=two.columns | {"ctf/ctf_fit_to_A": np.full(COUNT, np.nan)})
+    assert not one.same_fields(wide)
 
 
 def test_the_compressed_form_is_the_same(cs_recipe: CsRecipe) -> None:

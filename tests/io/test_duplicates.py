@@ -8,6 +8,7 @@ from scipy.spatial.transform import Rotation
 
 from locref_widgets.engine.symmetry import point_group_operators
 from locref_widgets.errors import InputError
+from locref_widgets.io.double_picks import double_picks_warnings
 from locref_widgets.io.duplicates import (
     copies_warnings,
     find_copies,
@@ -134,6 +135,35 @@ def test_copies_are_brought_into_the_half_of_the_first(particles):
     np.testing.assert_array_equal(mended.half_sets, expanded.half_sets)
     np.testing.assert_array_equal(mended.table.ints("rlnRandomSubset"), expanded.half_sets)
     assert any("3 rows are copies" in w for w in copies_warnings(torn))
+
+
+def test_the_particles_are_told_apart_once_for_all_warnings(particles, monkeypatch):
+    calls = []
+
+    def counted(given):
+        calls.append(given)
+        return particle_of_row(given)
+
+    for module in ("duplicates", "double_picks"):
+        monkeypatch.setattr(f"locref_widgets.io.{module}.particle_of_row", counted)
+    place = _with_column(particles, "rlnMicrographName", ["m.mrc"] * len(particles))
+    for axis in "XY":
+        place = _with_column(place, f"rlnCoordinate{axis}", np.arange(len(particles)) * 0.1)
+    assert copies_warnings(place) == []
+    assert len(calls) == 1
+    (warning,) = double_picks_warnings(place)
+    assert "pairs of picks" in warning
+    assert len(calls) == 2
+
+
+@pytest.mark.parametrize(
+    ("name", "absent"),
+    [("recipe", "column rlnRandomSubset"), ("cs_recipe", "field alignments3D/split")],
+)
+def test_absent_half_sets_are_named_as_the_file_has_them(request, name, absent):
+    particles = read_particles(request.getfixturevalue(name).write())
+    with pytest.raises(InputError, match=rf"no half-sets: the {absent} is absent\. Give the"):
+        half_sets_with_copies_together(replace(particles, half_sets=None))
 
 
 def test_many_torn_rows_are_named_in_part(particles):

@@ -69,7 +69,16 @@ def test_xml_is_a_list_of_coordinates(tmp_path: Path) -> None:
     assert [float(x.text or "") for x in root.iter("y")] == pytest.approx(curve.values, abs=1e-6)
 
 
-@pytest.mark.parametrize("content", ["", "[1, 2]", '{"no mask": {"values": [1]}}'])
+@pytest.mark.parametrize(
+    "content",
+    [
+        "",
+        "[1, 2]",
+        '{"no mask": {"values": [1]}}',
+        '{"no mask": {"frequency_per_angstrom": [0, 0.1, 0.2], "values": [1, 0.5]}}',
+        '{"no mask": {"frequency_per_angstrom": [[0, 0.1]], "values": [[1, 0.5]]}}',
+    ],
+)
 def test_a_damaged_file_is_named(tmp_path: Path, content: str) -> None:
     path = tmp_path / "fsc.json"
     path.write_text(content)

@@ -121,6 +121,9 @@ def test_relions_model_file_holds_its_curve(shared_data: Path) -> None:
     assert curve.resolution_angstrom() == pytest.approx(2.85, abs=0.01)
 
 
+UNEQUAL = "data_fsc\nloop_\n_rlnResolution\n0.1\n0.2\n\nloop_\n_rlnGoldStandardFsc\n1\n"
+
+
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
@@ -132,6 +135,9 @@ def test_relions_model_file_holds_its_curve(shared_data: Path) -> None:
         ("a.dat", "0.1 1\n0.3 1\n0.2 0.1\n", "do not rise"),
         ("a.dat", "0.1 1\n0.3 1\n", "at least 3"),
         ("a.star", "data_x\n_rlnVoltage 300\n", "no FSC curve"),
+        ("a.star", "data_x\nloop_\n_rlnResolution\n1 2\n_y\n", "is no STAR file.*Write it again"),
+        ("a.star", UNEQUAL, "data_fsc has 2 values of rlnResolution, but 1 of rlnGoldStandardFsc"),
+        ("a.json", "{}", "no FSC curve"),
         ("a.csv", "a,b\n1,2\n", "neither a column"),
         ("a.csv", "res_A,fsc\n", "no FSC curve"),
         ("a.pdf", "x", "end in"),
@@ -148,6 +154,13 @@ def test_damaged_files_are_named(tmp_path: Path, name: str, content: str, messag
 def test_missing_and_binary_files_are_named(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="cannot be read"):
         read_fsc(tmp_path / "none.xml")
+    for name in ("folder.json", "folder.csv"):
+        (tmp_path / name).mkdir()
+        with pytest.raises(InputError, match=rf"{name}: cannot be read .*[Cc]heck the path"):
+            read_fsc(tmp_path / name)
+    (tmp_path / "long.dat").write_bytes(b" " * (10 * 2**20 + 1))
+    with pytest.raises(InputError, match=r"too large .* Give the file of the curves alone"):
+        read_fsc(tmp_path / "long.dat")
     (tmp_path / "b.csv").write_bytes(b"\xff\xfe\x00\x81")
     with pytest.raises(InputError, match="is no text"):
         read_fsc(tmp_path / "b.csv")

@@ -1,5 +1,6 @@
 """``describe``: what a file holds, and everything that is wrong with it at once."""
 
+import gzip
 import json
 from pathlib import Path
 
@@ -60,6 +61,7 @@ def test_maps_and_stacks(tmp_path: Path) -> None:
     told = describe(tmp_path / "a.mrc")
     assert (told["kind"], told["faults"]) == ("map", [])
     assert told["facts"]["box_angstrom"] == 6.0
+    assert told["facts"]["size_xyz_angstrom"] == [6.0] * 3
     assert (told["facts"]["minimum"], told["facts"]["maximum"]) == (0.0, 26.0)
     write_map(tmp_path / "flat.mrc", np.ones((3, 3, 3), np.float32), 2.0)
     assert "all voxels are equal" in describe(tmp_path / "flat.mrc")["faults"][0]
@@ -69,6 +71,21 @@ def test_maps_and_stacks(tmp_path: Path) -> None:
     assert told["kind"] == "image stack"
     assert (told["facts"]["images"], told["facts"]["mode"]) == (5, 12)
     assert told["faults"] == []
+
+
+def test_a_packed_map_is_no_stack_whatever_its_shape(tmp_path: Path) -> None:
+    values = np.arange(80, dtype=np.float32).reshape(5, 4, 4)
+    mrcfile.write(tmp_path / "a.map", values, voxel_size=2.0)
+    (tmp_path / "a.map.gz").write_bytes(gzip.compress((tmp_path / "a.map").read_bytes()))
+    told = describe(tmp_path / "a.map.gz")
+    assert (told["kind"], told["facts"]["size_xyz"]) == ("map", [4, 4, 5])
+    assert told["facts"]["maximum"] == 79.0
+    # A packed stack is named as what it is, with the fault that keeps it from being read.
+    (tmp_path / "a.mrcs").write_bytes((tmp_path / "a.map.gz").read_bytes())
+    told = describe(tmp_path / "a.mrcs")
+    assert told["kind"] == "image stack"
+    (fault,) = told["faults"]
+    assert "gzip" in fault
 
 
 def test_maps_of_any_shape_and_cell_are_described(shared_data: Path) -> None:
@@ -88,7 +105,8 @@ def test_maps_of_any_shape_and_cell_are_described(shared_data: Path) -> None:
     assert json.loads(json.dumps(told)) == told
     told = describe(shared_data / "maps/emd20026_prot.mrc")
     assert told["facts"]["corner_angstrom"] == pytest.approx([117.0, 65.65, 101.4], abs=1e-3)
-    assert told["facts"]["box_angstrom"] == pytest.approx([61.1, 67.6, 72.8], abs=1e-3)
+    assert told["facts"]["size_xyz_angstrom"] == pytest.approx([61.1, 67.6, 72.8], abs=1e-3)
+    assert "box_angstrom" not in told["facts"]  # of a cube only
     (fault,) = told["faults"]
     assert "is not cubic: 94 x 104 x 112" in fault
 

@@ -1,10 +1,9 @@
 """Every metadata file of the shared data: read as an independent reader reads it, or refused so.
 
 The outcome of each is listed here; nothing may end otherwise. The test writes the same as a table
-in Markdown (to LOCREF_OUTCOME_TABLE, or into the test's own folder).
+(`tests.io.outcome_table`).
 """
 
-import os
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +15,7 @@ from locref_widgets.io.convert import convert_particles
 from locref_widgets.io.cs_format import read_cs_columns
 from locref_widgets.io.particles import read_particles
 from locref_widgets.io.star import read_star
+from tests.io.outcome_table import write_outcome_table
 
 READ = "read"
 STACK = "names the stack"
@@ -82,7 +82,7 @@ def test_every_file_ends_as_listed(shared_data: Path, tmp_path: Path) -> None:
         if path.suffix in (".star", ".cs")
     ]
     assert set(files) == set(expected)
-    lines = ["| file | table | for a refinement | converted |", "| --- | --- | --- | --- |"]
+    rows = []
     for name in files:
         path = shared_data / name
         table = compare_cs(path) if path.suffix == ".cs" else compare_star(path)
@@ -90,10 +90,9 @@ def test_every_file_ends_as_listed(shared_data: Path, tmp_path: Path) -> None:
         said = [attempt(read_particles, path), attempt(convert_particles, path, target)]
         for got, wanted in zip(said, expected[name], strict=True):
             assert got.startswith(READ) if wanted == READ else wanted in got, f"{name}: {got}"
-        told = [text.replace(f"{shared_data}/", "").replace("|", "/") for text in said]
-        lines.append(f"| {name} | {table} | {told[0]} | {told[1]} |")
-    out = Path(os.environ.get("LOCREF_OUTCOME_TABLE", tmp_path / "outcome.md"))
-    out.write_text("\n".join(lines) + "\n")
+        rows.append([name, table, *(text.replace(f"{shared_data}/", "") for text in said)])
+    header = ("file", "table", "for a refinement", "converted")
+    assert write_outcome_table("tables", header, rows, tmp_path).is_file()
 
 
 def attempt(function, *arguments: Path) -> str:

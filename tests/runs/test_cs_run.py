@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+import mrcfile
 import numpy as np
 import pytest
 from cryosparc.dataset import Dataset
@@ -10,9 +11,10 @@ from cryosparc.dataset import Dataset
 from locref_widgets.errors import InputError
 from locref_widgets.io.convert import convert_particles
 from locref_widgets.io.particles import read_particles
+from locref_widgets.io.star import read_star, write_star
 from locref_widgets.refinement.settings import RefinementSettings
 from locref_widgets.runs.inputs import load_inputs
-from locref_widgets.runs.run import refine
+from locref_widgets.runs.run import Run, refine
 from tests.io.cs_files import angle_between, save
 from tests.runs.fake_job import Job, make_loop
 
@@ -33,6 +35,15 @@ def split_job(job_folder: Path, job: Job, tmp_path: Path) -> tuple[Path, Path]:
     return save(tmp_path / "J7_002_particles.cs", poses), passthrough
 
 
+def not_held(run: Run) -> list[str]:
+    """Warnings of what one of the two final tables cannot hold."""
+    return [
+        event["message"]
+        for event in run.events()
+        if event["kind"] == "warning" and "does not hold" in event["message"]
+    ]
+
+
 def test_a_run_on_cs_particles(job: Job, split_job: tuple[Path, Path], run_path: Path) -> None:
     path, passthrough = split_job
     particles = read_particles(path)
@@ -51,6 +62,12 @@ def test_a_run_on_cs_particles(job: Job, split_job: tuple[Path, Path], run_path:
     assert not np.array_equal(
         final["alignments3D/shift"], particles.cs.columns["alignments3D/shift"]
     )
+    (message,) = not_held(run)
+    assert message.startswith("final/particles.star does not hold: ")
+    assert "custom/score" in message
+    assert message.endswith(
+        "final/particles.cs holds every column of the particles that were given."
+    )
     # The STAR file says the same.
     both = [read_particles(run_path / "final" / f"particles.{end}") for end in ("cs", "star")]
     assert angle_between(both[0].rotations, both[1].rotations) < 1e-6
@@ -66,11 +83,44 @@ def test_a_run_on_cs_particles(job: Job, split_job: tuple[Path, Path], run_path:
 
 
 def test_the_cs_file_of_a_star_run(job: Job, run_path: Path) -> None:
-    refine(*job.arguments, SETTINGS, run_path, progress=False, refine_loop=make_loop())
+    run = refine(*job.arguments, SETTINGS, run_path, progress=False, refine_loop=make_loop())
+    assert not_held(run) == []
     both = [read_particles(run_path / "final" / f"particles.{end}") for end in ("cs", "star")]
     assert angle_between(both[0].rotations, both[1].rotations) < 1e-6
     np.testing.assert_allclose(*(p.origins_angstrom for p in both), atol=1e-4)
     assert "alignments3D/pose" in Dataset.load(run_path / "final" / "particles.cs")
+
+
+def test_columns_and_micrographs_of_a_star_run(job_folder: Path, job: Job, run_path: Path) -> None:
+    """Coordinates pass where the micrograph is there; what cryoSPARC has no field for is told."""
+    star, micrograph = job_folder / "places.star", job_folder / "m.mrc"
+    blocks = read_star(job_folder / "particles.star")
+    (name,) = (key for key, table in blocks.items() if "rlnImageName" in table)
+    table, n = blocks[name], len(blocks[name])
+    table = table.with_column("rlnMicrographName", ["m.mrc"] * n)
+    for axis in "XY":
+        table = table.with_column(f"rlnCoordinate{axis}", np.arange(n) * 1.0)
+    for column in ("rlnNormCorrection", "rlnHelicalTubeID"):
+        table = table.with_column(column, np.ones(n))
+    write_star(star, {**blocks, name: table})
+    mrcfile.write(micrograph, np.zeros((400, 500), np.float32))
+    run = refine(
+        read_particles(star),
+        job.volume,
+        job.mask,
+        SETTINGS,
+        run_path,
+        progress=False,
+        refine_loop=make_loop(),
+    )
+    final = Dataset.load(run_path / "final" / "particles.cs")
+    np.testing.assert_allclose(final["location/center_x_frac"], np.arange(n) / 500, atol=1e-7)
+    (message,) = not_held(run)
+    assert message == (
+        "final/particles.cs does not hold: rlnNormCorrection, rlnHelicalTubeID (cryoSPARC has no "
+        "field for it). final/particles.star holds every column of the particles that were given."
+    )
+    assert "rlnNormCorrection" in read_particles(run_path / "final" / "particles.star").table
 
 
 def test_cs_particles_changed_in_memory_are_kept_with_the_run(
