@@ -1,6 +1,7 @@
 """``locref subtract`` and ``locref reconstruct`` as a user meets them."""
 
 import json
+import os
 from pathlib import Path
 
 import numpy as np
@@ -138,3 +139,52 @@ def test_ctrl_c_ends_with_130_and_leaves_nothing(files, tmp_path, monkeypatch):
     words = ["--map", files / "map.mrc", "--mask", files / "mask.mrc", "--scale", "none"]
     assert locref("subtract", files / "particles.star", *words, "--out", tmp_path / "out") == 130
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("command", ["subtract", "reconstruct"])
+def test_a_folder_that_may_not_be_written_is_told_before_any_work(
+    files, tmp_path, capsys, monkeypatch, command
+):
+    # The tests may be run by root, whom no permission holds.
+    access = os.access
+    monkeypatch.setattr(
+        "locref_widgets.io.new_folder.os.access",
+        lambda path, mode, **more: not mode & os.W_OK and access(path, mode, **more),
+    )
+    monkeypatch.setattr("locref_widgets.refinement.batches.read_batches", None)
+    words = [files / "particles.star", "--mask", files / "mask.mrc", "--out", tmp_path / "a" / "b"]
+    assert locref(command, *words) == 2
+    assert f"{tmp_path} may not be written" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_circle_of_links_is_told(files, tmp_path, capsys):
+    (tmp_path / "loop").symlink_to("loop")
+    words = [files / "particles.star", "--out", tmp_path / "loop" / "x"]
+    assert locref("reconstruct", *words) == 2
+    assert "cannot be looked at" in capsys.readouterr().err
+
+
+def test_one_half_map_twice_is_refused(files, tmp_path, capsys):
+    words = [files / "particles.star", "--mask", files / "mask.mrc", "--out", tmp_path / "out"]
+    halves = ["--half-maps", files / "map.mrc", files / "map.mrc"]
+    for scale in ("particle", "none"):
+        assert locref("subtract", *words, *halves, "--scale", scale) == 2
+        assert "hold the same map" in capsys.readouterr().err
+    refined = [files / "particles.star", "--map", files / "map.mrc", *words[1:]]
+    assert locref("refine", *refined, *halves) == 2
+    assert "hold the same map" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_mask_of_the_whole_box_leaves_nothing_to_subtract(files, tmp_path, capsys):
+    write_map(tmp_path / "ones.mrc", np.ones((BOX_PX,) * 3), VOXEL_ANGSTROM)
+    words = [files / "particles.star", "--mask", tmp_path / "ones.mrc", "--out", tmp_path / "out"]
+    assert locref("subtract", *words) == 2
+    assert "nothing lies outside it" in capsys.readouterr().err
+
+
+def test_the_way_back_takes_no_other_flags(files, tmp_path, capsys):
+    words = [files / "particles.star", "--revert", "--crop", "16", "--out", tmp_path / "out"]
+    assert locref("subtract", *words) == 2
+    assert "--revert takes nothing but" in capsys.readouterr().err

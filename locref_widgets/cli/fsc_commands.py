@@ -57,11 +57,12 @@ def fsc(
     from locref_widgets.io.fsc_readers import read_curves_to_compare
     from locref_widgets.io.half_maps import read_half_maps
     from locref_widgets.io.mrc import read_map
-    from locref_widgets.validation.files import check_out, write_results
+    from locref_widgets.io.new_folder import check_free
+    from locref_widgets.validation.files import write_results
     from locref_widgets.validation.measure import measure
     from locref_widgets.validation.words import describe, summary_values
 
-    check_out(out)
+    check_free(out)
     first, second = read_half_maps(half1, half2)
     results = measure(
         first,

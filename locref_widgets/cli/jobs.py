@@ -123,7 +123,14 @@ def describe_path(path: Path) -> dict[str, Any]:
     from locref_widgets.io.info import describe
     from locref_widgets.runs.run import open_run
 
-    if not path.is_dir():
+    try:
+        is_file = not path.is_dir()
+    except OSError as error:
+        raise InputError(
+            f"{path}: cannot be looked at ({error.strerror}). Check its name and the permissions of"
+            " its folder."
+        ) from None
+    if is_file:
         return describe(path)
     run = open_run(path)
     facts = {k: v for k, v in status_values(run).items() if k not in ("folder", "message")}

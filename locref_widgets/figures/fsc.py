@@ -1,5 +1,6 @@
 """FSC curves against frequency, read off in Å."""
 
+from collections.abc import Sequence
 from itertools import cycle
 
 import numpy as np
@@ -138,16 +139,22 @@ def _rank(name: str) -> int:
     return order.index(name) if name in order else len(order)
 
 
+def clear_of_each_other(positions: Sequence[float], highest: float, least: float) -> list[float]:
+    """Those of ascending positions from ``least`` to ``highest`` whose labels have room."""
+    chosen: list[float] = []
+    for position in positions:
+        # 7 % of the width keeps two labels apart.
+        apart = not chosen or position - chosen[-1] > 0.07 * highest
+        if least < position <= highest and apart:
+            chosen.append(position)
+    return chosen
+
+
 def angstrom_ticks(axis: Axis, highest: float) -> None:
     """Ticks at round Å, far enough apart to read."""
-    positions: list[float] = []
-    for angstrom in _NICE_ANGSTROM:
-        position = 1 / angstrom
-        # 4 % of the width from the axis' ends and 7 % from each other keeps labels clear.
-        if 0.04 * highest < position <= highest and (
-            not positions or position - positions[-1] > 0.07 * highest
-        ):
-            positions.append(position)
+    # 4 % of the width keeps labels clear of the one at the axis' end.
+    nice = [1 / angstrom for angstrom in _NICE_ANGSTROM]
+    positions = clear_of_each_other(nice, highest, 0.04 * highest)
     axis.set_major_locator(FixedLocator([0.0, *positions]))
     axis.set_major_formatter(
         FuncFormatter(lambda x, _: "∞" if x <= 0 else f"{np.round(1 / x, 2):g}")

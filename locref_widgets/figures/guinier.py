@@ -6,6 +6,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter
 
 from locref_widgets.engine.guinier import GuinierPlot
+from locref_widgets.figures.fsc import clear_of_each_other
 from locref_widgets.figures.theme import (
     BLUE,
     GREY,
@@ -68,12 +69,7 @@ def plot_guinier(guinier: GuinierPlot) -> Figure:
 def _angstrom_above(axes: Axes, highest: float) -> None:
     above = axes.secondary_xaxis("top")
     above.spines["top"].set_visible(False)
-    positions: list[float] = []
-    for angstrom in _ANGSTROM:
-        position = 1.0 / angstrom**2
-        # 7 % of the width keeps two labels apart.
-        if position <= highest and (not positions or position - positions[-1] > 0.07 * highest):
-            positions.append(position)
+    positions = clear_of_each_other([1.0 / angstrom**2 for angstrom in _ANGSTROM], highest, 0.0)
     above.xaxis.set_major_locator(FixedLocator(positions))
     above.xaxis.set_major_formatter(FuncFormatter(lambda v, _: f"{1 / np.sqrt(v):.3g} Å"))
     above.tick_params(colors=MUTED, labelsize=11, width=0.8, length=3.5)

@@ -58,7 +58,7 @@ def render_report(run: RunData) -> str:
         parts.append(f'<h2>The poses</h2><div class="grid figures">{pose_cards(run)}</div>')
     if run.iterations:
         parts.append(f'<h2>The iterations</h2><section class="card">{_iterations(run)}</section>')
-    parts.append(_warnings(run))
+    parts += [_told("Warnings", run.warnings), _told("Notes", run.notes)]
     parts.append(settings_section(run))
     parts.append(provenance_sections(run))
     parts.append("<footer>Written by locref_widgets. This page needs no network.</footer>")
@@ -106,8 +106,8 @@ def _iterations(run: RunData) -> str:
     return table(head, [row(told) for told in run.iterations], classes, last_stands_out=True)
 
 
-def _warnings(run: RunData) -> str:
-    if not run.warnings:
+def _told(title: str, messages: list[str]) -> str:
+    if not messages:
         return ""
-    items = "".join(f"<li>{escape(message)}</li>" for message in run.warnings)
-    return f'<h2>Warnings</h2><section class="card"><ul class="warnings">{items}</ul></section>'
+    items = "".join(f"<li>{escape(message)}</li>" for message in messages)
+    return f'<h2>{title}</h2><section class="card"><ul class="warnings">{items}</ul></section>'

@@ -59,6 +59,7 @@ class RunData:
     started: dict[str, Any]
     iterations: list[dict[str, Any]]
     warnings: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
     failure: str | None = None
     guinier: GuinierPlot | None = None
 
@@ -129,7 +130,10 @@ def load_run(folder: Path) -> RunData:
     # A torn or foreign line has no kind.
     events = [event for event in read_events(run.events_path)[0] if "kind" in event]
     iterations = {e["iteration"]: e for e in events if e["kind"] == "iteration_finished"}
-    messages = [e.get("message", "") for e in events if e["kind"] == "warning"]
+    messages = {
+        kind: dict.fromkeys(e["message"] for e in events if e["kind"] == kind and e.get("message"))
+        for kind in ("warning", "note")
+    }
     finished = any(event["kind"] == "run_finished" for event in events)
     record = run.read_record()
     # The report is written before the last entry in run.json.
@@ -140,7 +144,8 @@ def load_run(folder: Path) -> RunData:
         status=status,
         started=next((e for e in reversed(events) if e["kind"] == "run_started"), {}),
         iterations=[iterations[number] for number in sorted(iterations)],
-        warnings=list(dict.fromkeys(message for message in messages if message)),
+        warnings=list(messages["warning"]),
+        notes=list(messages["note"]),
         guinier=_guinier([e for e in events if e["kind"] == "post_processed"]),
         failure=str(record.get("message") or "No reason was recorded; see log.txt.")
         if status == "failed"

@@ -79,6 +79,7 @@ def convert_particles(
         raise InputError(f"{target}: what is written is a .star, .cs or .csg file; name it so.")
     if source.suffix not in (".star", ".cs", ".csg"):
         raise InputError(f"{source}: expected a .star, .cs or .csg file of particles.")
+    _check_folder(target)
     if _is_one_of(target, (source,)):
         raise InputError(f"{target}: is the file to be read. Give the result another name.")
     if target.suffix == ".star":
@@ -98,6 +99,16 @@ def convert_particles(
     if target.suffix == ".csg":
         write_group(target, table.columns, len(table))
     return Conversion(left)
+
+
+def _check_folder(target: Path) -> None:
+    try:
+        if target.parent.is_dir() and not target.is_dir():
+            return
+        what = "is a folder" if target.is_dir() else f"there is no folder {target.parent}"
+    except OSError as error:
+        what = f"cannot be looked at ({error.strerror})"
+    raise InputError(f"{target}: {what}. Name a file in a folder that is there.")
 
 
 def _check_not_read(target: Path, companions: tuple[Path, ...]) -> None:

@@ -92,9 +92,12 @@ def read_curves_to_compare(
 
     Randomised curves are left out: they have no resolution to compare. Raises as `read_fsc`.
     """
+    files = [Path(path) for path in paths]
+    # RELION calls each of them postprocess.star.
+    names = [file.name for file in files]
     return {
-        f"{Path(path).name}: {name}": curve
-        for path in paths
+        f"{file.name if names.count(file.name) == 1 else file}: {name}": curve
+        for file, path in zip(files, paths, strict=True)
         for name, curve in read_fsc(path, box_angstrom=box_angstrom).items()
         if not name.endswith("randomised")
     }

@@ -181,8 +181,8 @@ def check_cubic(where: Path | str, size_xyz: Size) -> None:
     raise InputError(
         f"{where}: is not cubic: {nx} x {ny} x {nz} (x, y, z). Pad or crop it to a cube, or "
         "resample it on the grid of a cubic map (ChimeraX: volume resample #this onGrid #map). A "
-        "mask that was cut out of a map's box may stay as it is (in Python: read_map(…, "
-        "cubic=False))." + stack
+        "mask that was cut out of a map's box may stay as it is where that map is given with it "
+        "(locref refine, fsc, subtract --map; in Python: read_map(…, cubic=False))." + stack
     )
 
 

@@ -14,14 +14,32 @@ from locref_widgets.io.atomic import umask
 def check_free(out: str | os.PathLike[str]) -> Path:
     """Return the absolute path of a folder to make: it must not exist, or be empty.
 
+    Said before hours of work rather than after them.
+
     Raises
     ------
     InputError
-        If something is there.
+        If something is there, or the folder cannot be looked at or made.
     """
-    folder = Path(out).resolve()
-    if folder.is_file() or (folder.is_dir() and any(folder.iterdir())):
-        raise InputError(f"{folder}: is there already. Choose another folder, or remove it first.")
+    try:
+        folder = Path(out).resolve()
+        taken = folder.exists() and not (folder.is_dir() and not any(folder.iterdir()))
+        above = next(parent for parent in folder.parents if parent.exists())
+    except (OSError, RuntimeError) as error:  # RuntimeError: links in a circle
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise InputError(
+            f"{out}: cannot be looked at ({reason}). Choose a folder that you can write."
+        ) from None
+    if taken:
+        what = "and not empty" if folder.is_dir() else "and a file"
+        raise InputError(
+            f"{folder}: is there already {what}. Choose another folder, or remove it first."
+        )
+    if not above.is_dir() or not os.access(above, os.W_OK | os.X_OK):
+        what = "is no folder" if not above.is_dir() else "may not be written"
+        raise InputError(
+            f"{folder}: cannot be made, for {above} {what}. Choose a folder that you can write."
+        )
     return folder
 
 

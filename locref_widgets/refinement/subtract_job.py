@@ -103,14 +103,15 @@ def subtract(
     progress = progress or (lambda _: lambda _done, _total: None)
     folder = check_free(out)
     keep = placed_mask(particles, keep, volume, half_maps)
-    for message in check_subtraction(particles, keep, volume, half_maps, options):
+    warnings = check_subtraction(particles, keep, volume, half_maps, options)
+    centre, box_px = new_centre(keep, options), options.crop_px or particles.box_px
+    for message in warnings:
         warn(message)
     if particles.half_sets is not None:
         # What each half-set is rid of must not hold the other's noise.
         for message in copies_warnings(particles):
             warn(message)
         particles = with_copies_together(particles)
-    centre, box_px = new_centre(keep, options), options.crop_px or particles.box_px
     little_room = room_warning(keep, centre, box_px)
     if options.moves_boxes and little_room:
         warn(little_room)

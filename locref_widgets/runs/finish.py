@@ -45,7 +45,7 @@ def write_final(
 
     ``map``, ``half1`` and ``half2`` are unfiltered; ``map_sharpened`` is weighted by the corrected
     FSC curve and freed of its B-factor (`sharpened_map`, which is returned). ``position`` is the
-    given map's. ``observer`` is warned of what one of the two tables of particles cannot hold.
+    given map's. ``observer`` is told what one of the two tables of particles cannot hold.
     """
     target = folder.path / "final"
     voxel_size_angstrom = particles.pixel_size_angstrom
@@ -73,12 +73,12 @@ def write_final(
 
 
 def _tell_not_carried(left: dict[str, list[NotCarried]], observer: "RunObserver") -> None:
-    """Warn of what a table lacks; the other one, in the format that was read, has it all."""
+    """Note what a table lacks; the other one, in the format that was read, has it all."""
     for name, entries in left.items():
         if entries:
             (other,) = left.keys() - {name}
             observer.say(
-                "warning",
+                "note",
                 message=f"final/{name} does not hold: {describe_not_carried(entries)}. "
                 f"final/{other} holds every column of the particles that were given.",
             )

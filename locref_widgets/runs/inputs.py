@@ -11,6 +11,7 @@ import numpy as np
 from locref_widgets.errors import InputError
 from locref_widgets.io.double_picks import double_picks_warnings
 from locref_widgets.io.duplicates import copies_warnings
+from locref_widgets.io.half_maps import check_half_maps
 from locref_widgets.io.mrc import Map, check_same_grid, read_map, write_map
 from locref_widgets.io.particles import Particles, check_particles_match_map, reread_particles
 from locref_widgets.io.placing import grid_remarks
@@ -44,6 +45,8 @@ def check_inputs(inputs: "RefinementInput", settings: RefinementSettings) -> lis
         check_same_grid(volume, half_map, "the half-map")
     for some_map in (volume, *(inputs.half_maps or ())):
         _check_has_signal(some_map)
+    if inputs.half_maps is not None:
+        check_half_maps(*inputs.half_maps)
     _check_room(volume, settings)
     warnings = [*mask.remarks, *grid_remarks(volume, mask, "the mask"), *check_mask(mask, volume)]
     for half_map in inputs.half_maps or ():

@@ -45,9 +45,14 @@ def checked_inputs(
 
 
 def open_existing(out: Path) -> RunFolder | None:
-    """Open the run at ``out``; None when one can be begun there, else `InputError`."""
+    """Open the run at ``out``; None when one can be begun there, else `InputError`.
+
+    One can also be begun in place of a run that failed before its first iteration: it holds nothing
+    but what was wrong, and the message said how to mend it.
+    """
     if is_run(out):
-        return RunFolder(out)
+        folder = RunFolder(out)
+        return None if folder.status == "failed" and not folder.iterations() else folder
     check_can_create(out)
     return None
 
@@ -83,8 +88,9 @@ def begin(
             with disc_errors(out):
                 for name in ("control", "iterations"):
                     (out / name).mkdir(exist_ok=True)
-                for left_by_a_kill in out.glob(UNFINISHED_RECORD):
-                    left_by_a_kill.unlink()
+                for left_behind in (*out.glob(UNFINISHED_RECORD), out / "events.jsonl"):
+                    left_behind.unlink(missing_ok=True)
+            clear_requests(out)
             record = job_record(record_inputs(inputs, out / "inputs"), settings, command_line())
             return RunFolder.create(out, record), lock
         clear_requests(out)

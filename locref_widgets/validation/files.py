@@ -1,10 +1,10 @@
 """The folder that ``locref fsc`` leaves."""
 
+import json
 import os
 from pathlib import Path
 
 from locref_widgets.engine.fsc_curve import FSCCurve
-from locref_widgets.errors import InputError
 from locref_widgets.figures.fsc import plot_fsc
 from locref_widgets.figures.fsc_directional import plot_directional_fsc
 from locref_widgets.figures.guinier import plot_guinier
@@ -19,28 +19,11 @@ from locref_widgets.io.fsc_files import (
     write_fsc_xml,
 )
 from locref_widgets.io.mrc import write_map
-from locref_widgets.runs.durable import disc_errors, whole_folder, write_json
+from locref_widgets.io.new_folder import new_folder
 from locref_widgets.validation.measure import USER_MASK, HalfMapResults
 from locref_widgets.validation.words import summary_values
 
 _MASK_FILES = {"loose": "mask_loose.mrc", "tight": "mask_tight.mrc", USER_MASK: "mask_user.mrc"}
-
-
-def check_out(out: str | os.PathLike[str]) -> Path:
-    """Return the folder as a path if it is absent or empty; else raise `InputError`."""
-    out = Path(out)
-    try:
-        taken = out.exists() and (not out.is_dir() or any(out.iterdir()))
-    except OSError as error:
-        raise InputError(
-            f"{out}: cannot be looked at ({error.strerror}). Give another folder (--out)."
-        ) from None
-    if taken:
-        raise InputError(
-            f"{out}: is there already and not empty. Nothing was touched; give another folder "
-            "(--out)."
-        )
-    return out
 
 
 def write_results(out: str | os.PathLike[str], results: HalfMapResults) -> None:
@@ -54,10 +37,9 @@ def write_results(out: str | os.PathLike[str], results: HalfMapResults) -> None:
     InputError
         If the folder holds something.
     OutputError
-        If it cannot be written.
+        If it cannot be written; then nothing is left behind.
     """
-    target = check_out(out).absolute()
-    with whole_folder(target) as folder, disc_errors(target):
+    with new_folder(out) as folder:
         sharpened = results.sharpened
         guinier = None if sharpened is None else sharpened.guinier
         write_fsc_json(folder / "fsc.json", results.curves)
@@ -69,7 +51,8 @@ def write_results(out: str | os.PathLike[str], results: HalfMapResults) -> None:
         )
         write_fsc_xml(folder / "fsc.xml", results.curves[results.quoted], results.quoted)
         write_fsc_text(folder / "fsc.txt", results.curves)
-        write_json(folder / "summary.json", summary_values(results))
+        summary = json.dumps(summary_values(results), indent=2, allow_nan=False)
+        (folder / "summary.json").write_text(summary + "\n", encoding="utf-8")
         _write_maps(folder, results)
         _write_figures(folder, results)
 

@@ -195,6 +195,23 @@ def test_a_failure_is_recorded_and_the_run_can_go_on(job, run_path):
     assert open_run(run_path).message is None
 
 
+def test_a_run_that_failed_before_its_first_iteration_can_be_begun_anew(job, run_path):
+    """The message said how to mend the input; the mended one must be taken in the same folder."""
+
+    def loop(inputs, settings, observer, resume=None):
+        raise InputError("given in the wrong order")
+
+    with pytest.raises(InputError):
+        run_fake(job, run_path, loop=loop)
+    other = SETTINGS.model_copy(update={"shift_extent": 4.0})
+    run = run_fake(job, run_path, settings=other)
+    assert run.status == "finished"
+    assert run.settings.shift_extent == 4.0
+    assert kinds(run).count("failed") == 0
+    with pytest.raises(InputError, match="holds a run already"):
+        run_fake(job, run_path)
+
+
 def test_the_status_of_an_ended_run_is_written_last(job, run_path, monkeypatch):
     """Whoever waits for the end reads the events next: the last one must be there by then."""
     seen = {}

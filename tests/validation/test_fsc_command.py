@@ -9,6 +9,7 @@ from typer.testing import CliRunner, Result
 
 from locref_widgets.cli import app
 from locref_widgets.engine.fsc_curve import make_curve
+from locref_widgets.io.box_position import BoxPosition
 from locref_widgets.io.fsc_files import read_fsc_json, write_fsc_text, write_fsc_xml
 from locref_widgets.io.fsc_readers import read_fsc
 from locref_widgets.io.mrc import read_map, write_map
@@ -106,8 +107,61 @@ def test_equal_halves_and_other_grids_are_refused(folder: Path, tmp_path: Path) 
     write_map(tmp_path / "small.mrc", np.ones((8, 8, 8)), VOXEL)
     answer = run(folder, out, "--mask", str(tmp_path / "small.mrc"))
     assert answer.exit_code == 2
-    assert "the mask has a box of 8 voxels" in answer.stderr
+    assert "the mask has a box of 8 x 8 x 8 voxels" in answer.stderr
     answer = run(folder, out, "--against", str(folder / "none.mrc"))
     assert answer.exit_code == 2
     assert "none.mrc" in answer.stderr
     assert not out.exists()
+
+
+def test_files_of_one_name_keep_their_curves_apart(folder: Path, tmp_path: Path) -> None:
+    options = []
+    for number in ("1", "2"):
+        (tmp_path / number).mkdir()
+        curve = make_curve(1 / (1 + (np.arange(33) / (8 + int(number))) ** 6), BOX, VOXEL)
+        write_fsc_xml(tmp_path / number / "postprocess.xml", curve, "masked")
+        options += ["--compare", str(tmp_path / number / "postprocess.xml")]
+    answer = run(folder, tmp_path / "out", "--no-directional", *options)
+    assert answer.exit_code == 0, answer.output
+    told = [line for line in answer.stdout.splitlines() if line.startswith("compared, ")]
+    assert [f"{number}/postprocess.xml" in line for number, line in zip("12", told, strict=True)]
+    assert len({line.split("Å")[0].split()[-1] for line in told}) == 2
+
+
+def test_a_piece_of_a_mask_is_placed_and_results_lie_where_the_half_maps_do(
+    folder: Path, tmp_path: Path
+) -> None:
+    position = BoxPosition(origin_angstrom=(25.0, -5.0, 10.0))
+    for name in ("half1", "half2"):
+        half = read_map(folder / f"{name}.mrc")
+        write_map(tmp_path / f"{name}.mrc", half.data, VOXEL, position)
+    mask = read_map(folder / "mask.mrc").data
+    first = np.array(position.origin_angstrom) + np.array([3, 2, 1]) * VOXEL
+    at = BoxPosition(origin_angstrom=tuple(float(v) for v in first))
+    write_map(tmp_path / "piece.mrc", mask[1:-1, 2:-2, 3:-2], VOXEL, at)
+    whole = run(folder, tmp_path / "whole", "--no-directional", "--mask", str(folder / "mask.mrc"))
+    assert whole.exit_code == 0, whole.output
+    mask_option = ("--mask", str(tmp_path / "piece.mrc"))
+    answer = run(tmp_path, tmp_path / "out", "--no-directional", *mask_option)
+    assert answer.exit_code == 0, answer.output
+    assert "placed" in answer.output
+    curves = [read_fsc_json(tmp_path / name / "fsc.json") for name in ("whole", "out")]
+    user = [curve["user mask"].values for curve in curves]
+    np.testing.assert_allclose(user[1], user[0], atol=1e-6)
+    assert read_map(tmp_path / "out" / "mask_tight.mrc").position == position
+
+
+@pytest.mark.parametrize("value", ["nan", "inf"])
+def test_a_bfactor_that_is_no_number_is_refused(folder: Path, tmp_path: Path, value: str) -> None:
+    answer = run(folder, tmp_path / "out", "--bfactor", value)
+    assert answer.exit_code == 2
+    assert "expected a number in Å²" in answer.stderr
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_folder_that_cannot_be_made_is_told_before_anything_is_read(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("mine")
+    out = str(tmp_path / "file" / "out")
+    answer = CliRunner().invoke(app, ["fsc", "no1.mrc", "no2.mrc", "--out", out])
+    assert answer.exit_code == 2
+    assert "is no folder" in answer.stderr
