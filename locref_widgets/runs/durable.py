@@ -13,14 +13,22 @@ from locref_widgets.io.atomic import atomic_writer
 
 
 @contextmanager
-def disc_errors(what: Path) -> Iterator[None]:
-    """Turn a failing disc into an `OutputError` that says what is safe and how to go on."""
+def disc_errors(what: Path, *, begun: bool = True) -> Iterator[None]:
+    """Turn a failing disc into an `OutputError` that says what is safe and how to go on.
+
+    ``begun`` is False until there is a run to go on with.
+    """
     try:
         yield
     except OSError as error:
+        way_out = (
+            "Every iteration finished before is safe; free some space or mend the permissions, "
+            "then resume the run."
+            if begun
+            else "Free some space or mend the permissions, or give another folder (--out)."
+        )
         raise OutputError(
-            f"{what}: cannot be written ({error.strerror or error}). Every iteration finished "
-            "before is safe; free some space or mend the permissions, then resume the run."
+            f"{what}: cannot be written ({error.strerror or error}). {way_out}"
         ) from error
 
 

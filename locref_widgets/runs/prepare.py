@@ -80,12 +80,12 @@ def begin(
 
     Raises `InputError` when another process writes there, `OutputError` when the disc fails.
     """
-    with disc_errors(out):
+    with disc_errors(out, begun=existing is not None):
         out.mkdir(parents=True, exist_ok=True)
     lock = WriterLock.acquire(out)
     try:
         if existing is None:
-            with disc_errors(out):
+            with disc_errors(out, begun=False):
                 for name in ("control", "iterations"):
                     (out / name).mkdir(exist_ok=True)
                 for left_behind in (*out.glob(UNFINISHED_RECORD), out / "events.jsonl"):
