@@ -78,8 +78,9 @@ def test_the_process_that_goes_on_says_what_was_done(displaced: Job, tmp_path: P
 
 
 def test_a_mask_by_a_program_that_knows_no_origin_is_the_maps(displaced: Job, job: Job) -> None:
+    other = replace(job.volume, data=np.square(job.volume.data))
     inputs, warnings = checked_inputs(
-        job.particles, displaced.volume, job.mask, SETTINGS, (displaced.volume, job.volume)
+        job.particles, displaced.volume, job.mask, SETTINGS, (displaced.volume, other)
     )
     assert inputs.mask is job.mask
     told = [warning for warning in warnings if "taken voxel by voxel as it stands" in warning]
