@@ -11,6 +11,7 @@ from jaxtyping import Bool, Float, Shaped
 from scipy.spatial import KDTree
 
 from locref_widgets.errors import InputError
+from locref_widgets.io.models import parse_selection, read_structure
 
 DEFAULT_MODEL = Path(__file__).parents[1] / "sample" / "model_30S.npz"
 _CONTACT_ANGSTROM = 6.0
@@ -86,7 +87,13 @@ def read_model(
         If the file cannot be read, a selection is wrong or empty, or takes everything.
     """
     path = Path(path)
-    structure = _read_structure(path)
+    structure = read_structure(path)
+    structure.remove_alternative_conformations()
+    structure.remove_hydrogens()
+    structure.remove_waters()
+    structure.remove_empty_chains()
+    if structure[0].count_atom_sites() == 0:
+        raise InputError(f"{path}: holds no atoms but waters and hydrogens. Is this the model?")
     selections = [moving] if isinstance(moving, str) else list(moving)
     chosen: set[tuple] = set()
     for text in selections:
@@ -116,32 +123,9 @@ def read_model(
     )
 
 
-def _read_structure(path: Path) -> gemmi.Structure:
-    try:
-        structure = gemmi.read_structure(str(path))
-    except (OSError, RuntimeError, ValueError) as error:
-        raise InputError(
-            f"{path}: cannot be read as PDB or mmCIF ({error}). Check the name and the file."
-        ) from None
-    structure.setup_entities()
-    structure.remove_alternative_conformations()
-    structure.remove_hydrogens()
-    structure.remove_waters()
-    structure.remove_empty_chains()
-    if len(structure) == 0 or structure[0].count_atom_sites() == 0:
-        raise InputError(f"{path}: holds no atoms. Is this a PDB or mmCIF file of a model?")
-    return structure
-
-
 def _select(structure: gemmi.Structure, text: str, path: Path) -> set[tuple]:
     """Residues of the first model that a selection names."""
-    try:
-        selection = gemmi.Selection(text)
-    except (RuntimeError, ValueError) as error:
-        raise InputError(
-            f'{path}: the selection "{text}" is not understood ({error}). Write a chain and '
-            'residues, for example "A/921-1396", or chains: "B,C".'
-        ) from None
+    selection = parse_selection(text, path)
     return {
         (chain.name, str(residue.seqid), residue.name)
         for chain in selection.chains(structure[0])
