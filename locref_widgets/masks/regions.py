@@ -5,10 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Int32, Int64
 
+from locref_widgets.masks.protein_mass import protein_mass_kda
 from locref_widgets.masks.segmentation import Segmentation
-
-DALTON_PER_CUBIC_ANGSTROM = 0.81
-"""Mass of protein by volume: 1.35 g/cm³ (a partial specific volume of 0.74 cm³/g)."""
 
 Point = tuple[float, float, float]
 """Voxels (x, y, z) from the corner of the box; [0, 0, 0] is the first voxel's centre."""
@@ -35,11 +33,6 @@ class Region:
 
     leaves: int
     """How many watershed regions it is made of."""
-
-
-def mass_kda(voxels: int, voxel_size_angstrom: float) -> float:
-    """Mass of protein that fills so many voxels, in kDa."""
-    return voxels * voxel_size_angstrom**3 * DALTON_PER_CUBIC_ANGSTROM / 1000.0
 
 
 def describe_regions(
@@ -70,7 +63,7 @@ def describe_regions(
             id=number,
             voxels=size,
             volume_angstrom3=size * voxel**3,
-            mass_kda=mass_kda(size, voxel),
+            mass_kda=protein_mass_kda(size, voxel),
             point_xyz=(point[0], point[1], point[2]),
             maximum=maximum,
             contacts=touching,

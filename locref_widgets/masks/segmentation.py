@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from jaxtyping import Float, Int32, Int64
 
-from locref_widgets.errors import InputError
 from locref_widgets.masks.contacts import Contacts, find_contacts
 from locref_widgets.masks.hierarchy import Hierarchy
+from locref_widgets.masks.protein_mass import check_voxel_size
 from locref_widgets.masks.scale_space import check_steps, group_by_smoothing
 from locref_widgets.masks.smoothing import check_smoothing, smooth
 from locref_widgets.masks.watershed import find_regions
@@ -111,11 +111,7 @@ def segment(
         if the level is above the map's maximum, a parameter is out of its range, or the map holds
         NaN.
     """
-    if not (np.isfinite(voxel_size_angstrom) and voxel_size_angstrom > 0):
-        raise InputError(
-            f"a voxel size of {voxel_size_angstrom} Å: expected a length above 0, as in the map's "
-            "header."
-        )
+    check_voxel_size(voxel_size_angstrom)
     check_steps(steps, step_px)
     check_smoothing(smoothing_px, "smoothing")
     if smoothing_px > 0:
