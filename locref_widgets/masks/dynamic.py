@@ -1,54 +1,10 @@
-"""Masks made from maps: soft edges, the dynamic mask of an iteration, where a mask lies.
-
-Everything here is on the host (NumPy, SciPy). Work is done on the region's bounding box grown by
-the reach of the edge, which is several times cheaper than the whole box.
-"""
+"""The dynamic mask of an iteration, made from its map, and where a mask lies."""
 
 import numpy as np
-from jaxtyping import Bool, Float, Shaped
-from scipy import ndimage
+from jaxtyping import Float, Shaped
 
 from locref_widgets.errors import InputError
-
-
-def soft_edge(
-    binary: Bool[np.ndarray, "z y x"],
-    near_angstrom: float,
-    far_angstrom: float,
-    voxel_size_angstrom: float,
-) -> Float[np.ndarray, "z y x"]:
-    """Mask that is 1 within ``near_angstrom`` of the region and 0 from ``far_angstrom`` on.
-
-    The distance is the one to the nearest voxel centre of the region; between near and far the
-    value is ``(1 + cos(pi (d - near) / (far - near))) / 2``. float32; all 0 for an empty region.
-
-    Raises
-    ------
-    InputError
-        if the distances are negative or ``far_angstrom`` is less than ``near_angstrom``.
-    """
-    if near_angstrom < 0 or far_angstrom < near_angstrom:
-        raise InputError(
-            f"mask edge from {near_angstrom:g} Å (near) to {far_angstrom:g} Å (far): "
-            "near must be 0 or more and far no smaller than near."
-        )
-    mask = np.zeros(binary.shape, np.float32)
-    if not binary.any():
-        return mask
-    reach_px = int(np.ceil(far_angstrom / voxel_size_angstrom)) + 1
-    box = tuple(
-        slice(max(s.start - reach_px, 0), s.stop + reach_px)
-        for s in ndimage.find_objects(binary.astype(np.int8))[0]
-    )
-    distance = np.asarray(
-        ndimage.distance_transform_edt(~binary[box], sampling=voxel_size_angstrom)
-    )
-    if far_angstrom > near_angstrom:
-        fall = np.clip((distance - near_angstrom) / (far_angstrom - near_angstrom), 0.0, 1.0)
-    else:
-        fall = (distance > near_angstrom).astype(np.float64)
-    mask[box] = 0.5 + 0.5 * np.cos(np.pi * fall)
-    return mask
+from locref_widgets.masks.edges import soft_edge
 
 
 def dynamic_mask(

@@ -15,7 +15,7 @@ from jaxtyping import Float
 from locref_widgets.engine.filters import lowpass
 from locref_widgets.engine.fsc import compute_fsc_curve, fsc_curves, spherical_mask
 from locref_widgets.errors import InputError
-from locref_widgets.masks.dynamic import soft_edge
+from locref_widgets.masks.edges import soft_edge
 
 THRESHOLD = 0.5
 """Fraction of the low-passed map's maximum that counts as the particle."""

@@ -12,7 +12,7 @@ from scipy import ndimage
 from locref_widgets.engine.filters import lowpass
 from locref_widgets.errors import InputError
 from locref_widgets.io.mrc import check_same_grid, read_map
-from locref_widgets.masks.dynamic import soft_edge
+from locref_widgets.masks.edges import soft_edge
 from locref_widgets.simulation.density import density_of_atoms
 from locref_widgets.simulation.model import default_model, read_model
 

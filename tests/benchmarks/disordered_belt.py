@@ -21,7 +21,7 @@ from locref_widgets.engine.fsc import compute_fsc_curve
 from locref_widgets.engine.fulcrum import motion_about_fulcrum
 from locref_widgets.io.mrc import Map
 from locref_widgets.io.particles import read_particles
-from locref_widgets.masks.dynamic import soft_edge
+from locref_widgets.masks.edges import soft_edge
 from locref_widgets.refinement.problem import RefinementInput
 from locref_widgets.refinement.refine import refine_loop
 from locref_widgets.refinement.settings import RefinementSettings

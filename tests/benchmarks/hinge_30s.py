@@ -22,7 +22,7 @@ from locref_widgets.engine.filters import lowpass_cosine
 from locref_widgets.engine.fsc import compute_fsc_curve
 from locref_widgets.io.mrc import read_map, write_map
 from locref_widgets.io.particles import Particles, read_particles
-from locref_widgets.masks.dynamic import soft_edge
+from locref_widgets.masks.edges import soft_edge
 from locref_widgets.refinement.consensus import reconstruct_consensus
 from locref_widgets.refinement.problem import RefinementInput, pose_problem
 from locref_widgets.refinement.settings import RefinementSettings

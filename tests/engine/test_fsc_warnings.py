@@ -7,7 +7,7 @@ from scipy.ndimage import gaussian_filter
 from locref_widgets.engine.fsc import compute_fsc_curve, fsc_curves
 from locref_widgets.engine.fsc_curve import FSCCurve
 from locref_widgets.engine.fsc_warnings import chance_of_shells, fsc_warnings
-from locref_widgets.masks.dynamic import soft_edge
+from locref_widgets.masks.edges import soft_edge
 
 SHELLS = np.arange(41)
 FREQUENCY = SHELLS / 160.0  # Nyquist 4 Å

@@ -21,7 +21,7 @@ from locref_widgets.engine.postprocess import postprocess
 from locref_widgets.io.fsc_files import write_fsc_star
 from locref_widgets.io.fsc_readers import read_fsc
 from locref_widgets.io.mrc import write_map
-from locref_widgets.masks.dynamic import soft_edge
+from locref_widgets.masks.edges import soft_edge
 from locref_widgets.simulation.density import density_of_atoms
 from locref_widgets.simulation.model import default_model
 

@@ -7,7 +7,8 @@ import pytest
 
 from locref_widgets.errors import InputError
 from locref_widgets.io.mrc import Map
-from locref_widgets.masks import checks, dynamic
+from locref_widgets.masks import checks
+from locref_widgets.masks.edges import soft_edge
 
 BOX = 48
 VOXEL = 1.5
@@ -25,7 +26,7 @@ def ball(centre_xyz_px, radius_px: float) -> np.ndarray:
 
 
 def soft_ball(centre_xyz_px=(-8.0, 0.0, 0.0), radius_px=6.0, edge_angstrom=15.0) -> np.ndarray:
-    return dynamic.soft_edge(ball(centre_xyz_px, radius_px), 0.0, edge_angstrom, VOXEL)
+    return soft_edge(ball(centre_xyz_px, radius_px), 0.0, edge_angstrom, VOXEL)
 
 
 def as_mask(values: np.ndarray) -> Map:

@@ -1,13 +1,13 @@
-"""Soft edges and dynamic masks on analytic shapes."""
+"""Dynamic masks on analytic shapes."""
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy import ndimage
 
 from locref_widgets.errors import InputError
 from locref_widgets.masks import dynamic
+from locref_widgets.masks.edges import soft_edge
 
 BOX = 48
 VOXEL = 1.5
@@ -31,54 +31,6 @@ def cosine(distance: np.ndarray, near: float, far: float) -> np.ndarray:
 ONES = np.ones((BOX,) * 3, np.float32)
 
 
-def test_ball_gets_its_edge_at_near_and_far_to_half_a_voxel():
-    radius_px, near, far = 8.0, 3.0, 12.0
-    distance = distance_from((1.0, -2.0, 3.0))
-    mask = dynamic.soft_edge(distance <= radius_px, near, far, VOXEL)
-    surface = (distance - radius_px) * VOXEL
-    # The nearest voxel centre lies inside the ball, by less than a voxel and on average by a
-    # quarter of one: no voxel is nearer than the surface, and the edge is right to half a voxel.
-    assert (mask <= cosine(surface, near, far) + 1e-6).all()
-    assert (mask >= cosine(surface + VOXEL, near, far) - 1e-6).all()
-    edge = (mask > 0.01) & (mask < 0.99)
-    seen = near + (far - near) * np.arccos(2.0 * mask[edge] - 1.0) / np.pi
-    lag = seen - surface[edge]
-    assert 0.0 < lag.mean() < 0.5 * VOXEL
-    for side in (seen < near + 2.0, seen > far - 2.0):
-        assert lag[side].mean() < 0.5 * VOXEL
-    assert mask.dtype == np.float32
-
-
-def test_profile_is_a_cosine_of_the_distance_from_one_voxel():
-    centre = distance_from((0.0, 0.0, 0.0))
-    mask = dynamic.soft_edge(centre == 0.0, 3.0, 15.0, VOXEL)
-    np.testing.assert_allclose(mask, cosine(centre * VOXEL, 3.0, 15.0), atol=1e-6)
-    assert mask[24, 24, 24 + 6] == pytest.approx(0.5)  # 9 Å: half way
-
-
-def test_cropping_to_the_region_changes_nothing_at_the_box_edge():
-    region = distance_from((20.0, 0.0, -22.0)) <= 5.0
-    distance = ndimage.distance_transform_edt(~region, sampling=VOXEL)
-    expected = cosine(distance, 2.0, 9.0)
-    np.testing.assert_allclose(dynamic.soft_edge(region, 2.0, 9.0, VOXEL), expected, atol=1e-6)
-
-
-def test_equal_near_and_far_give_a_hard_edge():
-    centre = distance_from((0.0, 0.0, 0.0))
-    mask = dynamic.soft_edge(centre == 0.0, 6.0, 6.0, VOXEL)
-    np.testing.assert_array_equal(mask, (centre * VOXEL <= 6.0).astype(np.float32))
-
-
-def test_empty_region_gives_an_empty_edge():
-    assert not dynamic.soft_edge(ONES < 0, 3.0, 12.0, VOXEL).any()
-
-
-@pytest.mark.parametrize(("near", "far"), [(-1.0, 5.0), (6.0, 3.0)])
-def test_impossible_edges_are_refused(near, far):
-    with pytest.raises(InputError, match="near must be 0 or more"):
-        dynamic.soft_edge(ONES > 0, near, far, VOXEL)
-
-
 def test_dynamic_mask_follows_the_threshold_inside_the_users_mask():
     # Linear from 10 at the centre to 0 at 10 voxels: threshold 0.3 is the ball of 7 voxels.
     distance = distance_from((0.0, 0.0, 0.0))
@@ -88,7 +40,7 @@ def test_dynamic_mask_follows_the_threshold_inside_the_users_mask():
         volume, user, VOXEL, threshold=0.3, near_angstrom=3.0, far_angstrom=9.0
     )
     region = (distance <= 7.0 + 1e-4) & (user > 0)
-    expected = dynamic.soft_edge(region, 3.0, 9.0, VOXEL) * user
+    expected = soft_edge(region, 3.0, 9.0, VOXEL) * user
     np.testing.assert_allclose(mask, expected, atol=1e-6)
     assert (mask[region] == 1.0).all()
     assert not mask[user == 0].any()

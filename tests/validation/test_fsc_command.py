@@ -13,7 +13,7 @@ from locref_widgets.io.box_position import BoxPosition
 from locref_widgets.io.fsc_files import read_fsc_json, write_fsc_text, write_fsc_xml
 from locref_widgets.io.fsc_readers import read_fsc
 from locref_widgets.io.mrc import read_map, write_map
-from locref_widgets.masks.dynamic import soft_edge
+from locref_widgets.masks.edges import soft_edge
 from tests.validation.half_maps import BOX, VOXEL, ball, make_halves
 
 ALWAYS = {"fsc.json", "fsc.star", "fsc.xml", "fsc.txt", "fsc.png", "summary.json"}

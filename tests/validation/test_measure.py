@@ -5,7 +5,7 @@ import pytest
 
 from locref_widgets.errors import InputError
 from locref_widgets.io.mrc import Map
-from locref_widgets.masks.dynamic import soft_edge
+from locref_widgets.masks.edges import soft_edge
 from locref_widgets.validation.measure import HalfMapResults, measure
 from locref_widgets.validation.words import describe, summary_values
 from tests.validation.half_maps import BOX, VOXEL, ball, expected_fsc, make_halves
