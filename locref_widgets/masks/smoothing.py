@@ -4,16 +4,22 @@ The kernel is Segger's: a Gaussian sampled at whole voxels, cut at ``floor(5 sd)
 sum one, along each axis in turn, with zeros outside of the box.
 """
 
+import itertools
 import math
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 from jaxtyping import Float
 from scipy import ndimage
 
 from locref_widgets.errors import InputError
+from locref_widgets.masks.resample_axes import processors
 
 _REACH_SD = 5.0
 """The kernel ends at this many standard deviations."""
+
+_SLABS = 32
+"""Lines are smoothed in so many lots, shared out to the processors."""
 
 Box = tuple[slice, slice, slice]
 """A part of a volume, with explicit starts and stops, along z, y, x."""
@@ -44,14 +50,34 @@ def smooth(
         return volume[part].copy()
     values = volume[grown(part, reach, volume.shape)]
     for axis in range(3):
-        values = ndimage.gaussian_filter1d(
-            values, sd_px, axis=axis, mode="constant", radius=reach, output=volume.dtype
-        )
+        values = _smoothed_along(values, axis, sd_px, reach)
         # What lies beside the part is not needed once its own axis is done.
         skip = part[axis].start - max(part[axis].start - reach, 0)
         keep = slice(skip, skip + part[axis].stop - part[axis].start)
         values = values[(slice(None),) * axis + (keep,)]
     return values
+
+
+def _smoothed_along(
+    values: Float[np.ndarray, "z y x"], axis: int, sd_px: float, reach: int
+) -> Float[np.ndarray, "z y x"]:
+    """Smooth lines along an axis, slabs of them at once on all processors."""
+    smoothed = np.empty_like(values)
+    across = 1 if axis == 0 else 0
+    bounds = np.linspace(0, values.shape[across], _SLABS + 1).astype(int)
+
+    def smooth_slab(first: int, last: int) -> None:
+        slab = (slice(None),) * across + (slice(first, last),)
+        ndimage.gaussian_filter1d(
+            values[slab], sd_px, axis, mode="constant", radius=reach, output=smoothed[slab]
+        )
+
+    slabs = [(a, b) for a, b in itertools.pairwise(bounds.tolist()) if b > a]
+    # SciPy lets go of the interpreter while it works.
+    with ThreadPoolExecutor(processors()) as pool:
+        for _ in pool.map(smooth_slab, *zip(*slabs, strict=True)):
+            pass
+    return smoothed
 
 
 def whole(shape: tuple[int, ...]) -> Box:
