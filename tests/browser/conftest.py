@@ -90,6 +90,10 @@ def lab(tmp_path_factory):
     for name in ("SETTINGS_DIR", "WORKSPACES_DIR"):
         environment[f"JUPYTERLAB_{name}"] = str(base / name)
     environment["IPYTHONDIR"] = str(base / "ipython")
+    # This checkout's own build; an installed one of the same name comes after it.
+    extensions = base / "labextensions"
+    extensions.mkdir()
+    (extensions / "locref-widgets").symlink_to(REPOSITORY / "js" / "built" / "labextension")
     settings = base / "SETTINGS_DIR" / "@jupyterlab" / "apputils-extension"
     settings.mkdir(parents=True)
     quiet = {"fetchNews": "false", "checkForUpdates": False}
@@ -108,6 +112,7 @@ def lab(tmp_path_factory):
         "--ServerApp.disable_check_xsrf=True",
         f"--ServerApp.root_dir={root}",
         "--LabApp.expose_app_in_browser=True",
+        f"--LabApp.extra_labextensions_path={extensions}",
     ]
     log = base / "lab.log"
     with log.open("wb") as sink:

@@ -1,0 +1,137 @@
+/** File types, their viewer, the launcher tile and the commands. What is shown is made in Python. */
+import workbench from '../../../notebooks/02_workbench.ipynb';
+import { makeDocumentPanel } from './document_panel';
+import iconText from './icon.svg';
+import type {
+  Application, Apputils, Context, DocRegistry, DocumentWidget, FileBrowser, IconModule, Launcher, LuminoWidgets, Palette,
+  Plugin, RenderMime, RenderMimeModule, Restorer, Token, WidgetFactory,
+} from './jupyter';
+import { stopKeys } from './keys';
+import { createNotebook } from './notebook_file';
+import type { SharedModules } from './shared';
+import css from './style.css';
+import { ViewerKernel } from './viewer_kernel';
+
+const FACTORY = 'Map and particle viewer';
+const CATEGORY = 'Local refinement';
+const MAPS = ['.mrc', '.map', '.ccp4'].flatMap(end => [end, `${end}.gz`, `${end}.bz2`]);
+const FILE_TYPES = [
+  { name: 'locref-map', displayName: 'Density map', extensions: [...MAPS, '.mrcs'] },
+  { name: 'locref-particles', displayName: 'Particle table', extensions: ['.star', '.cs'] },
+];
+
+interface Modules {
+  apputils: Apputils;
+  documents: DocRegistry;
+  lumino: LuminoWidgets;
+  rendermimes: RenderMimeModule;
+  icon: unknown;
+}
+
+/** The plugins that the page has a place for: none where there are no documents, as in Voila. */
+export async function makePlugins(modules: SharedModules, name: string): Promise<Plugin[]> {
+  stopKeys(document.body);
+  const [apputils, documents, lumino, rendermimes, icons] = await Promise.all([
+    modules.load<Apputils>('@jupyterlab/apputils'),
+    modules.load<DocRegistry>('@jupyterlab/docregistry'),
+    modules.load<LuminoWidgets>('@lumino/widgets'),
+    modules.load<RenderMimeModule>('@jupyterlab/rendermime'),
+    modules.load<IconModule>('@jupyterlab/ui-components'),
+  ]);
+  if (!apputils || !documents || !lumino || !rendermimes) return [];
+  const style = document.createElement('style');
+  style.textContent = css;
+  document.head.append(style);
+  const icon = icons ? new icons.LabIcon({ name: 'locref:region', svgstr: iconText }) : undefined;
+  const tokens = {
+    launcher: (await modules.load<{ ILauncher: Token }>('@jupyterlab/launcher'))?.ILauncher,
+    palette: apputils.ICommandPalette,
+    restorer: (await modules.load<{ ILayoutRestorer: Token }>('@jupyterlab/application'))?.ILayoutRestorer,
+    browser: (await modules.load<{ IDefaultFileBrowser: Token }>('@jupyterlab/filebrowser'))?.IDefaultFileBrowser,
+  };
+  const named = Object.entries(tokens).filter((entry): entry is [string, Token] => !!entry[1]);
+  const optional = named.map(([, token]) => token);
+  // The services come in the order of their tokens.
+  const collect = (services: unknown[]) => Object.fromEntries(named.map(([key], i) => [key, services[i]])) as Services;
+  const shared = { apputils, documents, lumino, rendermimes, icon };
+  return [
+    {
+      id: `${name}:documents`,
+      description: 'Opens density maps, image stacks and particle tables.',
+      autoStart: true,
+      requires: [rendermimes.IRenderMimeRegistry],
+      optional,
+      activate: (app, rendermime: RenderMime, ...services) => {
+        addDocuments(app, modules, shared, rendermime, collect(services));
+      },
+    },
+    {
+      id: `${name}:workbench`,
+      description: 'Opens the workbench notebook from launcher and command palette.',
+      autoStart: true,
+      optional,
+      activate: (app, ...services) => addWorkbench(app, collect(services), icon),
+    },
+  ];
+}
+
+interface Services {
+  launcher?: Launcher | null;
+  palette?: Palette | null;
+  restorer?: Restorer | null;
+  browser?: FileBrowser | null;
+}
+
+function addDocuments(
+  app: Application, modules: SharedModules, shared: Modules, rendermime: RenderMime, { restorer }: Services,
+): void {
+  const { apputils, documents, lumino, rendermimes, icon } = shared;
+  if (!app.docRegistry) return;
+  const kernel = new ViewerKernel(app, modules, apputils, rendermimes, rendermime);
+  // A stack may be larger than the machine's memory: its content never goes through the document manager. As a
+  // "collaborative" model it is also never saved from here, nor copied as a checkpoint.
+  app.docRegistry.addModelFactory({
+    name: 'locref-unread', contentType: 'file', fileFormat: null, collaborative: true, isDisposed: false,
+    dispose: () => undefined,
+    preferredLanguage: () => '',
+    createNew: (options: object = {}) => new documents.DocumentModel({ ...options, collaborationEnabled: true }),
+  });
+  for (const type of FILE_TYPES) {
+    app.docRegistry.addFileType({
+      ...type, mimeTypes: ['application/octet-stream'], fileFormat: 'base64', contentType: 'file', icon,
+    });
+  }
+  const types = FILE_TYPES.map(type => type.name);
+  class Factory extends (documents.ABCWidgetFactory as new (options: Record<string, unknown>) => WidgetFactory) {
+    protected createNewWidget(context: Context): DocumentWidget {
+      return new documents.DocumentWidget({ content: makeDocumentPanel(app, lumino, kernel, context), context });
+    }
+  }
+  const factory = new Factory({
+    name: FACTORY, label: FACTORY, fileTypes: types, defaultFor: types, modelName: 'locref-unread', readOnly: true,
+  });
+  app.docRegistry.addWidgetFactory(factory);
+  const tracker = new apputils.WidgetTracker({ namespace: 'locref-documents' });
+  factory.widgetCreated.connect((_factory, widget) => void tracker.add(widget));
+  void restorer?.restore(tracker, {
+    command: 'docmanager:open',
+    args: ({ context }: DocumentWidget) => ({ path: context.path, factory: FACTORY }),
+    name: ({ context }: DocumentWidget) => context.path,
+  });
+}
+
+function addWorkbench(app: Application, { launcher, palette, browser }: Services, icon: unknown): void {
+  const command = 'locref:open-workbench';
+  app.commands.addCommand(command, {
+    label: 'Local refinement',
+    caption: 'New notebook: choose particles, map and mask, set the search, run it and watch it',
+    icon,
+    execute: async args => {
+      const folder = typeof args.cwd === 'string' ? args.cwd : (browser?.model.path ?? '');
+      const path = await createNotebook(app.serviceManager.contents, folder, 'local_refinement', workbench);
+      return app.commands.execute('docmanager:open', { path, factory: 'Notebook' });
+    },
+  });
+  launcher?.add({ command, category: CATEGORY, rank: 1 });
+  palette?.addItem({ command, category: CATEGORY });
+}

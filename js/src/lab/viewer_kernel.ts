@@ -1,0 +1,154 @@
+/**
+ * The kernel that the document viewers share.
+ *
+ * What a file holds is read and drawn by the Python widgets, the same as in a notebook; this only starts a kernel for
+ * them and connects it with the widget manager. The first document starts it, the last one ends it. The session's
+ * name is kept for as long as the browser's tab lives, so that a reloaded page finds its kernel again.
+ */
+import type {
+  Application, Apputils, Disposable, Message, RenderMime, RenderMimeModule, Renderer, SessionContext, WidgetManagerModule,
+} from './jupyter';
+import type { SharedModules } from './shared';
+
+export const WIDGET_TYPE = 'application/vnd.jupyter.widget-view+json';
+const MODULE = 'locref_widgets.widgets.file_viewer';
+
+/** The kernel could not do what was asked; the message is for people. */
+export class ViewerError extends Error {}
+
+interface Ready {
+  session: SessionContext;
+  rendermime: RenderMime;
+  manager: Disposable;
+}
+
+export class ViewerKernel {
+  private readonly open = new Set<string>();
+  private readonly listeners = new Set<(words: string) => void>();
+  private ready: Promise<Ready> | null = null;
+
+  constructor(
+    private readonly app: Application,
+    private readonly modules: SharedModules,
+    private readonly apputils: Apputils,
+    private readonly rendermimes: RenderMimeModule,
+    private readonly registry: RenderMime,
+  ) {}
+
+  /** Call back, with words, when the kernel is gone and with it what was shown. */
+  onLoss(listener: (words: string) => void): () => void {
+    this.listeners.add(listener);
+    return () => this.listeners.delete(listener);
+  }
+
+  /** Have Python read the file and return its view. Raises `ViewerError`. */
+  async show(path: string): Promise<Renderer> {
+    this.open.add(path);
+    const { session, rendermime } = await (this.ready ??= this.start());
+    const data = await run(session, `import ${MODULE}\n${MODULE}.show(${JSON.stringify(path)})`);
+    if (!data) throw new ViewerError('The kernel showed nothing. Try again.');
+    const renderer = rendermime.createRenderer(WIDGET_TYPE);
+    await renderer.renderModel(new this.rendermimes.MimeModel({ data, trusted: true }));
+    return renderer;
+  }
+
+  /** Let go of a file; the kernel ends with the last one. */
+  async close(path: string): Promise<void> {
+    this.open.delete(path);
+    const ready = this.ready;
+    if (!ready) return;
+    if (!this.open.size) {
+      this.ready = null;
+      const { session, manager } = await ready;
+      manager.dispose();
+      await session.shutdown().catch(() => undefined);
+      session.dispose();
+      return;
+    }
+    const { session } = await ready;
+    await run(session, `import ${MODULE}\n${MODULE}.close(${JSON.stringify(path)})`).catch(() => undefined);
+  }
+
+  private async start(): Promise<Ready> {
+    try {
+      return await this.connect();
+    } catch (error) {
+      this.ready = null;
+      throw error;
+    }
+  }
+
+  private async connect(): Promise<Ready> {
+    const managers = await this.modules.load<WidgetManagerModule>('@jupyter-widgets/jupyterlab-manager');
+    if (!managers) throw new ViewerError('The extension of ipywidgets (jupyterlab_widgets) is not installed here.');
+    const services = this.app.serviceManager;
+    await services.kernelspecs.ready;
+    const session = new this.apputils.SessionContext({
+      sessionManager: services.sessions,
+      kernelManager: services.kernels,
+      specsManager: services.kernelspecs,
+      path: sessionName(),
+      name: 'Map and particle viewers',
+      type: 'locref-viewers',
+      kernelPreference: { name: services.kernelspecs.specs?.default, autoStartDefault: true, shouldStart: true, canStart: true },
+    });
+    if (await session.initialize()) throw new ViewerError('No kernel could be chosen to read the file with.');
+    await session.ready;
+    const rendermime = this.registry.clone();
+    // The manager asks a notebook's context for these; there is no notebook here, and nothing to save.
+    const context = {
+      sessionContext: session,
+      model: { getMetadata: () => undefined, setMetadata: () => undefined, dirty: false },
+      saveState: { connect: () => true, disconnect: () => true },
+      urlResolver: { resolveUrl: async (url: string) => url, getDownloadUrl: async (url: string) => url },
+    };
+    const manager = managers.registerWidgetManager(context, rendermime, []);
+    session.statusChanged.connect((_session, status) => {
+      if (status === 'restarting' || status === 'autorestarting') this.tell('The kernel was restarted.');
+      else if (status === 'dead') this.tell('The kernel has died.');
+    });
+    session.kernelChanged.connect((_session, { newValue }) => {
+      if (newValue) return;
+      this.ready = null;
+      this.tell('The kernel was shut down.');
+    });
+    return { session, rendermime, manager };
+  }
+
+  private tell(words: string): void {
+    for (const listener of this.listeners) listener(words);
+  }
+}
+
+/** Run code; give the widget that it displayed, or raise what went wrong in words. */
+async function run(session: SessionContext, code: string): Promise<object | null> {
+  const kernel = session.session?.kernel;
+  if (!kernel) throw new ViewerError('There is no kernel.');
+  let shown: object | null = null;
+  let fault: Message['content'] | null = null;
+  const future = kernel.requestExecute({ code, store_history: false });
+  future.onIOPub = ({ header, content }) => {
+    if (header.msg_type === 'display_data' && WIDGET_TYPE in content.data) shown = content.data;
+    if (header.msg_type === 'error') fault = content;
+  };
+  await future.done;
+  if (fault) throw new ViewerError(faultWords(fault));
+  return shown;
+}
+
+export function faultWords(fault: Message['content']): string {
+  if (fault.ename === 'ModuleNotFoundError' && String(fault.evalue).includes('locref_widgets')) {
+    return "The default kernel's Python has no package locref_widgets. Install it there, or make a kernel that has it the default.";
+  }
+  return `${fault.ename}: ${fault.evalue}`;
+}
+
+function sessionName(): string {
+  const key = 'locref-viewers';
+  let name = sessionStorage.getItem(key);
+  if (!name) {
+    name = `${key}-${crypto.randomUUID?.() ?? Math.random().toString(36).slice(2)}`;
+    sessionStorage.setItem(key, name);
+  }
+  return name;
+}
