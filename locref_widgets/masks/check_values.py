@@ -1,17 +1,17 @@
 """Looks at a mask's values: whether it is a mask, its shape, its edge."""
 
 import numpy as np
-from scipy import ndimage
 
 from locref_widgets.io.mrc import Map
+from locref_widgets.masks.islands import fill_holes, label_islands
 from locref_widgets.masks.mask_check import MaskCheck, Mend
 from locref_widgets.masks.mask_measures import (
-    DALTON_PER_ANGSTROM3,
     INSIDE,
     NOTHING,
     edge_width_angstrom,
     margin_px,
 )
+from locref_widgets.masks.protein_mass import protein_mass_kda
 
 RANGE_TOLERANCE = 1e-3
 """Masks resampled or low-passed by other programs leave [0, 1] by about this much."""
@@ -61,22 +61,20 @@ def empty(mask: Map, edge_px: int) -> MaskCheck:
         return MaskCheck("size", "fault", text, 0.0, mend)
     voxels = int(np.count_nonzero(mask.data >= INSIDE))
     volume = voxels * mask.voxel_size_angstrom**3
+    mass = protein_mass_kda(voxels, mask.voxel_size_angstrom)
     text = (
         f"{voxels} voxels inside ({100.0 * voxels / mask.data.size:.2g} % of the box), "
-        f"{volume:.3g} Å³: room for {DALTON_PER_ANGSTROM3 * volume / 1000:.3g} kDa of protein."
+        f"{volume:.3g} Å³: room for {mass:.3g} kDa of protein."
     )
     return MaskCheck("size", "ok", text, float(voxels))
 
 
 def islands(mask: Map) -> MaskCheck:
     """Whether the mask is in one piece."""
-    inside = mask.data >= INSIDE
-    labels = np.empty(inside.shape, np.int32)
-    ndimage.label(inside, structure=np.ones((3, 3, 3)), output=labels)
-    sizes = np.bincount(labels.ravel())[1:]
+    _, sizes = label_islands(mask.data >= INSIDE)
     if len(sizes) < 2:
         return MaskCheck("islands", "ok", "the mask is in one piece.", float(len(sizes)))
-    rest = sizes.sum() - sizes.max()
+    rest = sizes[1:].sum()
     text = (
         f"the mask is in {len(sizes)} pieces; those beside the largest hold {rest} voxels "
         f"({100.0 * rest / sizes.sum():.1f} %). Remove islands (dust) unless they are meant."
@@ -88,9 +86,7 @@ def islands(mask: Map) -> MaskCheck:
 def holes(mask: Map) -> MaskCheck:
     """Whether the mask encloses voxels that are outside it."""
     inside = mask.data >= INSIDE
-    # What is outside hangs together by faces, and reaches the border unless it is a hole.
-    outside, _ = ndimage.label(np.pad(~inside, 1, constant_values=True))  # pyright: ignore
-    voxels = int(np.count_nonzero(outside > 1))
+    voxels = int(np.count_nonzero(fill_holes(inside) & ~inside))
     if not voxels:
         return MaskCheck("holes", "ok", "none.", 0.0)
     text = (
@@ -151,7 +147,7 @@ def soft_edge(mask: Map, resolution_angstrom: float) -> list[MaskCheck]:
     told = f"about {width:.0f} Å wide" if np.isfinite(width) else "without a slope"
     if width < _EDGE_TOLERANCE * needed:
         text = f"the soft edge is {told}, and a softer one is needed. {advice}"
-        mend = soft_pad(edge_px, INSIDE)
+        mend = soft_pad(edge_px)
         return [*checks, MaskCheck("soft edge", "warning", text, width / voxel, mend)]
     text = (
         f"{told} ({width / voxel:.0f} voxels); 5 times {resolution_angstrom:.3g} Å are "
@@ -161,7 +157,10 @@ def soft_edge(mask: Map, resolution_angstrom: float) -> list[MaskCheck]:
 
 
 def soft_pad(width_px: int, threshold: float | None = None) -> Mend:
-    """A new soft edge, about what reaches a threshold where the mask is not binary already."""
+    """A new soft edge, about what reaches a half or, where the values are no mask's, a threshold.
+
+    The tools take of a soft mask what reaches a half.
+    """
     if threshold is None:
         return Mend(f"--soft-pad {width_px}", "volume-tools", {"soft_pad": width_px})
     level = float(f"{threshold:.3g}")
@@ -170,10 +169,9 @@ def soft_pad(width_px: int, threshold: float | None = None) -> Mend:
 
 
 def _shape_mend(mask: Map, flag: str, values: dict[str, object]) -> Mend:
-    """A mend of the binary mask; a soft one is cut at 0.5 for it, and gets its edge back."""
+    """A mend of the binary mask; a soft one gets its edge back."""
     width = edge_width_angstrom(mask.data, mask.voxel_size_angstrom) / mask.voxel_size_angstrom
     if not (0 < width < np.inf):
         return Mend(flag, "volume-tools", values)
-    edge = soft_pad(round(width), INSIDE)
-    cut, pad = edge.flag.split(" --soft-pad ")
-    return Mend(f"{cut} {flag} --soft-pad {pad}", "volume-tools", {**edge.values, **values})
+    edge = soft_pad(round(width))
+    return Mend(f"{flag} {edge.flag}", "volume-tools", {**values, **edge.values})

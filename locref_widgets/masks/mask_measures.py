@@ -10,9 +10,6 @@ INSIDE = 0.5
 NOTHING = 0.01
 """Below this a mask is taken as zero: the tail of a soft edge, or rounding in the file."""
 
-DALTON_PER_ANGSTROM3 = 0.81
-"""Of protein, whose density is 1.35 g/cm³."""
-
 _DENSITY_LEVEL = 0.2
 """Fraction of the map's maximum that counts as density."""
 

@@ -18,6 +18,8 @@ from locref_widgets.masks.checks import (
     examine_mask,
     worst_state,
 )
+from locref_widgets.masks.edges import soft_pad
+from locref_widgets.masks.islands import fill_holes, keep_islands
 from locref_widgets.masks.mask_measures import distance_px, margin_px
 from locref_widgets.masks.resample import resample_on_grid
 
@@ -214,7 +216,10 @@ def test_islands_are_counted_and_mended():
     assert islands.mend is not None
     assert "--islands 1" in islands.mend.flag
     assert islands.mend.values["islands"] == 1
-    assert islands.mend.values["soft_pad"] == pytest.approx(4, abs=1)
+    width = islands.mend.values["soft_pad"]
+    assert width == pytest.approx(4, abs=1)
+    mended = soft_pad(keep_islands(two >= 0.5, count=1), width)
+    assert look("islands", as_map(mended)).state == "ok"
 
 
 def test_holes_are_counted_and_mended_in_a_binary_mask():
@@ -222,6 +227,7 @@ def test_holes_are_counted_and_mended_in_a_binary_mask():
     holes = look("holes", as_map(hollow))
     assert holes.value == np.count_nonzero(ball(LEFT, 2.0))
     assert holes.mend == Mend("--fill-holes", "volume-tools", {"fill_holes": True})
+    assert look("holes", as_map(fill_holes(hollow))).state == "ok"
 
 
 def test_an_opening_by_a_corner_does_not_close_a_hole():
@@ -256,12 +262,12 @@ def test_a_binary_mask_is_mended_by_an_edge_of_five_resolutions(reference, resol
     assert look("soft edge", mended, reference, resolution_angstrom=resolution).state == "ok"
 
 
-def test_an_edge_too_hard_is_cut_at_a_half_and_given_a_softer_one():
-    check = look("soft edge", as_map(soft(ball(LEFT, 6.0), 6.0)))
+def test_an_edge_too_hard_is_replaced_by_a_softer_one():
+    hard = soft(ball(LEFT, 6.0), 6.0)
+    check = look("soft edge", as_map(hard))
     assert check.state == "warning"
-    assert check.mend == Mend(
-        "--threshold 0.5 --soft-pad 10", "volume-tools", {"threshold": 0.5, "soft_pad": 10}
-    )
+    assert check.mend == Mend("--soft-pad 10", "volume-tools", {"soft_pad": 10})
+    assert look("soft edge", as_map(soft_pad(hard >= 0.5, 10))).state == "ok"
 
 
 # Words
