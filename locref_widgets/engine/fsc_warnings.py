@@ -1,5 +1,7 @@
 """What FSC curves say against the mask they were made with, in sentences."""
 
+from dataclasses import dataclass
+
 import numpy as np
 from jaxtyping import Float
 
@@ -78,27 +80,54 @@ def chance_of_shells(randomised: FSCCurve) -> Float[np.ndarray, " shells"]:
     return c / np.maximum(shells, 1)
 
 
-def _too_tight(name: str, masked: FSCCurve, randomised: FSCCurve, corrected: FSCCurve) -> list[str]:
+@dataclass(frozen=True)
+class MaskExcess:
+    """Where a masked curve is farthest above the corrected one, in a mean over three shells.
+
+    ``limit`` is what would pass there: 0.05, or three standard errors of the randomised curve.
+    """
+
+    value: float
+    limit: float
+    at_angstrom: float
+
+    @property
+    def is_too_much(self) -> bool:
+        """Whether the mask is too tight."""
+        return self.value > self.limit
+
+
+def mask_excess(masked: FSCCurve, randomised: FSCCurve, corrected: FSCCurve) -> MaskExcess | None:
+    """The worst excess from the end of the notch to the masked curve's 0.143 resolution.
+
+    One beyond its limit goes before a larger one within. None if fewer than three shells lie there.
+    """
     resolution = masked.resolution_angstrom(THRESHOLD)
     start = max(corrected.notch[1], 1)
     end = int(np.searchsorted(masked.frequency_per_angstrom, 1.0 / resolution, "right")) + 1
     excess = masked.values[start:end].astype(np.float64) - corrected.values[start:end]
     if len(excess) < _RUN:
-        return []
+        return None
     mean = np.convolve(excess, np.full(_RUN, 1.0 / _RUN), "valid")
     chance = chance_of_shells(randomised)[start + 1 : start + 1 + len(mean)]
     limit = np.maximum(_EXCESS, _STANDARD_ERRORS * np.nan_to_num(chance))
     over = np.where(mean > limit, mean, -np.inf)
-    worst = int(np.argmax(over))
-    if not np.isfinite(over[worst]):
+    worst = int(np.argmax(over if np.isfinite(over).any() else mean))
+    frequency = float(masked.frequency_per_angstrom[start + 1 + worst])
+    return MaskExcess(float(mean[worst]), float(limit[worst]), 1.0 / frequency)
+
+
+def _too_tight(name: str, masked: FSCCurve, randomised: FSCCurve, corrected: FSCCurve) -> list[str]:
+    excess = mask_excess(masked, randomised, corrected)
+    if excess is None or not excess.is_too_much:
         return []
-    at = 1.0 / masked.frequency_per_angstrom[start + 1 + worst]
+    resolution = masked.resolution_angstrom(THRESHOLD)
     fallen = corrected.resolution_angstrom(THRESHOLD)
     text = (
         f"the {_mask(name)} is too tight: its curve is above the corrected one by "
-        f"{mean[worst]:.2f} at {at:.1f} Å (up to {limit[worst]:.2f} would pass), and the "
-        f"resolution of {resolution:.2f} Å is {fallen:.2f} Å corrected. Quote the corrected one, "
-        "and make the mask wider or its edge softer."
+        f"{excess.value:.2f} at {excess.at_angstrom:.1f} Å (up to {excess.limit:.2f} would pass), "
+        f"and the resolution of {resolution:.2f} Å is {fallen:.2f} Å corrected. Quote the "
+        "corrected one, and make the mask wider or its edge softer."
     )
     return [text]
 
