@@ -122,8 +122,8 @@ def flip_hand(map: Map) -> Map:
     """Mirror a map along z about voxel N//2, which changes its hand.
 
     With an even number of voxels the first plane has no partner and stays, so that twice is none.
-    ``relion_image_handler --invert_hand`` mirrors x in the same way: its map is this one turned by
-    180° about y.
+    ``relion_image_handler --invert_hand`` mirrors x so, in even boxes: its map is this one turned
+    by 180° about y. (In odd ones it mirrors about N / 2, half a voxel beside the centre.)
     """
     flipped = np.flip(map.data, axis=0)
     if map.data.shape[0] % 2 == 0:
