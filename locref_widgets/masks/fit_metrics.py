@@ -22,9 +22,10 @@ Metric = Literal["average", "correlation", "correlation about mean"]
 the sum of weights); ``sum(w v) / (|w| |v|)``; the same after the means are taken off."""
 
 _TINY = 1e-30
-_BLOCK = 128
-"""Points are counted in multiples of this; sums go over blocks first, which keeps float32 exact to
-about 1e-6 for a million points."""
+_SMALLEST = 128
+_BLOCK = 64
+"""Arrays are multiples of this long; sums go over blocks first, which keeps six digits in float32
+for a million points."""
 
 
 class PointSet(NamedTuple):
@@ -45,10 +46,10 @@ class FlatMap(NamedTuple):
 
 def quantised(count: int) -> int:
     """The next larger of 128, 192, 256, 384, 512, …: arrays padded so come in few sizes."""
-    size = _BLOCK
+    size = _SMALLEST
     while size < count:
         size *= 2
-    return size * 3 // 4 if size > _BLOCK and size * 3 // 4 >= count else size
+    return size * 3 // 4 if size > _SMALLEST and size * 3 // 4 >= count else size
 
 
 def make_point_set(
@@ -105,7 +106,7 @@ def score(
     metric: Metric, values: Float[Array, " points"], points: PointSet
 ) -> tuple[Float[Array, ""], Float[Array, " points"]]:
     """Value of a metric and its derivative by each interpolated value."""
-    weights = points.weights
+    weights, values = points.weights, points.real * values
     if metric == "average":
         total = _sum(weights)
         return _sum(weights * values) / total, weights / total
@@ -113,8 +114,6 @@ def score(
         count = _sum(points.real)
         weights = points.real * (weights - _sum(weights) / count)
         values = points.real * (values - _sum(values) / count)
-    else:
-        values = points.real * values
     norm2 = jnp.maximum(_sum(values**2), _TINY)
     lengths = jnp.sqrt(jnp.maximum(_sum(weights**2), _TINY) * norm2)
     value = _sum(weights * values) / lengths
@@ -140,7 +139,7 @@ def score_and_slope(
     return value, jnp.concatenate([_sum(forces), _sum(jnp.cross(turned, forces))])
 
 
-def _sum(values: Float[Array, "points *more"]) -> Float[Array, "*more"]:
+def _sum(values: Float[Array, "points ..."]) -> Float[Array, "..."]:
     """Sum over points, over blocks first."""
     blocks = values.reshape(-1, _BLOCK, *values.shape[1:])
     return blocks.sum(axis=1).sum(axis=0)

@@ -8,6 +8,7 @@ metric has proved right. One slope costs as much as one of Chimera's steps along
 a fit takes about a fifth as many (measured on GroEL: 21 against 100).
 """
 
+from functools import partial
 from typing import NamedTuple
 
 import jax
@@ -58,7 +59,8 @@ def climb(
     """Climb from a pose to the nearest maximum of a metric.
 
     Ends when a step moves the points by less than 0.002 voxels (root mean square, roughly), or
-    after ``max_steps``. Pure, to be compiled (``metric`` static) and mapped over starts.
+    after ``max_steps``. Pure; `climb_one` and `climb_many` are compiled, once for each metric and
+    size of the padded arrays.
     """
     square = jnp.sum(points.real[:, None] * points.offsets_px**2) / jnp.sum(points.real)
     # A turn by |w| moves a point at r by |w| r sqrt(2/3), averaged over axes.
@@ -85,9 +87,7 @@ def climb(
         at_edge = length > 0.8 * state.trust_px
         trust = jnp.where((ratio > 0.5) & at_edge, grown, state.trust_px)
         trust = jnp.where(ratio < 0.25, 0.5 * length, trust)
-        curvature, inverse = _learn(
-            state.curvature, state.inverse, step, state.slope - slope, bent
-        )
+        curvature, inverse = _learn(state.curvature, state.inverse, step, state.slope - slope, bent)
         keep = lambda new, old: jnp.where(better, new, old)  # noqa: E731
         return _State(
             keep(rotation, state.rotation),
@@ -118,6 +118,23 @@ def climb(
     )
     end = jax.lax.while_loop(lambda s: ~s.done & (s.steps < max_steps), body, start)
     return Pose(end.rotation, end.centre_px, end.value, end.steps)
+
+
+climb_one = jax.jit(climb, static_argnames="metric")
+
+
+@partial(jax.jit, static_argnames="metric")
+def climb_many(
+    metric: Metric,
+    flat: FlatMap,
+    points: PointSet,
+    rotations: Float[Array, "starts 3 3"],
+    centres_px: Float[Array, "starts 3"],
+    max_steps: Int[Array, ""],
+) -> Pose:
+    """`climb` from several poses at once, as long as the slowest of them takes."""
+    one = partial(climb, metric, flat, points)
+    return jax.vmap(one, in_axes=(0, 0, None))(rotations, centres_px, max_steps)
 
 
 def _dogleg(

@@ -9,6 +9,7 @@ from jaxtyping import Bool, Float, Int
 from locref_widgets.errors import InputError
 from locref_widgets.io.models import Model, Selection, read_atoms
 from locref_widgets.io.mrc import Map
+from locref_widgets.masks.levels import level_enclosing, suggest_level
 from locref_widgets.masks.molmap import molmap
 
 SHARE_IN_CONTOUR = 0.95
@@ -89,14 +90,14 @@ def points_of_model(
     """
     atoms = read_atoms(model, selection)
     simulated = molmap(atoms, resolution_angstrom)
-    level = _level_with_share(simulated.data, SHARE_IN_CONTOUR)
+    level = level_enclosing(simulated.data, share=SHARE_IN_CONTOUR)
     return _over_level(simulated, level, f"{atoms.source} at {resolution_angstrom:g} Å")
 
 
 def points_of_map(volume: Map, level: float | None = None) -> FitPoints:
     """Points at the voxels of a map of at least ``level``, weighted by its values.
 
-    Without a level it is `density_level`.
+    Without a level it is the one that `suggest_level` suggests.
 
     Raises
     ------
@@ -104,19 +105,9 @@ def points_of_map(volume: Map, level: float | None = None) -> FitPoints:
         If no voxel reaches the level, or their values do not sum to more than zero.
     """
     name = str(volume.path or "the map given")
-    return _over_level(volume, density_level(volume) if level is None else level, name)
-
-
-def density_level(volume: Map) -> float:
-    """Level over which a map is taken to be density where the user gave none.
-
-    It is the mean plus two standard deviations, or half the maximum where that is less: it holds
-    the particle in a box with room around it, and is a rough one; a level chosen by eye is better.
-    """
-    values = volume.data
-    # In float64: float32 sums over 400^3 voxels lose the third digit.
-    mean, spread = float(values.mean(dtype=np.float64)), float(values.std(dtype=np.float64))
-    return min(mean + 2.0 * spread, 0.5 * float(values.max()))
+    if level is None:
+        level = suggest_level(volume.data, volume.voxel_size_angstrom).level
+    return _over_level(volume, level, name)
 
 
 def _over_level(volume: Map, level: float, source: str) -> FitPoints:
@@ -128,10 +119,3 @@ def _over_level(volume: Map, level: float, source: str) -> FitPoints:
         )
     places = np.stack([x, y, z], axis=1) * volume.voxel_size_angstrom + volume.corner_angstrom
     return FitPoints(places, volume.data[z, y, x].astype(np.float64), source)
-
-
-def _level_with_share(values: Float[np.ndarray, "z y x"], share: float) -> float:
-    """Level over which values hold a share of the sum of a map that is nowhere negative."""
-    descending = np.sort(values, axis=None)[::-1]
-    summed = np.cumsum(descending, dtype=np.float64)
-    return float(descending[np.searchsorted(summed, share * summed[-1])])
