@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from locref_widgets.refinement.subtract_job import revert, subtract
     from locref_widgets.refinement.subtract_options import SubtractOptions
     from locref_widgets.runs.run import open_run, refine, start_refinement
-    from locref_widgets.widgets import MapView, ParticleTable, RunDashboard
+    from locref_widgets.widgets import MapView, ParticleTable, RunDashboard, SettingsForm
 
 __version__ = "0.1.0"
 
@@ -33,6 +33,7 @@ _HOME = {
     "RunDashboard": "locref_widgets.widgets",
     "MapView": "locref_widgets.widgets",
     "ParticleTable": "locref_widgets.widgets",
+    "SettingsForm": "locref_widgets.widgets",
 }
 
 __all__ = [
@@ -40,6 +41,7 @@ __all__ = [
     "ParticleTable",
     "RefinementSettings",
     "RunDashboard",
+    "SettingsForm",
     "SubtractOptions",
     "__version__",
     "open_run",

@@ -30,6 +30,7 @@ from locref_widgets.refinement.settings_text import (
     SettingOption,
     describe_fields,
     explain,
+    explain_each,
     read_text,
     read_yaml_values,
     to_yaml,
@@ -214,6 +215,15 @@ class RefinementSettings(BaseModel):
             super().__init__(**values)
         except ValidationError as error:
             raise InputError(explain(error, setting_options())) from None
+
+    @classmethod
+    def find_faults(cls, values: dict[str, Any]) -> dict[str, str]:
+        """Say what is wrong with values, by setting; "" is of several that do not go together."""
+        try:
+            BaseModel.__init__(cls.__new__(cls), **values)
+        except ValidationError as error:
+            return explain_each(error, setting_options())
+        return {}
 
     @model_validator(mode="after")
     def _check_pairs(self) -> "RefinementSettings":

@@ -104,6 +104,11 @@ def read_yaml_values(text: str, source: str) -> dict[str, Any]:
 
 def explain(error: ValidationError, options: list[SettingOption]) -> str:
     """Put the first fault of each setting into words, with unit and range."""
+    return "; ".join(explain_each(error, options).values())
+
+
+def explain_each(error: ValidationError, options: list[SettingOption]) -> dict[str, str]:
+    """Put the first fault of each setting into words, by name; "" is of several together."""
     known = {option.name: option for option in options}
     sentences: dict[str, str] = {}
     for fault in error.errors(include_url=False):
@@ -118,7 +123,7 @@ def explain(error: ValidationError, options: list[SettingOption]) -> str:
             sentences[name] = _explain_value(known[name], fault["input"], fault["msg"])
         else:
             sentences[name] = fault["msg"].removeprefix("Value error, ")
-    return "; ".join(sentences.values())
+    return sentences
 
 
 def _explain_value(option: SettingOption, value: object, message: str) -> str:

@@ -3,5 +3,6 @@
 from locref_widgets.widgets.map_view import MapView
 from locref_widgets.widgets.particle_table import ParticleTable
 from locref_widgets.widgets.run_dashboard import RunDashboard
+from locref_widgets.widgets.settings_form import SettingsForm
 
-__all__ = ["MapView", "ParticleTable", "RunDashboard"]
+__all__ = ["MapView", "ParticleTable", "RunDashboard", "SettingsForm"]

@@ -102,6 +102,21 @@ STYLE = f"""<style>
   border-bottom: 1px solid var(--jp-border-color2); }}
 .locref-rows thead th {{ position: sticky; top: 0; background: var(--jp-layout-color2); }}
 .locref-rows tbody tr:hover {{ background: var(--jp-layout-color2); }}
+.locref-form {{ color: var(--jp-ui-font-color1); padding: 4px; min-width: 0; }}
+.locref-form .widget-html-content {{ line-height: 1.5; white-space: normal; min-width: 0; }}
+.locref-form h4 {{ margin: 4px 0; font-size: var(--jp-ui-font-size1); font-weight: 600; }}
+.locref-groups {{ gap: 8px 24px; min-width: 0; }}
+.locref-group {{ border-top: 1px solid var(--jp-border-color2); }}
+.locref-field .locref-unit {{ color: var(--jp-ui-font-color2); margin-left: 6px; }}
+.locref-field .locref-error, .locref-field .locref-warning {{ margin: 0 0 4px 8px;
+  max-width: 60em; }}
+.locref-invalid input, .locref-invalid select {{
+  outline: 2px solid var(--jp-error-color1, #c62828) !important; }}
+.locref-export {{ margin: 4px 0; padding: 8px; overflow: auto; max-height: 260px;
+  background: var(--jp-layout-color2); color: var(--jp-ui-font-color1);
+  font-family: var(--jp-code-font-family, monospace); line-height: 1.4; user-select: all; }}
+.locref-form button:focus-visible, .locref-export:focus-visible {{
+  outline: 2px solid var(--jp-brand-color1); }}
 .locref-images {{ display: grid; gap: 8px;
   grid-template-columns: repeat(auto-fill, minmax(128px, 1fr)); }}
 .locref-images img {{ width: 100%; image-rendering: auto; display: block; }}
