@@ -8,7 +8,6 @@ from locref_widgets.errors import InputError
 from locref_widgets.io.mrc import Map
 from locref_widgets.refinement.settings import setting_options
 
-
 MENDED = {
     "rotation_extent": "0.35",
     "iterations": "10",
