@@ -6,8 +6,11 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
+from pydantic import ValidationError
+
 from locref_widgets.figures.page import table
 from locref_widgets.figures.run_data import RunData
+from locref_widgets.masks.recipe import MaskRecipe
 from locref_widgets.refinement.settings import RefinementSettings
 
 
@@ -31,6 +34,19 @@ def settings_section(run: RunData) -> str:
         rows.append([escape(name.replace("_", " ")), shown, escape(meaning)])
     content = table(("Setting", "Value", "Meaning"), rows, ("", "given", "help"))
     return f'<h2>Settings</h2><section class="card">{content}</section>'
+
+
+def mask_section(run: RunData) -> str:
+    """Build the list of steps that made the mask; empty where no recipe is on record."""
+    told = ((run.record.get("inputs") or {}).get("mask") or {}).get("recipe")
+    if not told:
+        return ""
+    try:
+        steps = MaskRecipe.model_validate(told).describe()
+    except ValidationError:  # written by a later version
+        return ""
+    items = "".join(f"<li>{escape(step)}</li>" for step in steps)
+    return f'<h2>How the mask was made</h2><section class="card"><ol>{items}</ol></section>'
 
 
 def provenance_sections(run: RunData) -> str:

@@ -16,7 +16,11 @@ from locref_widgets.figures.headline import (
 from locref_widgets.figures.map_cards import map_cards
 from locref_widgets.figures.page import page, table
 from locref_widgets.figures.pose_cards import pose_cards
-from locref_widgets.figures.provenance import provenance_sections, settings_section
+from locref_widgets.figures.provenance import (
+    mask_section,
+    provenance_sections,
+    settings_section,
+)
 from locref_widgets.figures.run_data import RunData, load_run, number
 from locref_widgets.io.atomic import atomic_writer
 
@@ -59,7 +63,7 @@ def render_report(run: RunData) -> str:
     if run.iterations:
         parts.append(f'<h2>The iterations</h2><section class="card">{_iterations(run)}</section>')
     parts += [_told("Warnings", run.warnings), _told("Notes", run.notes)]
-    parts.append(settings_section(run))
+    parts += [settings_section(run), mask_section(run)]
     parts.append(provenance_sections(run))
     parts.append("<footer>Written by locref_widgets. This page needs no network.</footer>")
     return page(f"Local refinement: {run.name}", "\n".join(part for part in parts if part))

@@ -79,7 +79,7 @@ class RegionTree:
         InputError
             if there is no region of an id.
         """
-        chosen = self._region_of_leaf > 0 if ids is None else self._leaves_of(ids)
+        chosen = self._region_of_leaf > 0 if ids is None else self.leaves_of(ids)
         return chosen.astype(np.float32)[self.segmentation.labels]
 
     def region_at(self, point_xyz: Point) -> int | None:
@@ -177,7 +177,7 @@ class RegionTree:
         ids = list(ids)
         if len(ids) < 2:
             raise InputError(f"joining needs two regions or more, and {len(ids)} was given.")
-        leaves = self._leaves_of(ids)
+        leaves = self.leaves_of(ids)
         return self if len(set(ids)) == 1 else self._joined([leaves])
 
     def join_by_contacts(
@@ -204,7 +204,7 @@ class RegionTree:
                 f"joining by contacts in {passes} passes down to {stop_at} joins a pass: both must "
                 "be 0 or more (20 and 1 are usual)."
             )
-        among = self._region_of_leaf > 0 if ids is None else self._leaves_of(ids)
+        among = self._region_of_leaf > 0 if ids is None else self.leaves_of(ids)
         tree = self
         for _ in range(passes):
             pairs = joins_of_a_pass(tree.segmentation.contacts.grouped(tree._among(among)))
@@ -224,7 +224,7 @@ class RegionTree:
         InputError
             if there is no such region, or it is a single watershed region.
         """
-        leaves = self._leaves_of([id])
+        leaves = self.leaves_of([id])
         tree = self
         while len(set(tree._region_of_leaf[leaves].tolist())) == 1:
             nodes = np.unique(tree._node_of_leaf[leaves])
@@ -248,7 +248,7 @@ class RegionTree:
         InputError
             if there is no region of an id.
         """
-        leaves = frozenset(np.flatnonzero(self._leaves_of(ids)).tolist())
+        leaves = frozenset(np.flatnonzero(self.leaves_of(ids)).tolist())
         return replace(
             self,
             deleted_leaves=self.deleted_leaves | leaves,
@@ -321,8 +321,14 @@ class RegionTree:
         ids = np.unique(self._region_of_leaf).astype(np.int64)
         return ids[ids > 0]
 
-    def _leaves_of(self, ids: Iterable[int]) -> Bool[np.ndarray, " leaves"]:
-        """Which leaves belong to regions."""
+    def leaves_of(self, ids: Iterable[int]) -> Bool[np.ndarray, " leaves"]:
+        """Which leaves (watershed regions, by number) belong to regions; entry 0 is the outside.
+
+        Raises
+        ------
+        InputError
+            if there is no region of an id.
+        """
         wanted = np.array(sorted(set(ids)), np.int64)
         unknown = wanted[~np.isin(wanted, self._ids)]
         if len(unknown):

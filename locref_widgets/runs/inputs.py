@@ -120,7 +120,7 @@ def record_inputs(inputs: "RefinementInput", own_folder: Path) -> dict[str, Any]
     return {
         "particles": describe_file(particles) | {"companions": companions},
         "map": _describe_map(inputs.volume, own_folder / "map.mrc"),
-        "mask": _describe_map(inputs.mask, own_folder / "mask.mrc"),
+        "mask": _describe_mask(inputs.mask, own_folder / "mask.mrc"),
         "half_maps": [
             _describe_map(half_map, own_folder / f"half{number}.mrc")
             for number, half_map in enumerate(half_maps, start=1)
@@ -208,6 +208,18 @@ def _describe_map(volume: Map, own_path: Path) -> dict[str, Any]:
     facts = {"voxel_size_angstrom": volume.voxel_size_angstrom}
     # What was done to bring the values here is said again by the process that goes on from them.
     return describe_file(path) | facts | ({"remarks": volume.remarks} if volume.remarks else {})
+
+
+def _describe_mask(mask: Map, own_path: Path) -> dict[str, Any]:
+    """Describe the mask as any map, with the recipe that made it where one lies beside it."""
+    # Every tool for masks hangs on it; a viewer of runs needs none.
+    from locref_widgets.masks.recipe_files import find_recipe
+
+    described = _describe_map(mask, own_path)
+    recipe = find_recipe(described["path"])
+    if recipe is None:
+        return described
+    return described | {"recipe": recipe.model_dump(mode="json", exclude_none=True)}
 
 
 def _holds(path: str | os.PathLike, volume: Map) -> bool:
