@@ -125,7 +125,7 @@ def pose_problem(inputs: RefinementInput, settings: RefinementSettings) -> Probl
     voxel = volume.voxel_size_angstrom
     mask_centre = centre_of_mass_angstrom(mask.data, voxel)
     centre = np.rint(mask_centre / voxel).astype(int)
-    box, radius = _region_size(mask, centre)
+    box, radius = region_size(mask)
     check_region_on_axes(settings.symmetry, mask)
     return Problem(
         particles=particles,
@@ -133,7 +133,7 @@ def pose_problem(inputs: RefinementInput, settings: RefinementSettings) -> Probl
         particle=particle[rows],
         half_sets=half_sets_with_copies_together(particles, particle)[0][rows],
         disc=make_disc(particles.box_px),
-        fulcrum_angstrom=settings.resolve_fulcrum_angstrom(volume.box_px, voxel, mask_centre),
+        fulcrum_angstrom=fulcrum_of(settings, mask),
         region_centre_voxels=centre,
         region_box_px=box,
         region_radius_px=radius,
@@ -141,6 +141,13 @@ def pose_problem(inputs: RefinementInput, settings: RefinementSettings) -> Probl
         subtract=_should_subtract(settings, volume, mask),
         operators=point_group_operators(settings.symmetry),
     )
+
+
+def fulcrum_of(settings: RefinementSettings, mask: Map) -> Float[np.ndarray, " 3"]:
+    """The fulcrum in Å from the centre of the box. Raises `InputError` when it is outside."""
+    voxel = mask.voxel_size_angstrom
+    centre = centre_of_mass_angstrom(mask.data, voxel)
+    return settings.resolve_fulcrum_angstrom(mask.box_px, voxel, centre)
 
 
 def choose_rows(
@@ -172,8 +179,13 @@ def choose_rows(
     return np.flatnonzero(chosen[particle])
 
 
-def _region_size(mask: Map, centre_voxels: Int[np.ndarray, " 3"]) -> tuple[int, float]:
-    """Edge of the box and radius of the ball about a voxel that hold the mask's inside."""
+def region_size(mask: Map) -> tuple[int, float]:
+    """Edge of the box and radius of the ball about the mask's centre that hold its inside.
+
+    Raises `InputError` when the region is too small to be aligned.
+    """
+    voxel = mask.voxel_size_angstrom
+    centre_voxels = np.rint(centre_of_mass_angstrom(mask.data, voxel) / voxel).astype(int)
     inside = mask.data >= _COVERED * mask.data.max()
     z, y, x = np.nonzero(inside)
     points = np.stack([x, y, z], axis=-1) - mask.box_px // 2 - centre_voxels

@@ -9,7 +9,7 @@ references and limit the next search.
 import time
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any, Protocol, runtime_checkable
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float
@@ -34,8 +34,21 @@ from locref_widgets.refinement.half_maps import (
 )
 from locref_widgets.refinement.halves import HALVES
 from locref_widgets.refinement.masking import cutoff_shells, draw_mask
+from locref_widgets.refinement.moved_fulcrum import FULCRUM, about_fulcrum
+from locref_widgets.refinement.observing import (
+    Change,
+    Observer,
+    Steering,
+    announce,
+    announce_change,
+)
 from locref_widgets.refinement.prepared import PreparedImages
-from locref_widgets.refinement.problem import Problem, RefinementInput, pose_problem
+from locref_widgets.refinement.problem import (
+    Problem,
+    RefinementInput,
+    fulcrum_of,
+    pose_problem,
+)
 from locref_widgets.refinement.references import (
     cut_region,
     make_region,
@@ -54,27 +67,16 @@ from locref_widgets.refinement.search_pass import (
 from locref_widgets.refinement.settings import RefinementSettings
 from locref_widgets.refinement.starts import Start, first_start, next_start
 from locref_widgets.refinement.state import CORRECTED_CURVE, IterationResult
+from locref_widgets.refinement.steering import (
+    ADDED_AGAIN,
+    REDRAWN,
+    differing,
+    is_another_search,
+)
 from locref_widgets.refinement.whole_particle import set_aside
 
 _SHELLS_BEYOND = 2
 """Shells past the 0.143 crossing that the next search may use, so that the resolution can grow."""
-
-
-@runtime_checkable
-class Observer(Protocol):
-    """How a refinement is followed and steered from outside."""
-
-    def event(self, kind: str, **values: Any) -> None:
-        """Take note of something that happened; values can be written as JSON."""
-        ...
-
-    def checkpoint(self) -> None:
-        """Called between batches: may block (pause), may raise `StopRequested`."""
-        ...
-
-    def iteration_finished(self, result: IterationResult) -> None:
-        """Keep the result of an iteration."""
-        ...
 
 
 def refine_loop(
@@ -92,7 +94,7 @@ def refine_loop(
     settings
         What to do.
     observer
-        Follows and steers.
+        Follows and steers; one that is a `Steering` may change settings between iterations.
     resume
         Result of the last finished iteration of an interrupted run, to go on from.
 
@@ -105,34 +107,24 @@ def refine_loop(
     """
     problem = pose_problem(inputs, settings)
     loop = _Loop(inputs, settings, observer, problem)
-    _announce(loop)
+    announce(observer, problem, settings)
     loop.prepare()
     if resume is None:
         result = loop.start()
         observer.iteration_finished(result)
     else:
         result = resume
-    while result.iteration < settings.iterations and not result.converged:
+    while True:
+        change = None
+        if isinstance(observer, Steering):
+            change = observer.before_iteration(result.iteration + 1)
+        if change is not None:
+            loop, result = loop.changed(change, result)
+            announce_change(observer, result.iteration + 1, loop.problem, change)
+        if result.iteration >= loop.settings.iterations or result.converged:
+            return result
         result = loop.iterate(result)
         observer.iteration_finished(result)
-    return result
-
-
-def _announce(loop: "_Loop") -> None:
-    problem, settings = loop.problem, loop.settings
-    voxels = problem.fulcrum_angstrom / problem.pixel_size_angstrom + problem.box_px // 2
-    loop.observer.event(
-        "run_started",
-        n_particles=int(problem.rows.size),
-        box_px=problem.box_px,
-        pixel_size_angstrom=float(problem.pixel_size_angstrom),
-        fulcrum_angstrom=[float(x) for x in problem.fulcrum_angstrom],
-        fulcrum_voxels=[float(x) for x in voxels],
-        rotation_extent=settings.rotation_extent,
-        shift_extent=settings.shift_extent,
-        # As it is done, also where the settings leave it open.
-        settings=settings.model_dump(mode="json") | {"subtract": problem.subtract},
-    )
 
 
 class _Loop:
@@ -147,20 +139,20 @@ class _Loop:
     ) -> None:
         self.inputs, self.settings, self.observer = inputs, settings, observer
         self.problem = problem
-        self.batch_size = min(
-            settings.batch_size or BATCH_SIZE, max(1, int(np.bincount(problem.half_sets).max()))
-        )
+        # Before any image is set aside, so that it is the same whenever this is made.
+        self.largest_half = int(np.bincount(problem.half_sets).max())
+        self.batch_size = self._choose_batch_size()
         self.user_mask = inputs.mask.data
         self.sums: FoldSums | None = None
         self.prior = settings.prior(problem.pixel_size_angstrom)
 
-    def prepare(self) -> None:
-        """Reconstruct at the given poses and set up what is subtracted."""
+    def prepare(self, consensus: Consensus | None = None) -> None:
+        """Reconstruct at the given poses, unless that is done, and set up what is subtracted."""
         started = time.monotonic()
-        self.consensus = reconstruct_consensus(
+        self.consensus = consensus or reconstruct_consensus(
             self.problem, self.batch_size, self._report(0, "reconstruction")
         )
-        self._set_bad_images_aside()
+        self._set_bad_images_aside(tell=consensus is None)
         maps = subtraction_maps(*self._given())
         self.outside = {
             half: make_whole_projector(maps[half] * (1.0 - self.user_mask), self.problem)
@@ -184,8 +176,61 @@ class _Loop:
             "sigma2_half1": self.first_sigma2[1],
             "sigma2_half2": self.first_sigma2[2],
             "resolution_history_angstrom": np.zeros(0),
+            FULCRUM: self.problem.fulcrum_angstrom,
         }
         return self._result(0, consensus.half_maps, consensus.both, info, self.preparation_seconds)
+
+    def changed(self, change: Change, last: IterationResult) -> tuple["_Loop", IterationResult]:
+        """The loop with other settings or another mask, and the last result as these have it.
+
+        Its poses are what they were; it has not settled.
+        """
+        names = differing(self.settings, change.settings)
+        loop, mask = self, change.mask
+        if mask is not None:
+            inputs = replace(self.inputs, mask=mask)
+            problem = pose_problem(inputs, change.settings)
+            loop = _Loop(inputs, change.settings, self.observer, problem)
+            loop.prepare(self.consensus)
+        else:
+            loop.use(change.settings)
+        if mask is not None or names & ADDED_AGAIN:
+            loop.sums = None
+        last = about_fulcrum(
+            last,
+            loop.problem.particles.rotations[loop.problem.rows],
+            loop.problem.fulcrum_angstrom,
+            loop.problem.pixel_size_angstrom,
+        )
+        if mask is not None or names & REDRAWN:
+            last = loop.seen_anew(last, new_region=mask is not None)
+        if mask is not None or is_another_search(names):
+            last = replace(last, info=last.info | {"resolution_history_angstrom": np.zeros(0)})
+        return loop, replace(last, converged=False)
+
+    def use(self, settings: RefinementSettings) -> None:
+        """Go on with other settings about the same region."""
+        self.settings = settings
+        self.batch_size = self._choose_batch_size()
+        self.problem = replace(
+            self.problem, fulcrum_angstrom=fulcrum_of(settings, self.inputs.mask)
+        )
+        self.prior = settings.prior(self.problem.pixel_size_angstrom)
+
+    def seen_anew(self, last: IterationResult, *, new_region: bool) -> IterationResult:
+        """The last result with its mask, cut-offs and curves as the settings now have them.
+
+        In another region its half-maps are made again, too, from the means that it noted.
+        """
+        half_maps, both = last.half_maps, last.map
+        if new_region and last.iteration:
+            self.sums = self._sums_again(last)
+            half_maps, both = region_half_maps(self.problem, self.sums)
+        seen = self._result(last.iteration, half_maps, both, last.info, last.seconds)
+        # To the last bit, whatever the description of the motions has done to them.
+        return replace(
+            seen, rotations=last.rotations, origins_angstrom=last.origins_angstrom, converged=False
+        )
 
     def iterate(self, last: IterationResult) -> IterationResult:
         """Search all particles against the references of the last result."""
@@ -213,6 +258,7 @@ class _Loop:
         history = np.append(last.info["resolution_history_angstrom"], last.resolution_angstrom)
         info = particle_info(self.problem, found, plan)
         info["resolution_history_angstrom"] = history
+        info[FULCRUM] = self.problem.fulcrum_angstrom
         info["turn_since_last_rad"] = turns_between(last.info.get("turn_rad"), info["turn_rad"])
         info |= {f"weight_sigma2_half{half}": references[half].sigma2 for half in HALVES}
         self.observer.event("phase", iteration=iteration, name="fsc")
@@ -239,6 +285,9 @@ class _Loop:
         for message in fsc_warnings(final.fsc):
             self.observer.event("warning", message=message)
         return replace(final, converged=draft.converged)
+
+    def _choose_batch_size(self) -> int:
+        return min(self.settings.batch_size or BATCH_SIZE, max(1, self.largest_half))
 
     def _start(self, last: IterationResult) -> Start:
         if not last.iteration:
@@ -276,9 +325,9 @@ class _Loop:
 
         return report
 
-    def _set_bad_images_aside(self) -> None:
+    def _set_bad_images_aside(self, *, tell: bool) -> None:
         self.problem, bad, warnings = set_aside(self.problem, self.consensus.usable)
-        for message in warnings:
+        for message in warnings if tell else ():
             self.observer.event("warning", message=message, rows=[int(row) + 1 for row in bad])
 
     def _given(self) -> tuple[RefinementInput, Consensus, float, Callable[[str], None]]:

@@ -1,29 +1,36 @@
-"""Requests to a run: empty files that a viewer drops into its ``control`` folder.
+"""Requests to a run: files that a viewer drops into its ``control`` folder.
 
-The file's name is the whole request; nothing in it is read, so a request carries no code.
+Pause, continue and stop are empty files: the name is the whole request. A change of settings is a
+small JSON file (`locref_widgets.runs.changes`). None carries code.
 """
 
+import os
+import stat
 from pathlib import Path
 
 from locref_widgets.errors import InputError, OutputError
 
-REQUESTS = ("pause", "continue", "stop")
-_CANCELS = {"pause": "continue", "continue": "pause"}
+STOP_AFTER = "stop-after-iteration"
+REQUESTS = ("pause", "continue", "stop", STOP_AFTER)
+_CANCELS = {"pause": ("continue",), "continue": ("pause", STOP_AFTER)}
+MOST_BYTES = 64 * 1024
+"""A larger request is none of ours."""
 
 
 def request(folder: Path, name: str) -> None:
-    """Ask the run in ``folder`` to ``pause``, ``continue`` or ``stop``.
+    """Ask the run in ``folder`` to ``pause``, ``continue``, ``stop`` or stop after the iteration.
 
-    The latest of pause and continue counts; stop overrides both. Raises `InputError` for another
-    name and `OutputError` when the folder cannot be written.
+    The latest of pause and continue counts; continue also takes back ``stop-after-iteration``;
+    stop overrides all. Raises `InputError` for another name and `OutputError` when the folder
+    cannot be written.
     """
     if name not in REQUESTS:
         raise InputError(f"there is no request {name!r}; known are {', '.join(REQUESTS)}")
     control = folder / "control"
     try:
         control.mkdir(exist_ok=True)
-        if name in _CANCELS:
-            (control / _CANCELS[name]).unlink(missing_ok=True)
+        for cancelled in _CANCELS.get(name, ()):
+            (control / cancelled).unlink(missing_ok=True)
         (control / name).touch()
     except OSError as error:
         raise OutputError(
@@ -33,17 +40,46 @@ def request(folder: Path, name: str) -> None:
 
 
 def take_request(folder: Path) -> str | None:
-    """Take the pending request, stop before pause before continue; None when there is none."""
-    for name in ("stop", "pause", "continue"):
-        try:
-            (folder / "control" / name).unlink()
-        except FileNotFoundError:
-            continue
-        return name
-    return None
+    """Take the pending request, stop before pause before continue; None when there is none.
+
+    ``stop-after-iteration`` waits for the end of the iteration (`take_stop_after`).
+    """
+    return next((name for name in ("stop", "pause", "continue") if _take(folder, name)), None)
+
+
+def take_stop_after(folder: Path) -> bool:
+    """Take the request to stop between two iterations; whether there was one."""
+    return _take(folder, STOP_AFTER)
 
 
 def clear_requests(folder: Path) -> None:
-    """Drop requests meant for an earlier process."""
-    while take_request(folder) is not None:
-        pass
+    """Drop requests meant for an earlier process; changes of settings wait for the next one."""
+    for name in REQUESTS:
+        _take(folder, name)
+
+
+def read_small_file(path: Path) -> bytes:
+    """Read a request. Raises `InputError` unless it is a plain file of at most `MOST_BYTES`."""
+    try:
+        # A link might lead anywhere, a pipe would keep the reader waiting.
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+        try:
+            facts = os.fstat(descriptor)
+            if not stat.S_ISREG(facts.st_mode):
+                raise InputError(f"{path}: is no plain file.")
+            content = os.read(descriptor, MOST_BYTES + 1)
+        finally:
+            os.close(descriptor)
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror or error}).") from None
+    if len(content) > MOST_BYTES:
+        raise InputError(f"{path}: is larger than a request may be ({MOST_BYTES} bytes).")
+    return content
+
+
+def _take(folder: Path, name: str) -> bool:
+    try:
+        (folder / "control" / name).unlink()
+    except FileNotFoundError:
+        return False
+    return True

@@ -64,13 +64,8 @@ class RunFolder:
 
     @property
     def settings(self) -> RefinementSettings:
-        """The settings the run was given."""
-        return RefinementSettings(
-            **{
-                name: tuple(value) if isinstance(value, list) else value
-                for name, value in self.read_record()["settings"].items()
-            }
-        )
+        """The settings the run was begun with (see `locref_widgets.runs.changes`)."""
+        return settings_from_json(self.read_record()["settings"])
 
     @property
     def summary(self) -> dict[str, Any]:
@@ -122,6 +117,16 @@ class RunFolder:
         times = {"created": now, "updated": now}
         write_json(path / "run.json", {**head, **times, "message": None, "summary": {}, **record})
         return cls(path)
+
+
+def settings_from_json(values: dict[str, Any]) -> RefinementSettings:
+    """Read settings as ``run.json`` holds them."""
+    return RefinementSettings(
+        **{
+            name: tuple(value) if isinstance(value, list) else value
+            for name, value in values.items()
+        }
+    )
 
 
 def is_run(path: Path) -> bool:

@@ -48,14 +48,37 @@ def check_inputs(inputs: "RefinementInput", settings: RefinementSettings) -> lis
     if inputs.half_maps is not None:
         check_half_maps(*inputs.half_maps)
     _check_room(volume, settings)
-    warnings = [*mask.remarks, *grid_remarks(volume, mask, "the mask"), *check_mask(mask, volume)]
+    warnings = check_region(volume, mask, settings)
     for half_map in inputs.half_maps or ():
         warnings += grid_remarks(volume, half_map, "the half-map")
     if particles.half_sets is not None:
         unequal = check_half_set_balance(particles.half_sets)
         warnings += [f"{particles.path}: {warning}" for warning in unequal]
     warnings += copies_warnings(particles, settings.symmetry) + double_picks_warnings(particles)
+    finest_angstrom = 2 * volume.voxel_size_angstrom
+    if settings.initial_lowpass < finest_angstrom:
+        warnings.append(
+            f"initial_lowpass is {settings.initial_lowpass:g} Å, finer than the images resolve "
+            f"({finest_angstrom:g} Å): the starting map is not filtered at all."
+        )
+    n_particles = len(particles)
+    if settings.subset is not None and settings.subset > n_particles:
+        warnings.append(
+            f"subset is {settings.subset}, but there are {n_particles} particles: all are refined."
+        )
+    return warnings
+
+
+def check_region(volume: Map, mask: Map, settings: RefinementSettings) -> list[str]:
+    """Check what may be changed while a run goes on: mask, fulcrum and extents.
+
+    Returns warnings, each a sentence. Raises `InputError` for what cannot be refined.
+    """
+    warnings = [*mask.remarks, *grid_remarks(volume, mask, "the mask"), *check_mask(mask, volume)]
     check_region_on_axes(settings.symmetry, mask)
+    from locref_widgets.refinement.problem import region_size
+
+    region_size(mask)
     voxel_size_angstrom = volume.voxel_size_angstrom
     centre = centre_of_mass_angstrom(mask.data, voxel_size_angstrom)
     radius = radius_angstrom(mask.data, voxel_size_angstrom, centre)
@@ -66,16 +89,6 @@ def check_inputs(inputs: "RefinementInput", settings: RefinementSettings) -> lis
         raise InputError(
             f"shift_extent is {settings.shift_extent:g} px, wider than the box of "
             f"{volume.box_px} px. It is the diameter of the disc of shifts searched, in pixels."
-        )
-    if settings.initial_lowpass < 2 * voxel_size_angstrom:
-        warnings.append(
-            f"initial_lowpass is {settings.initial_lowpass:g} Å, finer than the images resolve "
-            f"({2 * voxel_size_angstrom:g} Å): the starting map is not filtered at all."
-        )
-    n_particles = len(particles)
-    if settings.subset is not None and settings.subset > n_particles:
-        warnings.append(
-            f"subset is {settings.subset}, but there are {n_particles} particles: all are refined."
         )
     return warnings
 
@@ -181,10 +194,24 @@ def find_differences(
         found.append("half-maps: others than then")
     found += _stack_differences(old["stacks"], new["stacks"])
     settings_now = settings.model_dump(mode="json")
-    for name, then in record["settings"].items():
-        if then != settings_now.get(name):
-            found.append(f"{name}: {then} then, {settings_now.get(name)} now")
-    return found
+    # With the settings that it has come to, a run goes on as well as with those it was begun with.
+    told = [
+        [
+            f"{name}: {then[name]} then, {now} now"
+            for name, now in settings_now.items()
+            if then.get(name, now) != now
+        ]
+        for then in (record["settings"], settings_after_changes(record))
+    ]
+    return found + (told[0] if all(told) else [])
+
+
+def settings_after_changes(record: dict[str, Any]) -> dict[str, Any]:
+    """Settings, as JSON has them, after all changes that a run has taken up."""
+    values = dict(record["settings"])
+    for change in record.get("changes", ()):
+        values |= {name: told["after"] for name, told in change["settings"].items()}
+    return values
 
 
 def _stack_differences(old: dict[str, Any], new: dict[str, Any]) -> list[str]:

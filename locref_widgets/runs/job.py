@@ -26,6 +26,7 @@ from locref_widgets.runs.provenance import (
     versions,
 )
 from locref_widgets.runs.signals import StopOnSignal
+from locref_widgets.runs.steward import Steward
 
 if TYPE_CHECKING:
     from locref_widgets.refinement.problem import RefinementInput
@@ -59,15 +60,13 @@ def run_job(
     with StopOnSignal() as signals:
         observer = RunObserver(
             folder,
-            inputs.particles,
-            settings,
-            position=inputs.volume.position,
+            Steward(folder, inputs, settings),
             stop_asked=lambda: signals.requested,
             listeners=listeners,
         )
         try:
             folder.set_status("running")
-            _refine(folder, inputs, settings, observer, warnings or [], refine_loop)
+            _refine(folder, observer, warnings or [], refine_loop)
         except (StopRequested, KeyboardInterrupt):
             observer.say("stopped")
             folder.set_status("stopped")
@@ -82,8 +81,6 @@ def run_job(
 
 def _refine(
     folder: RunFolder,
-    inputs: "RefinementInput",
-    settings: RefinementSettings,
     observer: RunObserver,
     warnings: list[str],
     refine_loop: RefineLoop | None,
@@ -95,14 +92,17 @@ def _refine(
         observer.say("warning", message=message)
     done = folder.iterations()
     result = folder.read_iteration(done[-1]) if done else None
+    steward = observer.steward
+    steward.go_on_from(result)
     if result is not None:
         _tell_untold(folder, observer)
-    if result is None or not (result.converged or result.iteration >= settings.iterations):
+    if result is None or not steward.is_complete:
         loop = refine_loop or _real_loop()
-        result = loop(inputs, settings, observer, resume=result)
+        result = loop(steward.inputs, steward.settings, observer, resume=result)
+    inputs = steward.inputs
     sharpened = write_final(folder, result, inputs.particles, inputs.volume.position, observer)
     tell_post_processing(sharpened, folder, observer)
-    tell_fulcrum(folder, result, inputs, settings, observer)
+    tell_fulcrum(folder, result, inputs, steward.settings, observer)
     write_report_of(folder, observer)
     observer.say(
         "run_finished",
@@ -152,6 +152,7 @@ def job_record(
     """Return what ``run.json`` holds before the run begins."""
     return {
         "settings": settings.model_dump(mode="json"),
+        "changes": [],
         "inputs": inputs,
         "command": command,
         "versions": versions(),

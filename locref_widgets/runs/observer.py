@@ -7,14 +7,13 @@ from typing import Any
 
 import numpy as np
 
-from locref_widgets.io.box_position import AT_ZERO, BoxPosition
-from locref_widgets.io.particles import Particles
 from locref_widgets.refinement.diagnostics import summarise_iteration
-from locref_widgets.refinement.settings import RefinementSettings
+from locref_widgets.refinement.observing import Change
 from locref_widgets.refinement.state import IterationResult, StopRequested
 from locref_widgets.runs.control import take_request
 from locref_widgets.runs.events import EventLog
 from locref_widgets.runs.folder import RunFolder
+from locref_widgets.runs.steward import Steward
 
 _PROGRESS_EVERY_SECONDS = 0.25
 _POLL_EVERY_SECONDS = 0.2
@@ -25,25 +24,24 @@ Listener = Callable[[dict[str, Any]], None]
 
 
 class RunObserver:
-    """The `Observer` of a run folder, held by the process that has its lock.
+    """The `Observer` and `Steering` of a run folder, held by the process that has its lock.
 
-    ``position`` is written into the maps, so that they lie where the given map does.
-    ``stop_asked`` tells whether a signal asked this process to end; ``listeners`` are called with
-    every event once it is written.
+    Maps are written where the given map lies. ``steward`` says what is in effect; ``stop_asked``
+    tells whether a signal asked this process to end; ``listeners`` are called with every event
+    once it is written.
     """
 
     def __init__(
         self,
         folder: RunFolder,
-        particles: Particles,
-        settings: RefinementSettings,
+        steward: Steward,
         *,
-        position: BoxPosition = AT_ZERO,
         stop_asked: Callable[[], bool] = lambda: False,
         listeners: tuple[Listener, ...] = (),
     ) -> None:
-        self.folder, self.particles, self.settings = folder, particles, settings
-        self._position = position
+        self.folder, self.steward = folder, steward
+        self.particles = steward.inputs.particles
+        self._position = steward.inputs.volume.position
         self.log = EventLog(folder.events_path)
         self._stop_asked, self._listeners = stop_asked, listeners
         self._next_progress = self._next_poll = 0.0
@@ -84,7 +82,12 @@ class RunObserver:
         self.folder.write_iteration(
             result, self.particles, self.particles.pixel_size_angstrom, self._position
         )
+        self.steward.iteration_finished(result)
         self.tell_iteration(result)
+
+    def before_iteration(self, iteration: int) -> Change | None:
+        """Take up what was asked between iterations; may raise `StopRequested`."""
+        return self.steward.before_iteration(iteration, self.say)
 
     def tell_iteration(self, result: IterationResult) -> None:
         """Log the summary of an iteration that is on the disc, and update the headline numbers."""
@@ -94,7 +97,7 @@ class RunObserver:
         payload = summarise_iteration(
             replace(result, info=info),
             initial_rotations,
-            self.settings,
+            self.steward.settings_at(result.iteration),
             self.particles.pixel_size_angstrom,
         )
         self.say("iteration_finished", **payload)

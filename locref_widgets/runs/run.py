@@ -12,6 +12,7 @@ from locref_widgets.io.particles import Particles
 from locref_widgets.refinement.settings import RefinementSettings
 from locref_widgets.refinement.state import IterationResult
 from locref_widgets.runs import control
+from locref_widgets.runs.changes import ask_change, latest_settings
 from locref_widgets.runs.events import follow_events, read_events
 from locref_widgets.runs.folder import RunFolder
 from locref_widgets.runs.job import RefineLoop, run_job
@@ -48,8 +49,8 @@ class Run:
 
     @property
     def settings(self) -> RefinementSettings:
-        """The settings it was given."""
-        return self.folder.settings
+        """The settings in effect: those it was given, with all changes taken up since."""
+        return latest_settings(self.folder.read_record())
 
     @property
     def summary(self) -> dict[str, Any]:
@@ -80,9 +81,33 @@ class Run:
         """Ask it to go on after a pause."""
         self._ask("continue")
 
-    def stop(self) -> None:
-        """Ask it to stop; the iteration under way is lost, the run can be resumed."""
-        self._ask("stop")
+    def stop(self, *, after_iteration: bool = False) -> None:
+        """Ask it to stop; the run can be resumed.
+
+        At once, so that the iteration under way is lost, or once that is finished.
+        """
+        self._ask(control.STOP_AFTER if after_iteration else "stop")
+
+    def change(self, *, mask: Map | str | os.PathLike | None = None, **settings: Any) -> list[str]:
+        """Ask it to go on with other settings, or another mask, from its next iteration on.
+
+        What may be changed is `locref_widgets.refinement.steering.STEERABLE`. A run that does not
+        go on now takes it up when it is resumed. Returns warnings, each a sentence.
+
+        Raises
+        ------
+        InputError
+            If the settings or the mask are wrong, or the run is finished. Nothing is asked by then.
+        OutputError
+            If the request cannot be written.
+        """
+        if self.status == "finished":
+            raise InputError(
+                f"{self.path}: is finished, so nothing of it can be changed. Go on from one of its "
+                f"iterations in another folder: locref branch {self.path} --from-iteration K "
+                "--out NEW"
+            )
+        return ask_change(self.folder, settings, mask)
 
     def wait(self, timeout: float | int | None = None) -> str:
         """Wait until the run ends, or `timeout` seconds have passed; return the status then."""
@@ -102,7 +127,8 @@ class Run:
     def _ask(self, request: str) -> None:
         status = self.status
         if status in _ENDED:
-            raise InputError(f"{self.path}: is not running ({status}), so it cannot {request}.")
+            word = "stop" if request == control.STOP_AFTER else request
+            raise InputError(f"{self.path}: is not running ({status}), so it cannot {word}.")
         control.request(self.path, request)
 
 
@@ -194,7 +220,7 @@ def refine(
         run_job(
             folder,
             inputs,
-            settings,
+            folder.settings,
             warnings=warnings,
             listeners=listeners,
             refine_loop=refine_loop,

@@ -8,7 +8,7 @@ import os
 import signal
 import sys
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +16,7 @@ import numpy as np
 from locref_widgets.engine.fsc import FSCCurve
 from locref_widgets.io.mrc import Map, read_map, write_map
 from locref_widgets.io.particles import Particles, read_particles
+from locref_widgets.refinement.observing import Steering
 from locref_widgets.refinement.settings import RefinementSettings
 from locref_widgets.refinement.state import CORRECTED_CURVE, IterationResult
 
@@ -65,6 +66,7 @@ def make_loop(seconds_per_batch: float = 0.0):
 
     def loop(inputs, settings, observer, resume=None) -> IterationResult:
         particles = inputs.particles
+        steers = isinstance(observer, Steering)
         observer.event(
             "run_started",
             n_particles=len(particles),
@@ -77,8 +79,24 @@ def make_loop(seconds_per_batch: float = 0.0):
             settings=settings.model_dump(mode="json"),
         )
         result = resume
-        first = 0 if resume is None else resume.iteration + 1
-        for iteration in range(first, settings.iterations + 1):
+        while True:
+            iteration = 0 if result is None else result.iteration + 1
+            change = observer.before_iteration(iteration) if result and steers else None
+            if change is not None:
+                settings = change.settings
+                inputs = replace(inputs, mask=change.mask or inputs.mask)
+                observer.event(
+                    "settings_changed",
+                    iteration=iteration,
+                    mask=change.mask and change.mask.path.name,
+                    fulcrum_angstrom=[0.0, 0.0, 0.0],
+                    fulcrum_voxels=[particles.box_px / 2] * 3,
+                    rotation_extent=settings.rotation_extent,
+                    shift_extent=settings.shift_extent,
+                    settings=settings.model_dump(mode="json"),
+                )
+            if result is not None and result.iteration >= settings.iterations:
+                return result
             observer.event("phase", iteration=iteration, name="search")
             for batch in range(BATCHES):
                 observer.checkpoint()
@@ -88,8 +106,6 @@ def make_loop(seconds_per_batch: float = 0.0):
                 )
             result = _next(inputs, settings, result)
             observer.iteration_finished(result)
-        assert result is not None
-        return result
 
     return loop
 
@@ -102,7 +118,8 @@ def _next(inputs, settings, before: IterationResult | None) -> IterationResult:
     old = inputs.volume.data if before is None else before.map
     rotations = particles.rotations if before is None else before.rotations
     origins = particles.origins_angstrom if before is None else before.origins_angstrom
-    halves = [(0.9 * old + rng.normal(size=shape) * 1e-3).astype(np.float32) for _ in range(2)]
+    old = (0.9 + 0.01 * settings.rotation_extent) * old
+    halves = [(old + rng.normal(size=shape) * 1e-3).astype(np.float32) for _ in range(2)]
     frequency = np.arange(shape[0] // 2 + 1) / (shape[0] * 6.0)
     values = np.exp(-((frequency * 20) ** 2)) * (1 + 1e-3 * iteration)
     return IterationResult(
