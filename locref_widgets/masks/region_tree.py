@@ -56,11 +56,11 @@ class RegionTree:
     def regions(self) -> list[Region]:
         """All regions, the largest first."""
         contacts = self.contacts().totals(max(self.ids, default=0))
-        return describe_regions(self.segmentation, self._region_of_leaf, contacts)
+        return describe_regions(self.segmentation, self.region_of_leaf, contacts)
 
     def contacts(self) -> Contacts:
         """Where regions touch."""
-        return self.segmentation.contacts.grouped(self._region_of_leaf)
+        return self.segmentation.contacts.grouped(self.region_of_leaf)
 
     def counts(self) -> tuple[int, ...]:
         """How many regions there would be at every level."""
@@ -69,7 +69,7 @@ class RegionTree:
 
     def labels(self) -> Int32[np.ndarray, "z y x"]:
         """The region's id at every voxel of the map's grid, 0 outside."""
-        return self._region_of_leaf[self.segmentation.labels]
+        return self.region_of_leaf[self.segmentation.labels]
 
     def mask(self, ids: Iterable[int] | None = None) -> Float[np.ndarray, "z y x"]:
         """A mask of 0 and 1 (float32) of some regions, or of all, on the map's own grid.
@@ -79,7 +79,7 @@ class RegionTree:
         InputError
             if there is no region of an id.
         """
-        chosen = self._region_of_leaf > 0 if ids is None else self.leaves_of(ids)
+        chosen = self.region_of_leaf > 0 if ids is None else self.leaves_of(ids)
         return chosen.astype(np.float32)[self.segmentation.labels]
 
     def region_at(self, point_xyz: Point) -> int | None:
@@ -104,7 +104,7 @@ class RegionTree:
                 "Points are in voxels from the corner of the box."
             )
         x, y, z = np.floor(point + 0.5).astype(np.int64).tolist()
-        return int(self._region_of_leaf[self.segmentation.labels[z, y, x]]) or None
+        return int(self.region_of_leaf[self.segmentation.labels[z, y, x]]) or None
 
     def regions_at(self, points_xyz: Iterable[Point]) -> list[int]:
         """The ids of the regions at points, in their order, each id once.
@@ -204,11 +204,11 @@ class RegionTree:
                 f"joining by contacts in {passes} passes down to {stop_at} joins a pass: both must "
                 "be 0 or more (20 and 1 are usual)."
             )
-        among = self._region_of_leaf > 0 if ids is None else self.leaves_of(ids)
+        among = self.region_of_leaf > 0 if ids is None else self.leaves_of(ids)
         tree = self
         for _ in range(passes):
             pairs = joins_of_a_pass(tree.segmentation.contacts.grouped(tree._among(among)))
-            of_leaf = tree._region_of_leaf
+            of_leaf = tree.region_of_leaf
             tree = tree._joined([np.isin(of_leaf, pair) for pair in pairs])
             if len(pairs) <= stop_at:
                 break
@@ -226,8 +226,8 @@ class RegionTree:
         """
         leaves = self.leaves_of([id])
         tree = self
-        while len(set(tree._region_of_leaf[leaves].tolist())) == 1:
-            nodes = np.unique(tree._node_of_leaf[leaves])
+        while len(set(tree.region_of_leaf[leaves].tolist())) == 1:
+            nodes = np.unique(tree.node_of_leaf[leaves])
             if len(nodes) > 1:
                 tree = tree._without_last_merge(leaves)
                 continue
@@ -294,7 +294,7 @@ class RegionTree:
     # How it is found ---------------------------------------------------------------------------
 
     @cached_property
-    def _node_of_leaf(self) -> Int32[np.ndarray, " leaves"]:
+    def node_of_leaf(self) -> Int32[np.ndarray, " leaves"]:
         """The node of the hierarchy that every leaf is shown by, 0 for none."""
         hierarchy = self.segmentation.hierarchy
         nodes = hierarchy.top[self.level].copy()
@@ -305,9 +305,9 @@ class RegionTree:
         return nodes
 
     @cached_property
-    def _region_of_leaf(self) -> Int32[np.ndarray, " leaves"]:
+    def region_of_leaf(self) -> Int32[np.ndarray, " leaves"]:
         """The region's id of every leaf, 0 for none."""
-        nodes = self._node_of_leaf
+        nodes = self.node_of_leaf
         if not self.merges:
             return nodes
         group = joined_labels(nodes, self.merges)
@@ -318,7 +318,7 @@ class RegionTree:
 
     @cached_property
     def _ids(self) -> Int64[np.ndarray, " regions"]:
-        ids = np.unique(self._region_of_leaf).astype(np.int64)
+        ids = np.unique(self.region_of_leaf).astype(np.int64)
         return ids[ids > 0]
 
     def leaves_of(self, ids: Iterable[int]) -> Bool[np.ndarray, " leaves"]:
@@ -336,17 +336,17 @@ class RegionTree:
                 f"there is no region {', '.join(map(str, unknown.tolist()))} at level {self.level} "
                 f"of grouping; the {len(self)} regions are {_some(self.ids)}."
             )
-        return np.isin(self._region_of_leaf, wanted)
+        return np.isin(self.region_of_leaf, wanted)
 
     def _among(self, leaves: Bool[np.ndarray, " leaves"]) -> Int32[np.ndarray, " leaves"]:
-        return np.where(leaves, self._region_of_leaf, np.int32(0))
+        return np.where(leaves, self.region_of_leaf, np.int32(0))
 
     def _joined(self, groups: Sequence[Bool[np.ndarray, " leaves"]]) -> "RegionTree":
         new = tuple(tuple(np.flatnonzero(leaves).tolist()) for leaves in groups)
         return replace(self, merges=self.merges + new)
 
     def _without_last_merge(self, leaves: Bool[np.ndarray, " leaves"]) -> "RegionTree":
-        nodes = self._node_of_leaf
+        nodes = self.node_of_leaf
         last = max(
             i
             for i, merge in enumerate(self.merges)
