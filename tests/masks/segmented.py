@@ -26,13 +26,14 @@ class RealMap:
 
 # 28, 35 and 14 regions are also what Segger's tutorial finds in another map of GroEL (EMD-1080).
 GROEL = RealMap("maps/EMD-1997.map", 1.0, 34_002, (866, 538, 189, 56, 35, 28, 28, 28, 21, 20, 14))
+GROEL_HIGHER = RealMap("maps/EMD-1997.map", 1.2, 25_908, (840, 532, 189, 56, 35, 28, 28, 28, 21))
 MCM = RealMap("masks/emd_1832.map", 0.42, 5_910, (28, 22, 14, 6, 2, 2, 1))
 ACTIN = RealMap("masks/emd_5168.map", 12.0, 17_356, (346, 285, 182, 34, 19, 13, 8))
 RIBOSOME = RealMap(
     "maps/clean70SRibosome_vol_65p.mrc", 1e-4, 13_423, (77, 47, 30, 17, 8, 6, 5), 4.0
 )
 BETA_GALACTOSIDASE = RealMap("maps/betaGal.mrc", 0.04, 17_864, (176, 58, 12, 4, 4, 2, 2))
-REAL_MAPS = (GROEL, MCM, ACTIN, RIBOSOME, BETA_GALACTOSIDASE)
+REAL_MAPS = (GROEL, GROEL_HIGHER, MCM, ACTIN, RIBOSOME, BETA_GALACTOSIDASE)
 
 
 def blobs(seed: int, shape=(22, 20, 24), count: int = 12) -> np.ndarray:

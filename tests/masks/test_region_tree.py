@@ -12,7 +12,7 @@ from locref_widgets.errors import InputError
 from locref_widgets.masks.region_tree import RegionTree
 from locref_widgets.masks.segmentation import Segmentation, segment
 from locref_widgets.masks.smoothing import smooth
-from tests.masks.segmented import GROEL, REAL_MAPS, blobs
+from tests.masks.segmented import BETA_GALACTOSIDASE, GROEL, REAL_MAPS, blobs
 
 LEVEL = 0.5
 
@@ -333,6 +333,17 @@ def test_groel_comes_apart_into_its_14_subunits(shared_data: Path):
     assert np.ptp(sizes) < 0.05 * sizes.mean()
     rings = np.array([region.point_xyz[2] for region in tree.regions()])
     assert sorted(np.bincount(rings // 50).tolist()) == [7, 7]
+
+
+def test_beta_galactosidase_comes_apart_into_its_4_subunits_of_one_size(shared_data: Path):
+    volume = BETA_GALACTOSIDASE.read(shared_data).data
+    tree = segment(volume, BETA_GALACTOSIDASE.level).tree(0).group_to_count(4)
+    assert tree.level == 3
+    regions = tree.regions()
+    # The map has D2 symmetry; watershed regions on its axes fall to one side.
+    sizes = [region.voxels for region in regions]
+    assert np.ptp(sizes) < 0.05 * np.mean(sizes)
+    assert len({region.maximum for region in regions}) == 1
 
 
 @pytest.mark.parametrize("real", REAL_MAPS, ids=lambda real: Path(real.path).stem)
