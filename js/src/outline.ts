@@ -1,8 +1,4 @@
 /** The line where a slice passes a level, by marching squares with linear interpolation. */
-import type { Slice } from './geometry';
-
-/** One piece of the line: [u0, v0, u1, v1] in the slice's grid. */
-export type Segment = [number, number, number, number];
 
 /** Pairs of edges (0 bottom, 1 right, 2 top, 3 left) that the line joins, by which corners are above. */
 const EDGES: ReadonlyArray<ReadonlyArray<readonly [number, number]>> = [
@@ -10,26 +6,34 @@ const EDGES: ReadonlyArray<ReadonlyArray<readonly [number, number]>> = [
   [[2, 3]], [[2, 0]], [[0, 1], [2, 3]], [[2, 1]], [[1, 3]], [[1, 0]], [[0, 3]], [],
 ];
 
-export function outline(slice: Slice, level: number): Segment[] {
-  const { data, width, height } = slice;
-  const segments: Segment[] = [];
+export interface Plate {
+  data: Uint8Array;
+  width: number;
+  height: number;
+}
+
+/** Pieces of the line, four numbers each: u0, v0, u1, v1 in the plate's own voxels. */
+export function outline(plate: Plate, level: number): number[] {
+  const { data, width, height } = plate;
+  const pieces: number[] = [];
   for (let v = 0; v + 1 < height; v++) {
+    let [a, d] = [data[v * width], data[(v + 1) * width]];
     for (let u = 0; u + 1 < width; u++) {
-      const a = data[v * width + u];
       const b = data[v * width + u + 1];
       const c = data[(v + 1) * width + u + 1];
-      const d = data[(v + 1) * width + u];
       const which = +(a > level) | (+(b > level) << 1) | (+(c > level) << 2) | (+(d > level) << 3);
-      if (which === 0 || which === 15) continue;
-      const crossing = (low: number, high: number) => (level - low) / (high - low);
-      const point = (edge: number): [number, number] => {
-        if (edge === 0) return [u + crossing(a, b), v];
-        if (edge === 1) return [u + 1, v + crossing(b, c)];
-        if (edge === 2) return [u + crossing(d, c), v + 1];
-        return [u, v + crossing(a, d)];
-      };
-      for (const [from, to] of EDGES[which]) segments.push([...point(from), ...point(to)]);
+      if (which !== 0 && which !== 15) {
+        for (const [from, to] of EDGES[which]) {
+          for (const edge of [from, to]) {
+            if (edge === 0) pieces.push(u + (level - a) / (b - a), v);
+            else if (edge === 1) pieces.push(u + 1, v + (level - b) / (c - b));
+            else if (edge === 2) pieces.push(u + (level - d) / (c - d), v + 1);
+            else pieces.push(u, v + (level - a) / (d - a));
+          }
+        }
+      }
+      [a, d] = [b, c];
     }
   }
-  return segments;
+  return pieces;
 }

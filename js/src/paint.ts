@@ -1,74 +1,85 @@
-/** Draws one slice with its outline, cross-hair, fulcrum and scale bar on a 2D canvas. */
-import { AXES, type Plane, type Slice, type Vec3, binnedToVoxel, scaleBarAngstrom, voxelToScreen } from './geometry';
-import type { Segment } from './outline';
+/** Draws one slice with its outlines, cross-hair, fulcrum and scale bar on a 2D canvas. */
+import { AXES, type Grid, type Plane, type Slice, type Vec3, type Window2D, scaleBarAngstrom, toScreen } from './geometry';
 import type { Theme } from './theme';
+
+/** The line of a layer on a slice, in the slice's own voxels. */
+export interface Line {
+  pieces: number[];
+  slice: Slice;
+  colour: string;
+  opacity: number;
+  width: number;
+  dashed: boolean;
+}
 
 export interface Scene {
   plane: Plane;
-  box: number;
-  voxelSize: number;
-  binning: number;
-  slice: Slice;
-  contour: Segment[];
+  grid: Grid;
+  window: Window2D;
+  grey: { canvas: HTMLCanvasElement; slice: Slice } | null;
+  lines: Line[];
   cursor: Vec3;
   fulcrum: Vec3 | null;
 }
 
 const FONT = '12px system-ui, sans-serif';
 
-/** Paint on a context whose unit is a CSS pixel; the picture is a square of `size`. */
-export function paint(context: CanvasRenderingContext2D, size: number, scene: Scene, theme: Theme): void {
-  const { plane, box } = scene;
-  const right = (voxel: number) => voxelToScreen(voxel, box, size);
-  const up = (voxel: number) => size - voxelToScreen(voxel, box, size);
+/** Paint on a context whose unit is a CSS pixel. */
+export function paintSlice(context: CanvasRenderingContext2D, scene: Scene, theme: Theme): void {
+  const { plane, window } = scene;
+  const { width, height } = window;
+  const at = (right: number, up: number) => toScreen(window, right, up);
   context.fillStyle = `rgb(${theme.paper.join(',')})`;
-  context.fillRect(0, 0, size, size);
-  paintGrey(context, size, scene, theme);
-
-  context.lineWidth = 2;
-  context.strokeStyle = theme.mask;
-  context.beginPath();
-  const at = (position: number) => binnedToVoxel(position, scene.binning);
-  for (const [u0, v0, u1, v1] of scene.contour) {
-    context.moveTo(right(at(u0)), up(at(v0)));
-    context.lineTo(right(at(u1)), up(at(v1)));
+  context.fillRect(0, 0, width, height);
+  if (scene.grey) {
+    const { canvas, slice } = scene.grey;
+    const edge = slice.scale / 2;
+    const [left, top] = at(slice.right - edge, slice.up + (slice.height - 1) * slice.scale + edge);
+    const size = slice.scale * window.pixelsPerVoxel;
+    // Large voxels are shown as what they are.
+    context.imageSmoothingEnabled = size < 12;
+    context.drawImage(canvas, left, top, slice.width * size, slice.height * size);
   }
-  context.stroke();
-
-  const [x, y] = [right(scene.cursor[plane.right]), up(scene.cursor[plane.up])];
+  for (const line of scene.lines) strokePieces(context, window, line);
+  const [x, y] = at(scene.cursor[plane.right], scene.cursor[plane.up]);
   const gap = 9;
   context.lineWidth = 1;
   context.strokeStyle = theme.cursor;
-  strokeLines(context, [[0, y, x - gap, y], [x + gap, y, size, y], [x, 0, x, y - gap], [x, y + gap, x, size]]);
-
+  context.beginPath();
+  for (const [x0, y0, x1, y1] of [[0, y, x - gap, y], [x + gap, y, width, y], [x, 0, x, y - gap], [x, y + gap, x, height]]) {
+    context.moveTo(x0, y0);
+    context.lineTo(x1, y1);
+  }
+  context.stroke();
   if (scene.fulcrum) {
     const near = Math.abs(scene.fulcrum[plane.normal] - scene.cursor[plane.normal]) <= 0.5;
-    paintFulcrum(context, right(scene.fulcrum[plane.right]), up(scene.fulcrum[plane.up]), near, theme);
+    paintFulcrum(context, ...at(scene.fulcrum[plane.right], scene.fulcrum[plane.up]), near, theme);
   }
-  paintLabels(context, size, scene, theme);
+  paintScaleBar(context, width, height, scene.grid.voxelSize / window.pixelsPerVoxel, theme);
+  write(context, `${AXES[plane.right]} →`, 28, height - 8, 'left', theme);
+  write(context, `${AXES[plane.up]} ↑`, 6, height - 24, 'left', theme);
 }
 
-function paintGrey(context: CanvasRenderingContext2D, size: number, scene: Scene, theme: Theme): void {
-  const { slice, binning, box } = scene;
-  const image = new ImageData(slice.width, slice.height);
-  for (let v = 0; v < slice.height; v++) {
-    const row = (slice.height - 1 - v) * slice.width; // up is up on screen
-    for (let u = 0; u < slice.width; u++) {
-      const share = slice.data[v * slice.width + u] / 255;
-      for (let c = 0; c < 3; c++) image.data[4 * (row + u) + c] = theme.paper[c] + share * (theme.ink[c] - theme.paper[c]);
-      image.data[4 * (row + u) + 3] = 255;
-    }
+function strokePieces(context: CanvasRenderingContext2D, window: Window2D, line: Line): void {
+  const { pieces, slice } = line;
+  const step = slice.scale * window.pixelsPerVoxel;
+  const [x0, y0] = toScreen(window, slice.right, slice.up);
+  context.lineWidth = line.width;
+  context.strokeStyle = line.colour;
+  context.globalAlpha = line.opacity;
+  context.setLineDash(line.dashed ? [5, 4] : []);
+  context.beginPath();
+  for (let i = 0; i < pieces.length; i += 4) {
+    context.moveTo(x0 + pieces[i] * step, y0 - pieces[i + 1] * step);
+    context.lineTo(x0 + pieces[i + 2] * step, y0 - pieces[i + 3] * step);
   }
-  const buffer = new OffscreenCanvas(slice.width, slice.height);
-  buffer.getContext('2d')!.putImageData(image, 0, 0);
-  context.imageSmoothingEnabled = true;
-  context.imageSmoothingQuality = 'high';
-  const width = (slice.width * binning * size) / box;
-  const height = (slice.height * binning * size) / box;
-  context.drawImage(buffer, 0, size - height, width, height);
+  context.stroke();
+  context.setLineDash([]);
+  context.globalAlpha = 1;
 }
 
-function paintFulcrum(context: CanvasRenderingContext2D, x: number, y: number, near: boolean, theme: Theme): void {
+/** A ring with four arms; dashed when the point lies before or behind what is shown. */
+export function paintFulcrum(context: CanvasRenderingContext2D, x: number, y: number, near: boolean, theme: Theme): void {
   const draw = () => {
     context.beginPath();
     context.arc(x, y, 8, 0, 2 * Math.PI);
@@ -78,7 +89,6 @@ function paintFulcrum(context: CanvasRenderingContext2D, x: number, y: number, n
     }
     context.stroke();
   };
-  // Dashed when the point lies before or behind this slice.
   context.setLineDash(near ? [] : [3, 3]);
   context.lineWidth = near ? 5 : 4;
   context.strokeStyle = theme.halo;
@@ -89,33 +99,23 @@ function paintFulcrum(context: CanvasRenderingContext2D, x: number, y: number, n
   context.setLineDash([]);
 }
 
-function paintLabels(context: CanvasRenderingContext2D, size: number, scene: Scene, theme: Theme): void {
-  const length = scaleBarAngstrom(scene.box * scene.voxelSize);
-  const pixels = (length / (scene.box * scene.voxelSize)) * size;
-  context.font = FONT;
-  context.textBaseline = 'alphabetic';
-  const write = (text: string, x: number, y: number) => {
-    context.lineWidth = 3;
-    context.lineJoin = 'round';
-    context.strokeStyle = theme.halo;
-    context.strokeText(text, x, y);
-    context.fillStyle = theme.text;
-    context.fillText(text, x, y);
-  };
+export function paintScaleBar(context: CanvasRenderingContext2D, width: number, height: number, angstromPerPixel: number, theme: Theme): void {
+  const length = scaleBarAngstrom(Math.min(width, height) * angstromPerPixel);
+  const pixels = length / angstromPerPixel;
   context.fillStyle = theme.text;
-  context.fillRect(size - pixels - 10, size - 12, pixels, 3);
-  context.textAlign = 'right';
-  write(`${length} Å`, size - 10, size - 17);
-  context.textAlign = 'left';
-  write(`${AXES[scene.plane.right]} →`, 28, size - 8);
-  write(`${AXES[scene.plane.up]} ↑`, 6, size - 24);
+  context.fillRect(width - pixels - 10, height - 12, pixels, 3);
+  write(context, `${length} Å`, width - 10, height - 17, 'right', theme);
 }
 
-function strokeLines(context: CanvasRenderingContext2D, lines: Array<[number, number, number, number]>): void {
-  context.beginPath();
-  for (const [x0, y0, x1, y1] of lines) {
-    context.moveTo(x0, y0);
-    context.lineTo(x1, y1);
-  }
-  context.stroke();
+/** Text with a halo, so that it is read on any ground. */
+export function write(context: CanvasRenderingContext2D, text: string, x: number, y: number, align: CanvasTextAlign, theme: Theme, colour = theme.text): void {
+  context.font = FONT;
+  context.textBaseline = 'alphabetic';
+  context.textAlign = align;
+  context.lineWidth = 3;
+  context.lineJoin = 'round';
+  context.strokeStyle = theme.halo;
+  context.strokeText(text, x, y);
+  context.fillStyle = colour;
+  context.fillText(text, x, y);
 }

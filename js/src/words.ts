@@ -1,5 +1,5 @@
 /** What the view says in words. */
-import { type Vec3, toAngstrom } from './geometry';
+import { type Grid, type Vec3, toAngstrom } from './geometry';
 
 /** A number with a true minus sign and no negative zero. */
 export function say(value: number, digits = 1): string {
@@ -12,18 +12,33 @@ export function sayVoxels(point: ArrayLike<number>): string {
   return `(${Array.from(point, value => say(value, whole ? 0 : 1)).join(', ')})`;
 }
 
-export function sayAngstrom(point: ArrayLike<number>, box: number, voxelSize: number): string {
-  return `(${Array.from(point, value => say(toAngstrom(value, box, voxelSize))).join(', ')})`;
+export function sayAngstrom(point: ArrayLike<number>, grid: Grid): string {
+  return `(${Array.from(point, (value, axis) => say(toAngstrom(value, grid.shape[axis], grid.voxelSize))).join(', ')})`;
 }
 
 /** Both units, always together. */
-export function sayPlace(point: ArrayLike<number>, box: number, voxelSize: number): string {
-  return `${sayVoxels(point)} voxels = ${sayAngstrom(point, box, voxelSize)} Å from the centre`;
+export function sayPlace(point: ArrayLike<number>, grid: Grid): string {
+  return `${sayVoxels(point)} voxels = ${sayAngstrom(point, grid)} Å from the centre`;
 }
 
-export function sayDensity(density: number, mask?: number): string {
-  const value = Math.abs(density) >= 1e-3 || density === 0 ? say(density, 4) : density.toExponential(2).replace(/-/g, '−');
-  return `density ${value}` + (mask === undefined ? '' : `, mask ${say(mask, 2)}`);
+export function sayDensity(density: number): string {
+  return Math.abs(density) >= 1e-3 || density === 0 ? say(density, 4) : density.toExponential(2).replace(/-/g, '−');
+}
+
+export function sayLevel(level: number): string {
+  return String(Number(level.toPrecision(4))).replace(/-/g, '−');
+}
+
+/** Three digits, for a field of numbers. */
+export function sayMass(kda: number): string {
+  return kda >= 100 ? kda.toFixed(0) : String(Number(kda.toPrecision(3)));
+}
+
+/** "128³ voxels of 1.3 Å", or each size where they differ. */
+export function sayGrid(grid: Grid): string {
+  const [x, y, z] = grid.shape;
+  const box = x === y && y === z ? `${x}³` : `${x} × ${y} × ${z}`;
+  return `${box} voxels of ${+grid.voxelSize.toFixed(3)} Å`;
 }
 
 /** How far the fulcrum is from a slice: "in this slice", "3 voxels above". */
