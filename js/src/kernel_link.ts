@@ -26,7 +26,7 @@ type Answer =
   | { kind: 'volume'; id: string; shape: Vec3; scale: number; offset: Vec3; low: number; high: number; grey: [number, number]; mean: number; deviation: number }
   | { kind: 'values'; voxel: Vec3; values: Record<string, number | null> }
   | { kind: 'mass'; id: string; level: number; kda: number }
-  | { kind: 'failed'; message: string };
+  | { kind: 'words'; message: string };
 
 const PATIENCE_MS = 8000;
 const SAVE_MS = 100;
@@ -188,7 +188,7 @@ export class KernelLink<State extends VolumeState> {
       viewer.showValues(answer.voxel, this.sayValues(answer.values));
     } else if (answer.kind === 'mass') {
       viewer.levels.showMass(answer.id, answer.level, answer.kda);
-    } else if (answer.kind === 'failed') {
+    } else if (answer.kind === 'words') {
       clearTimeout(this.patience);
       viewer.say(answer.message);
     }

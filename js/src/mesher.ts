@@ -81,6 +81,8 @@ export class Mesher {
   private readonly waiting = new Map<string, { request: Request; done: (made: Made) => void }>();
   private running: { ticket: number; done: (made: Made) => void } | null = null;
   private tickets = 0;
+  /** Called with words when no surface will come. */
+  onFailure: (words: string) => void = () => {};
 
   constructor() {
     try {
@@ -88,6 +90,7 @@ export class Mesher {
       this.worker = new Worker(url);
       URL.revokeObjectURL(url);
       this.worker.onmessage = (event: MessageEvent<Answer>) => this.onAnswer(event.data);
+      this.worker.onerror = event => this.onFailure(`The surface could not be made: ${event.message || 'its worker failed'}`);
     } catch {
       // A page that forbids workers still gets its surface, only less smoothly.
       this.worker = null;

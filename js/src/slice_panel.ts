@@ -6,7 +6,7 @@ import { type Line, paintSlice } from './paint';
 import { Picture } from './picture';
 import type { Stage, Wishes } from './stage';
 import type { PointerAt } from './tools';
-import { sayDistance } from './words';
+import { sayFulcrum } from './words';
 
 const STEPS: Readonly<Record<string, number>> = {
   ArrowUp: 1, ArrowRight: 1, ArrowDown: -1, ArrowLeft: -1, PageUp: 10, PageDown: -10,
@@ -51,10 +51,11 @@ export class SlicePanel extends Picture {
     const { cursor, fulcrum, showFulcrum, theme, grid, tool } = this.stage;
     const { plane } = this;
     const at = cursor[plane.normal];
-    const where = fulcrum && showFulcrum ? sayDistance(fulcrum, plane.normal, at) : '';
-    this.title.textContent = `${plane.name} plane, ${AXES[plane.normal]} = ${at}`;
-    this.note.textContent = where;
-    this.canvas.setAttribute('aria-label', `Slice of the map, ${this.title.textContent}${where && `, ${where}`}`);
+    const where = fulcrum && showFulcrum ? sayFulcrum(fulcrum, plane.normal, at) : null;
+    this.title.textContent = `${plane.name} at ${AXES[plane.normal]} = ${at}`;
+    this.note.textContent = where?.short ?? '';
+    this.note.title = where?.full ?? '';
+    this.canvas.setAttribute('aria-label', `Slice of the map, ${plane.name} plane at ${AXES[plane.normal]} = ${at}. ${where?.full ?? ''}`);
     this.slider.value = String(at);
     const ratio = window.devicePixelRatio || 1;
     const [width, height] = [Math.round(this.width * ratio), Math.round(this.height * ratio)];

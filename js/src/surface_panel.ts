@@ -70,6 +70,9 @@ export class SurfacePanel extends Picture {
     this.lost.hidden = true;
     this.lost.addEventListener('click', () => this.begin());
     this.frame.append(this.labels, this.lost);
+    this.mesher.onFailure = words => {
+      this.note.textContent = this.note.title = words;
+    };
     this.begin();
   }
 

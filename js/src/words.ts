@@ -1,5 +1,5 @@
 /** What the view says in words. */
-import { type Grid, type Vec3, toAngstrom } from './geometry';
+import { AXES, type Grid, type Vec3, toAngstrom } from './geometry';
 
 /** A number with a true minus sign and no negative zero. */
 export function say(value: number, digits = 1): string {
@@ -41,10 +41,11 @@ export function sayGrid(grid: Grid): string {
   return `${box} voxels of ${+grid.voxelSize.toFixed(3)} Å`;
 }
 
-/** How far the fulcrum is from a slice: "in this slice", "3 voxels above". */
-export function sayDistance(fulcrum: Vec3, axis: number, slice: number): string {
+/** Where the fulcrum is along an axis, beside a slice's heading, and in full for a tooltip. */
+export function sayFulcrum(fulcrum: Vec3, axis: number, slice: number): { short: string; full: string } {
   const distance = fulcrum[axis] - slice;
-  if (Math.abs(distance) <= 0.5) return 'fulcrum in this slice';
+  if (Math.abs(distance) <= 0.5) return { short: 'fulcrum here', full: 'The fulcrum is in this slice' };
+  const at = say(fulcrum[axis], Number.isInteger(fulcrum[axis]) ? 0 : 1);
   const count = Math.abs(distance) < 1.5 ? '1 voxel' : `${Math.round(Math.abs(distance))} voxels`;
-  return `fulcrum ${count} ${distance > 0 ? 'further on' : 'back'}`;
+  return { short: `fulcrum at ${at}`, full: `The fulcrum is at ${AXES[axis]} = ${at}, ${count} ${distance > 0 ? 'further on' : 'back'}` };
 }

@@ -5,12 +5,15 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float, UInt8
 
-from locref_widgets.masks.contour import sample_values
+from locref_widgets.errors import InputError
+from locref_widgets.masks.levels import suggest_level
 
 # 256^3 bytes are 17 MB; a larger box is averaged over blocks of voxels for display.
 LARGEST_DISPLAY_BOX = 256
 _GREY_TAIL = 0.001
 """The darkest and the brightest share of the voxels that the slices show as black and as white."""
+_MOST_SAMPLED = 2_000_000
+"""Voxels that quantiles and a first level are found from; a map of 256^3 holds eight times more."""
 _HEADROOM = 3.0
 """Contour levels reach this many times the range of greys above the darkest, if the map does."""
 
@@ -59,7 +62,7 @@ def to_display(
     """
     values = np.asarray(volume, dtype=np.float32)
     binned, binning = bin_for_display(values)
-    sample = sample_values(binned)
+    sample = _every_nth(binned).ravel()
     sample = sample[np.isfinite(sample)]
     if not sample.size:
         sample = np.zeros(1, np.float32)
@@ -90,3 +93,20 @@ def _quantise(
         np.clip(scaled, 0, 255, out=scaled)
         out[...] = np.rint(scaled, out=scaled)
     return grey
+
+
+def first_level(volume: Float[np.ndarray, "z y x"], voxel_size_angstrom: float) -> float:
+    """The contour level that a map is first shown at: `suggest_level`, of fewer voxels if large."""
+    part = _every_nth(volume)
+    step = volume.shape[0] / part.shape[0]
+    try:
+        return suggest_level(part, float(voxel_size_angstrom * step)).level
+    except InputError:
+        # A map that is all the same, or holds NaN, is still shown.
+        return float(np.nan_to_num(part).max())
+
+
+def _every_nth(volume: Float[np.ndarray, "z y x"]) -> Float[np.ndarray, "z y x"]:
+    """Every n-th voxel along each axis: no random numbers, and no part of the box is left out."""
+    step = max(1, int(np.ceil((volume.size / _MOST_SAMPLED) ** (1 / 3))))
+    return volume[::step, ::step, ::step]

@@ -1,5 +1,9 @@
 """The map view in a real JupyterLab: what is painted, and what pointer, wheel and keys do."""
 
+import numpy as np
+import pytest
+from matplotlib import image
+
 SETUP = """
 import numpy as np, locref_widgets as lw
 from locref_widgets.io.mrc import Map
@@ -11,9 +15,9 @@ view = lw.MapView(Map(density.astype("f4"), 4.0), Map(mask.astype("f4"), 4.0),
                   fulcrum=(26, 25, 25))
 view
 """
-# Share of a canvas' pixels close to a colour.
+# Share of a slice's pixels close to a colour.
 SHARE = """([index, colour]) => {
-    const canvas = document.querySelectorAll('.locref-map canvas')[index];
+    const canvas = document.querySelectorAll('.locref-panel:not([data-view="3d"]) canvas')[index];
     const data = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data;
     let close = 0;
     for (let i = 0; i < data.length; i += 4)
@@ -21,29 +25,47 @@ SHARE = """([index, colour]) => {
     return close / (data.length / 4);
 }"""
 FULCRUM, MASK = [209, 73, 12], [0, 114, 178]
+VIEWER = "document.querySelector('.locref-map').viewer"
+SETTLED = f"() => {VIEWER}?.stage.first?.volume && {VIEWER}.surface.isSettled"
 
 
 def headings(page):
-    return page.locator(".locref-map figcaption b").all_inner_texts()
+    return page.locator(".locref-panel:not([data-view='3d']) figcaption b").all_inner_texts()
+
+
+def slice_box(page, view):
+    return page.locator(f".locref-panel[data-view='{view}'] .locref-frame").bounding_box()
+
+
+def at_voxel(page, view, right, up, size=48):
+    """Where a voxel of a slice is on screen: the whole box fits into the picture."""
+    box = slice_box(page, view)
+    scale = min(box["width"], box["height"]) / size
+    middle = (size - 1) / 2
+    return (
+        box["x"] + box["width"] / 2 + (right - middle) * scale,
+        box["y"] + box["height"] / 2 - (up - middle) * scale,
+    )
+
+
+def wait_for_heading(page, words):
+    page.locator("figcaption", has_text=words).wait_for()
 
 
 def test_slices_scrub_and_show_mask_and_fulcrum(notebook):
     notebook.open([SETUP], "map.ipynb").run_all()
     page = notebook.page
-    canvas = page.locator(".locref-map canvas")
-    page.locator(".locref-wait").wait_for(state="hidden")
-    assert headings(page) == ["xy plane, z = 25", "xz plane, y = 25", "yz plane, x = 26"]
+    page.wait_for_function(SETTLED)
+    assert page.locator(".locref-wait").is_hidden()
+    assert headings(page) == ["xy at z = 25", "xz at y = 25", "yz at x = 26"]
     for index in range(3):
         for colour in (FULCRUM, MASK):
             page.wait_for_function(f"arg => ({SHARE})(arg) > 1e-3", arg=[index, colour])
 
     # A click moves the other two slices to the place under it.
-    box = canvas.nth(0).bounding_box()
-    page.mouse.click(box["x"] + box["width"] * 32.5 / 48, box["y"] + box["height"] * 21.5 / 48)
-    page.wait_for_function(
-        "() => document.querySelector('.locref-map').innerText.includes('x = 32')"
-    )
-    assert headings(page) == ["xy plane, z = 25", "xz plane, y = 26", "yz plane, x = 32"]
+    page.mouse.click(*at_voxel(page, "xy", 32, 26))
+    wait_for_heading(page, "x = 32")
+    assert headings(page) == ["xy at z = 25", "xz at y = 26", "yz at x = 32"]
     page.wait_for_timeout(300)
     assert notebook.evaluate("print(view.cursor)") == "[32, 26, 25]"
 
@@ -52,21 +74,15 @@ def test_slices_scrub_and_show_mask_and_fulcrum(notebook):
     before = page.evaluate(cells)
     for key in ("ArrowUp", "ArrowUp", "PageDown", "ArrowDown", "b", "d", "d"):
         page.keyboard.press(key)
-    page.wait_for_function(
-        "() => document.querySelector('.locref-map').innerText.includes('z = 16')"
-    )
+    wait_for_heading(page, "z = 16")
     assert page.evaluate(cells) == before
     page.mouse.wheel(0, -150)
-    page.wait_for_function(
-        "() => document.querySelector('.locref-map').innerText.includes('z = 19')"
-    )
+    wait_for_heading(page, "z = 19")
     page.get_by_text("Go to fulcrum").click()
-    page.wait_for_function(
-        "() => document.querySelector('.locref-map').innerText.includes('z = 25')"
-    )
+    wait_for_heading(page, "z = 25")
 
     # The value under the pointer is the map's own.
-    page.mouse.move(box["x"] + box["width"] * 20.5 / 48, box["y"] + box["height"] * 23.5 / 48)
+    page.mouse.move(*at_voxel(page, "xy", 20, 24))
     page.locator(".locref-read-out", has_text="density").wait_for()
     exact = float(notebook.evaluate("print(density[25, 24, 20])"))
     words = page.locator(".locref-read-out").inner_text()
@@ -74,36 +90,208 @@ def test_slices_scrub_and_show_mask_and_fulcrum(notebook):
     assert "(20, 24, 25) voxels = (−16.0, 0.0, 4.0) Å" in words
 
     # The switches hide what they name.
-    page.get_by_label("Mask outline").uncheck()
+    page.get_by_label("mask", exact=True).uncheck()
     page.wait_for_function(f"arg => ({SHARE})(arg) < 1e-3", arg=[0, MASK])
-    page.get_by_label("Mask outline").check()
+    page.get_by_label("mask", exact=True).check()
     notebook.evaluate("view.cursor = [26, 25, 40]")
-    page.locator("figcaption", has_text="fulcrum 15 voxels back").wait_for()
+    wait_for_heading(page, "fulcrum at 25")
     notebook.evaluate("view.cursor = [26, 25, 25]")
     notebook.shoot("map_view", page.locator(".locref-map"))
     assert not notebook.errors
 
 
-def test_narrow_page_clips_nothing(notebook):
-    notebook.page.set_viewport_size({"width": 900, "height": 900})
-    notebook.open([SETUP], "narrow.ipynb").run_all()
+def test_zoom_and_pan_keep_the_place_under_the_pointer(notebook):
+    notebook.open([SETUP], "zoom.ipynb").run_all()
     page = notebook.page
-    page.locator(".locref-wait").wait_for(state="hidden")
-    clipped = page.evaluate(
-        """() => [...document.querySelectorAll('.locref-map *')]
-            .filter(element => element.scrollWidth > element.clientWidth + 1
-                && getComputedStyle(element).display !== 'inline')
-            .map(element => element.tagName + element.className)"""
+    page.wait_for_function(SETTLED)
+    page.mouse.click(*at_voxel(page, "xz", 20, 20))
+    wait_for_heading(page, "x = 20")
+    where = at_voxel(page, "xz", 20, 20)
+    for _ in range(4):
+        page.keyboard.press("+")
+    page.wait_for_function(f"() => {VIEWER}.stage.zoom > 2.4")
+    page.mouse.move(where[0] + 1, where[1])
+    page.locator(".locref-read-out", has_text="(20, 25, 20)").wait_for()
+    page.mouse.down(button="right")
+    page.mouse.move(where[0] + 31, where[1] - 20, steps=4)
+    page.mouse.up(button="right")
+    page.locator(".locref-read-out", has_text="(20, 25, 20)").wait_for()
+    page.keyboard.press("0")
+    page.wait_for_function(f"() => {VIEWER}.stage.zoom === 1")
+    assert not notebook.errors
+
+
+def test_a_click_on_the_surface_picks_a_point_of_the_map(notebook):
+    notebook.open([SETUP], "pick.ipynb").run_all()
+    page = notebook.page
+    page.wait_for_function(SETTLED)
+    notebook.evaluate("view.set_layer('mask', visible=False)")
+    box = slice_box(page, "3d")
+    x, y = page.evaluate(
+        f"""() => {{ const s = {VIEWER}.surface;
+            return s.camera.project([20, 24, 20], s.width, s.height); }}"""
+    )[:2]
+    for _ in range(2):  # and again from another side
+        page.mouse.click(box["x"] + x, box["y"] + y)
+        page.wait_for_timeout(300)
+        notebook.evaluate(
+            "from locref_widgets.masks.sightline import value_at\n"
+            "point = np.array(view.picked['voxel'])"
+        )
+        value = float(notebook.evaluate("print(value_at(view.map.data, point[None])[0])"))
+        level = float(notebook.evaluate("print(view.level)"))
+        assert abs(value - level) < 1e-5 * max(1, abs(level))
+        # The line of sight to it meets nothing before.
+        ray = page.evaluate(
+            f"""([x, y]) => {{ const s = {VIEWER}.surface;
+                return s.camera.ray(x, y, s.width, s.height); }}""",
+            [x, y],
+        )
+        before = notebook.evaluate(
+            f"o, d = np.array({ray['origin']}), np.array({ray['direction']})\n"
+            "t = (point - o) @ d\n"
+            "print(np.abs(o + t * d - point).max() < 1e-6,"
+            " np.nanmax(value_at(view.map.data, o + np.linspace(0, t - .3, 900)[:, None] * d))"
+            " < view.level)"
+        )
+        assert before == "True True"
+        page.keyboard.press("ArrowLeft")
+        for _ in range(5):
+            page.keyboard.press("ArrowUp")
+        x, y = page.evaluate(
+            f"""() => {{ const s = {VIEWER}.surface;
+                return s.camera.project([20, 24, 20], s.width, s.height); }}"""
+        )[:2]
+    assert not notebook.errors
+
+
+def test_level_and_mass_go_both_ways(notebook):
+    notebook.open([SETUP], "level.ipynb").run_all()
+    page = notebook.page
+    page.wait_for_function(SETTLED)
+    drawn = page.evaluate(f"() => {VIEWER}.surface.isSettled && {VIEWER}.stage.first.style.level")
+    assert drawn == float(notebook.evaluate("print(view.level)"))
+    page.get_by_label("Level", exact=False).last.fill("0.5")
+    page.keyboard.press("Tab")
+    page.wait_for_timeout(500)
+    assert notebook.evaluate("print(view.level)") == "0.5"
+    exact = float(notebook.evaluate("print(view.mass_above_kda())"))
+    page.wait_for_function(
+        f"mass => Math.abs({VIEWER}.levels.mass.input.valueAsNumber - mass) < 0.5", arg=exact
     )
-    assert not clipped
-    notebook.shoot("map_view_900px", page.locator(".locref-map"))
+    page.get_by_label("Mass above").fill("200")
+    page.keyboard.press("Enter")
+    page.wait_for_function(f"() => {VIEWER}.stage.first.style.level !== 0.5")
+    assert abs(float(notebook.evaluate("print(view.mass_above_kda())")) - 200) < 0.1
+    page.wait_for_function(SETTLED)
+    page.get_by_label("Mass above").fill("999999999")
+    page.keyboard.press("Enter")
+    page.locator(".locref-wait", has_text="kDa").wait_for()
+    assert not notebook.errors
 
 
-def test_a_second_view_and_a_restarted_kernel(notebook):
+def test_the_picture_is_saved_as_png(notebook, tmp_path):
+    notebook.open([SETUP], "png.ipynb").run_all()
+    page = notebook.page
+    page.wait_for_function(SETTLED)
+    with page.expect_download() as download:
+        page.get_by_text("Save picture").click()
+    path = tmp_path / "picture.png"
+    download.value.save_as(path)
+    assert download.value.suggested_filename == "map.png"
+    picture = image.imread(path)
+    assert picture.shape[1] > 900
+    # Surface and slices are in it: the map's gold, the mask's blue.
+    for colour in (MASK, [194, 146, 46]):
+        close = np.abs(picture[..., :3] * 255 - colour).max(axis=-1) < 60
+        assert close.mean() > 1e-3
+    assert not notebook.errors
+
+
+def test_full_screen_and_large_pictures(notebook):
+    notebook.open([SETUP], "large.ipynb").run_all()
+    page = notebook.page
+    page.wait_for_function(SETTLED)
+    before = slice_box(page, "xy")["width"]
+    page.get_by_label("enlarge the xy plane").click()
+    page.wait_for_function(
+        f"before => {VIEWER}.slices[0].canvas.clientWidth > 1.8 * before", arg=before
+    )
+    page.get_by_text("Full screen").click()
+    page.wait_for_function("() => document.fullscreenElement?.matches('.locref-map')")
+    page.get_by_text("Leave full screen").click()
+    page.wait_for_function("() => !document.fullscreenElement")
+    assert not notebook.errors
+
+
+def test_a_lost_context_is_told_in_words_and_comes_back(notebook):
+    notebook.open([SETUP], "lost.ipynb").run_all()
+    page = notebook.page
+    page.wait_for_function(SETTLED)
+    page.evaluate(f"() => {VIEWER}.surface.renderer.dispose()")
+    words = page.locator(".locref-lost")
+    words.wait_for()
+    assert "Click" in words.inner_text()
+    words.click()
+    page.wait_for_function(SETTLED)
+    assert words.is_hidden()
+    assert not notebook.errors
+
+
+def test_many_views_and_closed_ones_give_their_contexts_back(notebook):
     notebook.open([SETUP, "view"], "twice.ipynb").run_all()
     page = notebook.page
     page.wait_for_function(
-        "() => [...document.querySelectorAll('.locref-wait')].filter(e => e.hidden).length === 2"
+        "() => [...document.querySelectorAll('.locref-map')]"
+        ".filter(e => e.viewer?.stage.first?.volume).length === 2"
     )
-    assert page.locator(".locref-map canvas").count() == 6
+    page.evaluate(
+        "() => { window.contexts = [...document.querySelectorAll('.locref-map')]"
+        ".map(e => e.viewer.surface.canvas.getContext('webgl2')); }"
+    )
+    assert page.evaluate("() => window.contexts.some(c => c.isContextLost())") is False
+    notebook.evaluate("view.close()")
+    page.wait_for_function("() => window.contexts.every(c => c.isContextLost())")
     assert not notebook.errors
+
+
+def test_a_restarted_kernel_is_told_in_words(notebook):
+    notebook.open([SETUP], "restart.ipynb").run_all()
+    page = notebook.page
+    page.wait_for_function(SETTLED)
+    page.evaluate(
+        "() => jupyterapp.shell.currentWidget.context.sessionContext.session.kernel.restart()"
+    )
+    page.locator(".locref-wait", has_text="kernel").wait_for()
+    notebook.run_all()
+    page.wait_for_function(SETTLED)
+    assert page.locator(".locref-wait").is_hidden()
+    assert not notebook.errors
+
+
+def test_a_reloaded_page_shows_the_map_again(notebook):
+    notebook.open([SETUP], "reload_map.ipynb").run_all()
+    page = notebook.page
+    page.wait_for_function(SETTLED)
+    notebook.evaluate("view.level = 0.6")
+    page.evaluate("() => jupyterapp.shell.currentWidget.context.save()")
+    notebook.show("reload_map.ipynb", reset=False)
+    page.wait_for_function(SETTLED)
+    assert page.evaluate(f"() => {VIEWER}.stage.first.style.level") == 0.6
+    assert not notebook.errors
+
+
+@pytest.mark.parametrize("width", [620, 900, 1280])
+def test_pages_clip_nothing(notebook, width):
+    notebook.page.set_viewport_size({"width": width, "height": 900})
+    notebook.open([SETUP], f"narrow{width}.ipynb").run_all()
+    page = notebook.page
+    page.wait_for_function(SETTLED)
+    clipped = page.evaluate(
+        """() => [...document.querySelectorAll('.locref-map *')]
+            .filter(element => element.scrollWidth > element.clientWidth + 1
+                && getComputedStyle(element).display !== 'inline' && element.clientWidth > 0)
+            .map(element => element.tagName + element.className + element.textContent)"""
+    )
+    assert not clipped
+    notebook.shoot(f"map_view_{width}px", page.locator(".locref-map"))
