@@ -31,7 +31,10 @@ export function checkbox(words: string, tip: string, checked: boolean, set: (on:
 export function numberInput(name: string, tip: string, unit: string, set: (value: number) => void): { label: HTMLLabelElement; input: HTMLInputElement } {
   const input = element('input');
   Object.assign(input, { type: 'number', step: 'any', title: tip });
+  input.addEventListener('input', () => typing.add(input));
+  input.addEventListener('blur', () => typing.delete(input));
   input.addEventListener('change', () => {
+    typing.delete(input);
     if (input.value !== '' && Number.isFinite(input.valueAsNumber)) set(input.valueAsNumber);
   });
   const label = element('label', 'locref-number', [element('span', '', [name]), input, ...(unit ? [element('span', 'locref-hint', [unit])] : [])]);
@@ -47,8 +50,9 @@ export function slider(name: string, tip: string, low: number, high: number, ste
   return input;
 }
 
-/** Set the value of an input unless the user is typing in it. */
+const typing = new WeakSet<HTMLInputElement>();
+
+/** Set the value of an input unless the user is amid typing into it. */
 export function show(input: HTMLInputElement, value: string): void {
-  if (document.activeElement !== input && input.getRootNode() instanceof Document) input.value = value;
-  else if ((input.getRootNode() as ShadowRoot).activeElement !== input) input.value = value;
+  if (!typing.has(input) && input.value !== value) input.value = value;
 }

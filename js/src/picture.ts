@@ -65,7 +65,11 @@ export abstract class Picture {
       this.stage.tool.hover?.(null);
       this.wishes.pointAt(null);
     });
-    canvas.addEventListener('contextmenu', event => event.preventDefault());
+    // The right button shifts the picture; JupyterLab would open its menu and take the focus.
+    canvas.addEventListener('contextmenu', event => {
+      event.preventDefault();
+      event.stopPropagation();
+    });
     canvas.addEventListener('wheel', event => this.onWheel(canvas, event), { passive: false });
     canvas.addEventListener('keydown', event => this.onKey(event));
   }
@@ -88,7 +92,8 @@ export abstract class Picture {
     if (this.stroke === 'tool') this.stage.tool.drag?.(at);
     else if (this.stroke === 'own') this.dragged(at, dx, dy);
     else this.stage.tool.hover?.(at);
-    this.wishes.pointAt(at);
+    // What is shown may have been shifted under the pointer.
+    this.wishes.pointAt(this.stroke === 'own' ? this.locate(event) : at);
     canvas.style.cursor = this.stage.tool.cursor(at);
   }
 
