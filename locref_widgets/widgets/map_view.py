@@ -15,10 +15,12 @@ from locref_widgets.refinement.fulcrum_point import (
     check_inside_box,
     voxels_to_angstrom,
 )
-from locref_widgets.widgets.volume_widget import MapOrPath, VolumeWidget, as_map
+from locref_widgets.widgets.volume_widget import STATIC, MapOrPath, VolumeWidget, as_map
 
 # x, y, z
 Point = Sequence[float] | np.ndarray
+
+BUNDLE = STATIC / "map_view.js"
 
 
 class MapView(VolumeWidget):
