@@ -10,6 +10,7 @@ import pytest
 from locref_widgets.cli import app
 from locref_widgets.io.box_position import BoxPosition
 from locref_widgets.io.mrc import read_map, write_map
+from locref_widgets.io.segger import read_segger
 from locref_widgets.masks.edges import soft_pad
 from locref_widgets.masks.recipe import MaskRecipe
 from tests.masks.test_recipe import BOX_PX, VOXEL_ANGSTROM, two_blobs
@@ -129,6 +130,8 @@ def test_segments_are_listed_joined_and_masked(
     capsys.readouterr()
     assert locref(*words, "--merge", both, "--json") == 0
     assert len(json.loads(capsys.readouterr().out)["regions"]) == 1
+    assert locref("segment", "map.mrc", "--out", "labels.seg", *words[4:]) == 0
+    assert read_segger("labels.seg").mask.shape == (BOX_PX,) * 3
 
 
 def test_molmap_lies_on_the_maps_grid_and_can_be_a_mask(folder: Path) -> None:
@@ -151,6 +154,73 @@ def test_a_piece_is_put_back_on_the_grid_exactly(folder: Path) -> None:
     expected = np.zeros((BOX_PX,) * 3, np.float32)
     expected[7:19, 6:20, 10:24] = two_blobs().data[7:19, 6:20, 10:24]
     np.testing.assert_array_equal(whole.data, expected)
+
+
+def test_a_mask_is_checked_with_mends_that_mend(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert locref("volume-tools", "map.mrc", "--out", "hard.mrc", "--threshold", "0.3max") == 0
+    capsys.readouterr()
+    words = ["check-mask", "hard.mrc", "--map", "map.mrc", "--resolution", "6", "--json"]
+    assert locref(*words) == 0
+    said = json.loads(capsys.readouterr().out)
+    assert said["state"] == "warning"
+    assert said["recipe"] == ["threshold at 0.3max"]
+    checks = {check["name"]: check for check in said["checks"]}
+    assert checks["islands"]["state"] == checks["binary"]["state"] == "warning"
+    for name in ("islands", "binary"):
+        command = checks[name]["mend"].replace("MENDED.mrc", f"{name}.mrc").split()
+        assert command[0] == "locref"
+        assert locref(*command[1:]) == 0, command
+        capsys.readouterr()
+        assert locref("check-mask", f"{name}.mrc", "--resolution", "6", "--json") == 0
+        after = {c["name"]: c for c in json.loads(capsys.readouterr().out)["checks"]}
+        assert after[name]["state"] == "ok"
+
+
+def test_the_consequence_for_the_fsc_is_told_before_any_refinement(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rng = np.random.default_rng(5)
+    for half in ("half1.mrc", "half2.mrc"):
+        noisy = two_blobs().data + rng.normal(scale=0.2, size=(BOX_PX,) * 3).astype(np.float32)
+        write_map(half, noisy, VOXEL_ANGSTROM, AT_CENTRE)
+    words = ["--threshold", "0.2max", "--dilate", "1", "--soft-pad", "6"]
+    assert locref("volume-tools", "map.mrc", "--out", "mask.mrc", *words) == 0
+    assert locref("check-mask", "mask.mrc", "--half-maps", "half1.mrc", "half2.mrc") == 0
+    said = capsys.readouterr().out
+    assert "FSC: with this mask the half-maps agree to" in said
+    assert "made by:" in said
+
+
+def test_a_mask_that_cannot_be_used_ends_with_status_2(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert locref("check-mask", "map.mrc") == 2
+    assert "cannot be used" in capsys.readouterr().out
+
+
+def test_a_model_is_fitted_back_to_where_it_was(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["molmap", "model.pdb", "--on-grid", "map.mrc", "--resolution", "9", "--out", "d.mrc"]
+    assert locref(*words) == 0
+    shifted = MODEL.replace("  13.000   0.000", "  15.000   1.000")
+    shifted = shifted.replace(
+        "  15.000   1.000   0.000  1.00  0.00           O",
+        "  17.000   2.000   0.000  1.00  0.00           O",
+    )
+    shifted = shifted.replace(" -14.000   3.000", " -12.000   4.000")
+    Path("shifted.pdb").write_text(shifted)
+    capsys.readouterr()
+    assert locref("fit", "shifted.pdb", "--in-map", "d.mrc", "--out", "back.pdb", "--json") == 0
+    best = json.loads(capsys.readouterr().out)["fits"][0]
+    np.testing.assert_allclose(best["translation_angstrom"][2], 0.0, atol=0.3)
+    lines = Path("back.pdb").read_text().splitlines()
+    first = next(line for line in lines if line.startswith("ATOM"))
+    found = [float(first[start : start + 8]) for start in (30, 38, 46)]
+    # A tenth of a voxel of 3 A: the map is interpolated.
+    np.testing.assert_allclose(found, [13.0, 0.0, 0.0], atol=0.5)
 
 
 @pytest.mark.parametrize(
@@ -183,6 +253,9 @@ def test_a_piece_is_put_back_on_the_grid_exactly(folder: Path) -> None:
             ],
             "Q",
         ),
+        (["check-mask", "absent.mrc"], "absent.mrc"),
+        (["fit", "model.pdb", "--in-map", "map.mrc", "--out", "o.mrc"], "the result is one too"),
+        (["fit", "text.mrc", "--in-map", "map.mrc", "--out", "o.mrc"], "text.mrc"),
         (["resample", "absent.mrc", "--on-grid", "map.mrc", "--out", "o.mrc"], "absent.mrc"),
     ],
 )

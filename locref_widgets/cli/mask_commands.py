@@ -76,9 +76,10 @@ def volume_tools(
 
     Beside a mask its recipe is written (OUT without .mrc, .recipe.yaml).
     """
-    from locref_widgets.cli.mask_jobs import flags_to_steps, make_file
+    from locref_widgets.cli.mask_jobs import make_file
+    from locref_widgets.masks.tool_steps import tool_steps
 
-    steps = flags_to_steps(
+    steps = tool_steps(
         lowpass=lowpass,
         crop=crop,
         resample=resample,
@@ -203,9 +204,10 @@ def molmap(
     ] = None,
 ) -> None:
     """Density of an atomic model on a map's grid; with --threshold, a mask (95% is usual)."""
-    from locref_widgets.cli.mask_jobs import flags_to_steps, make_file, model_step
+    from locref_widgets.cli.mask_jobs import make_file, model_step
+    from locref_widgets.masks.tool_steps import tool_steps
 
-    steps = flags_to_steps(threshold=threshold, dilate=dilate, soft_pad=soft_pad)
+    steps = tool_steps(threshold=threshold, dilate=dilate, soft_pad=soft_pad)
     typer.echo(make_file(on_grid, out, [model_step(model, resolution, selection), *steps]))
 
 
@@ -215,3 +217,72 @@ def resample(in_: In, on_grid: OnGrid, out: Out) -> None:
     from locref_widgets.cli.mask_jobs import resample_file
 
     typer.echo(resample_file(in_, on_grid, out))
+
+
+@app.command()
+def fit(
+    model_or_map: Annotated[
+        Path, typer.Argument(help="Model (PDB, mmCIF) or map that is moved.", show_default=False)
+    ],
+    in_map: Annotated[
+        Path, typer.Option("--in-map", metavar="MAP", help="Map to fit in.", show_default=False)
+    ],
+    out: Annotated[
+        Path, typer.Option(help="The moved model or map (.cif, .pdb, .mrc).", show_default=False)
+    ],
+    resolution: Annotated[
+        float | None,
+        typer.Option(
+            metavar="A", help="Compare densities at this resolution; without: at the atoms only."
+        ),
+    ] = None,
+    search: Annotated[
+        int, typer.Option(metavar="N", help="Try N random places and turns; 0: only from here.")
+    ] = 0,
+    metric: Annotated[
+        str,
+        typer.Option(
+            metavar="average|correlation|about-mean",
+            help="What is made greatest: average density, correlation, or that about the mean.",
+        ),
+    ] = "average",
+    seed: Annotated[int, typer.Option(help="Seed of the search.")] = 0,
+    as_json: Json = False,
+) -> None:
+    """Fit a model or map rigidly in a map, from where it is or by searching everywhere."""
+    from locref_widgets.cli.fit_job import describe_fits, fit_file
+    from locref_widgets.runs.process_setup import prepare_process
+
+    prepare_process()
+    values = fit_file(model_or_map, in_map, out, resolution, search, metric, seed)
+    typer.echo(to_json(values) if as_json else describe_fits(values))
+
+
+@app.command("check-mask")
+def check_mask(
+    mask: Annotated[Path, typer.Argument(metavar="MASK", help="Mask (.mrc).", show_default=False)],
+    map_: Annotated[
+        Path | None, typer.Option("--map", help="Map that the mask is for (.mrc).")
+    ] = None,
+    half_maps: Annotated[
+        tuple[Path, Path] | None,
+        typer.Option(metavar="A B", help="Half-maps: tell what the mask does to their FSC."),
+    ] = None,
+    resolution: Annotated[
+        float | None,
+        typer.Option(metavar="A", help="What the edge must be soft enough for; without: Nyquist."),
+    ] = None,
+    fulcrum: Annotated[
+        str | None, typer.Option(metavar="X,Y,Z", help="Fulcrum, voxels from the corner.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Say what is wrong with a mask and how to mend it. Exit status 2 if it cannot be used."""
+    from locref_widgets.cli.check_job import check_file, describe_check
+    from locref_widgets.runs.process_setup import prepare_process
+
+    prepare_process()
+    values = check_file(mask, map_, half_maps, resolution, fulcrum)
+    typer.echo(to_json(values) if as_json else describe_check(values))
+    if values["state"] == "fault":
+        raise typer.Exit(2)

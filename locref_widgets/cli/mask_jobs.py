@@ -3,7 +3,7 @@
 import math
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -14,66 +14,21 @@ if TYPE_CHECKING:
     from locref_widgets.masks.recipe_step import Step
 
 
-def flags_to_steps(
-    *,
-    lowpass: float | None = None,
-    crop: int | None = None,
-    resample: int | None = None,
-    flip: bool = False,
-    threshold: str | None = None,
-    islands: int | None = None,
-    fill_holes: bool = False,
-    dilate: float | None = None,
-    soft_pad: float | None = None,
-    invert: bool = False,
-) -> list["Step"]:
-    """The flags of ``volume-tools`` as steps, in the order in which they are done.
-
-    What is grown and then softened is so by one distance: 1 up to it, the edge beyond.
-    """
-    from locref_widgets.masks import volume_steps as steps
-
-    chosen: list[Step] = []
-    if lowpass is not None:
-        chosen.append(_step(steps.LowPass, "--lowpass", resolution_angstrom=lowpass))
-    if crop is not None:
-        chosen.append(_step(steps.Crop, "--crop", size_px=crop))
-    if resample is not None:
-        chosen.append(_step(steps.Resample, "--resample", size_px=resample))
-    if flip:
-        chosen.append(steps.Flip())
-    if threshold is not None:
-        chosen.append(_step(steps.Threshold, "--threshold", level=threshold))
-    if islands is not None:
-        chosen.append(_step(steps.Islands, "--islands", count=islands))
-    if fill_holes:
-        chosen.append(steps.FillHoles())
-    if soft_pad is not None and (dilate is None or dilate >= 0):
-        values = {"width_px": soft_pad, "dilate_px": dilate or None}
-        chosen.append(_step(steps.SoftPad, "--soft-pad", **values))
-    else:
-        if dilate is not None:
-            chosen.append(_step(steps.Dilate, "--dilate", radius_px=dilate))
-        if soft_pad is not None:
-            chosen.append(_step(steps.SoftPad, "--soft-pad", width_px=soft_pad))
-    if invert:
-        chosen.append(steps.Invert())
-    return chosen
-
-
 def sphere_step(texts: Sequence[str], outside: bool, soft_px: float) -> "Step":
     """The spheres of ``erase``. Raises `InputError` for what is not X,Y,Z,R."""
+    from locref_widgets.masks.tool_steps import make_step
     from locref_widgets.masks.volume_steps import Erase
 
     spheres = [_numbers(text, "--sphere", "X,Y,Z,R") for text in texts]
-    return _step(Erase, "--sphere", spheres=spheres, outside=outside, soft_px=soft_px)
+    return make_step(Erase, "--sphere", spheres=spheres, outside=outside, soft_px=soft_px)
 
 
 def model_step(model: Path, resolution_angstrom: float, selection: str | None) -> "Step":
     """The density of a model. Raises `InputError` if the file is not there."""
     from locref_widgets.masks.source_steps import File, ModelMap
+    from locref_widgets.masks.tool_steps import make_step
 
-    return _step(
+    return make_step(
         ModelMap,
         "molmap",
         model=File.of(model),
@@ -175,18 +130,6 @@ def describe_mask(mask: "Map") -> list[str]:
 
 def _describe_box(volume: "Map") -> str:
     return f"{' x '.join(map(str, volume.size_xyz))} voxels of {volume.voxel_size_angstrom:g} Å"
-
-
-def _step(kind: type["Step"], flag: str, **values: Any) -> "Step":
-    """Make a step; say which flag a wrong value was given with."""
-    from pydantic import ValidationError
-
-    try:
-        return kind(**values)
-    except ValidationError as error:
-        fault = error.errors(include_url=False)[0]
-        message = fault["msg"].removeprefix("Value error, ")
-        raise InputError(f"{flag} is {fault['input']}: {message}.") from None
 
 
 def _numbers(text: str, flag: str, form: str) -> list[float]:

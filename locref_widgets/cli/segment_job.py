@@ -32,10 +32,12 @@ def segment_file(
         for a level that the map does not have, or a region that is not there.
     """
     from locref_widgets.io.mrc import read_map, write_map
+    from locref_widgets.io.segger import write_segger
     from locref_widgets.masks.level_text import find_level
     from locref_widgets.masks.recipe import MaskRecipe
     from locref_widgets.masks.recipe_files import save_mask
     from locref_widgets.masks.region_address import region_addresses
+    from locref_widgets.masks.segger_tree import segger_from_tree
     from locref_widgets.masks.segmentation import segment
     from locref_widgets.masks.source_steps import Segment
 
@@ -60,8 +62,11 @@ def segment_file(
         tree = tree.merge(_ids(text, "--merge"))
     chosen = [number for text in regions for number in _ids(text, "--region")]
     addresses = region_addresses(tree, chosen)
-    labels = tree.labels().astype(np.float32)
-    write_map(out, labels, volume.voxel_size_angstrom, volume.position)
+    if out.suffix == ".seg":
+        write_segger(out, segger_from_tree(tree, volume))
+    else:
+        labels = tree.labels().astype(np.float32)
+        write_map(out, labels, volume.voxel_size_angstrom, volume.position)
     values: dict[str, Any] = {
         "labels": str(out),
         "level": value,

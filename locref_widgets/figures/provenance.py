@@ -10,7 +10,6 @@ from pydantic import ValidationError
 
 from locref_widgets.figures.page import table
 from locref_widgets.figures.run_data import RunData
-from locref_widgets.masks.recipe import MaskRecipe
 from locref_widgets.refinement.settings import RefinementSettings
 
 
@@ -37,16 +36,37 @@ def settings_section(run: RunData) -> str:
 
 
 def mask_section(run: RunData) -> str:
-    """Build the list of steps that made the mask; empty where no recipe is on record."""
-    told = ((run.record.get("inputs") or {}).get("mask") or {}).get("recipe")
-    if not told:
+    """Build what is on record of the mask: its checks, and the steps that made it."""
+    told = (run.record.get("inputs") or {}).get("mask") or {}
+    parts = []
+    if checks := told.get("checks"):
+        rows = [
+            [_light(check["state"]), escape(check["name"]), escape(check["text"])]
+            for check in checks
+        ]
+        parts.append(table(("State", "Check", "What was found"), rows, ("", "given", "help")))
+    if steps := _recipe_words(told.get("recipe")):
+        items = "".join(f"<li>{escape(step)}</li>" for step in steps)
+        parts.append(f'<p>How it was made:</p><ol class="steps">{items}</ol>')
+    if not parts:
         return ""
+    return f'<h2>The mask</h2><section class="card">{"".join(parts)}</section>'
+
+
+def _light(state: str) -> str:
+    level = {"ok": "good", "fault": "bad"}.get(state, "note")
+    return f'<span class="status {level}">{escape(state)}</span>'
+
+
+def _recipe_words(recipe: Any) -> list[str]:
+    if not recipe:
+        return []
+    from locref_widgets.masks.recipe import MaskRecipe
+
     try:
-        steps = MaskRecipe.model_validate(told).describe()
+        return MaskRecipe.model_validate(recipe).describe()
     except ValidationError:  # written by a later version
-        return ""
-    items = "".join(f"<li>{escape(step)}</li>" for step in steps)
-    return f'<h2>How the mask was made</h2><section class="card"><ol>{items}</ol></section>'
+        return []
 
 
 def provenance_sections(run: RunData) -> str:

@@ -73,8 +73,9 @@ def _split(text: str) -> tuple[float, str]:
 
 
 def _as_text(value: object) -> object:
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    return f"{float(value):.9g}" if is_number else value
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return f"{float(value):.9g}"
+    return value
 
 
 LevelText = Annotated[str, BeforeValidator(_as_text), AfterValidator(parse_level)]

@@ -16,7 +16,7 @@ from locref_widgets.io.mrc import Map, check_same_grid, read_map, write_map
 from locref_widgets.io.particles import Particles, check_particles_match_map, reread_particles
 from locref_widgets.io.placing import grid_remarks
 from locref_widgets.io.poses import check_half_set_balance
-from locref_widgets.masks.checks import check_mask
+from locref_widgets.masks.checks import check_mask, examine_mask
 from locref_widgets.masks.dynamic import centre_of_mass_angstrom, radius_angstrom
 from locref_widgets.refinement.settings import RefinementSettings
 from locref_widgets.refinement.symmetric_region import check_region_on_axes, symmetry_warnings
@@ -133,7 +133,7 @@ def record_inputs(inputs: "RefinementInput", own_folder: Path) -> dict[str, Any]
     return {
         "particles": describe_file(particles) | {"companions": companions},
         "map": _describe_map(inputs.volume, own_folder / "map.mrc"),
-        "mask": _describe_mask(inputs.mask, own_folder / "mask.mrc"),
+        "mask": _describe_mask(inputs.mask, inputs.volume, own_folder / "mask.mrc"),
         "half_maps": [
             _describe_map(half_map, own_folder / f"half{number}.mrc")
             for number, half_map in enumerate(half_maps, start=1)
@@ -237,16 +237,19 @@ def _describe_map(volume: Map, own_path: Path) -> dict[str, Any]:
     return describe_file(path) | facts | ({"remarks": volume.remarks} if volume.remarks else {})
 
 
-def _describe_mask(mask: Map, own_path: Path) -> dict[str, Any]:
-    """Describe the mask as any map, with the recipe that made it where one lies beside it."""
+def _describe_mask(mask: Map, volume: Map, own_path: Path) -> dict[str, Any]:
+    """Describe the mask as any map, with what its checks say and the recipe that lies beside it."""
     # Every tool for masks hangs on it; a viewer of runs needs none.
     from locref_widgets.masks.recipe_files import find_recipe
 
     described = _describe_map(mask, own_path)
+    checks = [
+        {"name": check.name, "state": check.state, "text": check.text}
+        for check in examine_mask(mask, volume)
+    ]
     recipe = find_recipe(described["path"])
-    if recipe is None:
-        return described
-    return described | {"recipe": recipe.model_dump(mode="json", exclude_none=True)}
+    made = {} if recipe is None else {"recipe": recipe.model_dump(mode="json", exclude_none=True)}
+    return described | {"checks": checks} | made
 
 
 def _holds(path: str | os.PathLike, volume: Map) -> bool:

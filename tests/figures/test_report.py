@@ -70,6 +70,10 @@ def told_by(run: Path) -> str:
     return " ".join(f"{item.finding} {item.action}" for item in findings(load_run(run)))
 
 
+def all_of(run: Path) -> str:
+    return " ".join(read(write_report(run)).text)
+
+
 def test_a_finished_run_is_reported_whole(report: Path) -> None:
     assert report.parts[-2:] == ("final", "report.html")
     reader = read(report)
@@ -233,3 +237,20 @@ def test_a_folder_without_a_run_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="not a run folder"):
         write_report(tmp_path)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_checks_of_the_mask_and_the_steps_that_made_it_are_told(tmp_path: Path) -> None:
+    run = write_demo_run(tmp_path / "run", iterations=1)
+    record = json.loads((run / "run.json").read_text())
+    record["inputs"]["mask"] |= {
+        "checks": [{"name": "islands", "state": "warning", "text": "In 2 pieces & dust."}],
+        "recipe": {"version": 1, "steps": [{"tool": "lowpass", "resolution_angstrom": 12.0}]},
+    }
+    (run / "run.json").write_text(json.dumps(record))
+    told = all_of(run)
+    assert "In 2 pieces & dust." in told
+    assert "low-pass to 12 Å" in told
+    # A step of a later version is not understood, and the rest is told all the same.
+    record["inputs"]["mask"]["recipe"]["steps"] = [{"tool": "melt"}]
+    (run / "run.json").write_text(json.dumps(record))
+    assert "In 2 pieces & dust." in all_of(run)

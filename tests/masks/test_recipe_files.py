@@ -43,8 +43,8 @@ def test_a_mask_of_other_programs_has_no_recipe(tmp_path: Path) -> None:
 
 def test_a_run_keeps_the_recipe_of_its_mask(tmp_path: Path) -> None:
     path = saved(tmp_path)
-    described = _describe_mask(read_map(path), tmp_path / "inputs" / "mask.mrc")
+    described = _describe_mask(read_map(path), two_blobs(), tmp_path / "inputs" / "mask.mrc")
     assert MaskRecipe.model_validate(described["recipe"]) == RECIPE
     # A mask that was changed in memory is another one.
     other = replace(read_map(path), data=np.ones((24,) * 3, np.float32))
-    assert "recipe" not in _describe_mask(other, tmp_path / "inputs" / "mask.mrc")
+    assert "recipe" not in _describe_mask(other, two_blobs(), tmp_path / "inputs" / "mask.mrc")
