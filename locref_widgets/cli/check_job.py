@@ -21,7 +21,9 @@ def check_file(
 
     looked_at = read_map(mask, cubic=False)
     halves = None if half_maps is None else read_half_maps(*half_maps)
-    reference = read_map(map_, cubic=False) if map_ is not None else halves and halves[0]
+    reference = halves[0] if halves else None
+    if map_ is not None:
+        reference = read_map(map_, cubic=False)
     checks = examine_mask(
         looked_at,
         reference,
@@ -47,7 +49,7 @@ def check_file(
         "recipe": None if recipe is None else recipe.describe(),
     }
     if halves is not None and state != "fault":
-        consequence = fsc_consequence(*halves, looked_at)
+        consequence = fsc_consequence(halves[0], halves[1], looked_at)
         values["fsc"] = {
             "sentence": consequence.sentence,
             "resolution_angstrom": {

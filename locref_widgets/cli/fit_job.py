@@ -8,9 +8,10 @@ from locref_widgets.errors import InputError
 
 if TYPE_CHECKING:
     from locref_widgets.masks.fit_in_map import Fit
+    from locref_widgets.masks.fit_metrics import Metric
     from locref_widgets.masks.fit_points import FitPoints
 
-METRICS = {
+METRICS: "dict[str, Metric]" = {
     "average": "average",
     "correlation": "correlation",
     "about-mean": "correlation about mean",
