@@ -49,7 +49,7 @@ def faults_html(faults: list[str]) -> str:
     """What a refinement would complain of, or that there is nothing of the kind."""
     if not faults:
         return (
-            '<p class="locref-good"><span aria-hidden="true">✔</span> Nothing that a refinement'
+            '<p><span class="locref-good" aria-hidden="true">✔</span> Nothing that a refinement'
             " would complain of.</p>"
         )
     return "".join(

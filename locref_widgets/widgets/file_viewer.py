@@ -64,6 +64,12 @@ def show(path: str) -> None:
     display(_shown[path])
 
 
+def check_shown(paths: list[str]) -> None:
+    """Raise `KeyError` unless this kernel holds the views of all these files."""
+    for path in paths:
+        _shown[path]
+
+
 def close(path: str) -> None:
     """Let go of a file's view and what it holds in memory."""
     view = _shown.pop(path, None)

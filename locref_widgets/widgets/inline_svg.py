@@ -9,8 +9,8 @@ from jaxtyping import Float, Int
 from locref_widgets.widgets.style import BAR_COLOUR, EMPTY_COLOUR, VIRIDIS
 from locref_widgets.widgets.ticks import round_ticks
 
-_WIDTH, _HEIGHT = 320, 150
-_LEFT, _RIGHT, _TOP, _BOTTOM = 44, 12, 8, 34
+_WIDTH, _HEIGHT = 300, 180
+_LEFT, _RIGHT, _TOP, _BOTTOM = 46, 16, 8, 36
 _MOST_BINS = 40
 
 
@@ -46,6 +46,8 @@ def histogram_svg(values: Float[np.ndarray, " n"], axis: str, what: str) -> str:
         + f'<path d="M{_LEFT} {up(0):.1f}H{_WIDTH - _RIGHT}" class="locref-axis"/>'
         + ticks
         + _text((_LEFT + _WIDTH - _RIGHT) / 2, _HEIGHT - 4, axis)
+        + f'<text transform="translate(14 {(_TOP + up(0)) / 2:.0f}) rotate(-90)"'
+        ' text-anchor="middle">particles</text>'
         + _text(_LEFT - 4, _TOP + 9, f"{top:,}", "end")
         + _text(_LEFT - 4, up(0), "0", "end"),
     )
@@ -84,7 +86,7 @@ def view_map_svg(counts: Int[np.ndarray, "rows columns"]) -> str:
         f"Viewing directions: at most {top:,} particles in a cell, {empty} of {counts.size} cells"
         " are empty"
     )
-    words = f"azimuth (0, grey, to {top:,} particles in a cell)"
+    words = f"azimuth; grey: 0, yellow: {top:,} particles"
     return _svg(
         label, cells + ticks + sides + _text((_LEFT + _WIDTH - _RIGHT) / 2, _HEIGHT - 4, words)
     )

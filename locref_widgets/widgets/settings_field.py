@@ -39,6 +39,7 @@ _EMPTY_WORDS = {
 }
 _POINTS = {"fulcrum", "fulcrum_angstrom"}
 _LABEL_WIDTH = "150px"
+_AUTOMATIC = "automatic"
 
 
 class BadEntry(Exception):
@@ -79,7 +80,8 @@ class SettingField:
         """Put a value into the control."""
         self._quiet = True
         try:
-            self.control.value = self._shown = _to_text(value) if self._is_text else value
+            self._shown = _to_text(value) if self._is_text else self._chosen(value)
+            self.control.value = self._shown
             self._value = value
         finally:
             self._quiet = False
@@ -87,9 +89,11 @@ class SettingField:
     def read(self) -> Any:
         """Read the control. Raises `BadEntry`."""
         value = self.control.value
-        if not self._is_text or value == self._shown:
-            # The text has fewer digits than the number that it stands for.
-            return self._value if value == self._shown else value
+        if value == self._shown:
+            # The text may have fewer digits than the number that it stands for.
+            return self._value
+        if not self._is_text:
+            return None if value == _AUTOMATIC else value
         text = str(value).strip()
         if not text:
             if self.option.default is not None:
@@ -125,7 +129,7 @@ class SettingField:
         choices = self._choices(kinds)
         if choices:
             return widgets.Dropdown(
-                options=choices, value=self.option.default, layout=wide, **common
+                options=choices, value=self._chosen(self.option.default), layout=wide, **common
             )
         if kinds == (bool,):
             return widgets.Checkbox(value=self.option.default, layout=wide, **common)
@@ -133,9 +137,13 @@ class SettingField:
             placeholder=_EMPTY_WORDS.get(name, ""), continuous_update=False, layout=wide, **common
         )
 
+    def _chosen(self, value: Any) -> Any:
+        return _AUTOMATIC if value is None else value
+
     def _choices(self, kinds: tuple[Any, ...]) -> list[tuple[str, Any]]:
         if bool in kinds and type(None) in kinds:
-            return [("automatic", None), ("on", True), ("off", False)]
+            # A drop-down takes None for "nothing chosen".
+            return [("automatic", _AUTOMATIC), ("on", True), ("off", False)]
         if get_origin(self.option.annotation) is Literal:
             return [(str(kind), kind) for kind in kinds]
         return []

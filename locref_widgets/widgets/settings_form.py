@@ -93,8 +93,8 @@ class SettingsForm(widgets.VBox):
                 style_sheet(),
                 widgets.HTML("<b>Settings of the refinement</b>"),
                 widgets.HBox(
-                    [self._preset_button(preset) for preset in PRESETS],
-                    layout=widgets.Layout(flex_flow="row wrap"),
+                    [widgets.HTML("Presets"), *(self._preset_button(p) for p in PRESETS)],
+                    layout=widgets.Layout(flex_flow="row wrap", align_items="center"),
                 ),
                 self._reason,
                 self._summary,

@@ -81,17 +81,20 @@ STYLE = f"""<style>
 .locref-dashboard button:focus-visible {{ outline: 2px solid var(--jp-brand-color1); }}
 .locref-table {{ color: var(--jp-ui-font-color1); padding: 4px; min-width: 0; }}
 .locref-table .widget-html-content {{ line-height: 1.5; white-space: normal; }}
+.locref-table > .widget-html {{ overflow: hidden; height: auto; }}
+.locref-table > .widget-html > .widget-html-content {{ flex: 1 1 0; min-width: 0; }}
+.locref-table > .widget-html > .widget-html-content > p {{ margin: 0; }}
 .locref-facts p {{ margin: 0 0 4px; }}
 .locref-facts dl {{ display: grid; gap: 4px 20px; margin: 0 0 8px;
   grid-template-columns: repeat(auto-fill, minmax(170px, 1fr)); }}
 .locref-facts dt {{ color: var(--jp-ui-font-color2); }}
 .locref-facts dd {{ margin: 0; font-variant-numeric: tabular-nums; overflow-wrap: anywhere; }}
 .locref-plots {{ display: grid; gap: 8px 16px;
-  grid-template-columns: repeat(auto-fit, minmax(min(100%, 260px), 1fr)); max-width: 1400px; }}
+  grid-template-columns: repeat(auto-fit, minmax(min(100%, 210px), 1fr)); max-width: 1400px; }}
 .locref-plots figure, .locref-images figure {{ margin: 0; min-width: 0; }}
 .locref-plots figcaption {{ font-weight: 600; }}
 .locref-plot {{ width: 100%; max-width: 420px; display: block; }}
-.locref-plot text {{ fill: var(--jp-ui-font-color1); font-size: 11px;
+.locref-plot text {{ fill: var(--jp-ui-font-color1); font-size: 12px;
   font-family: var(--jp-ui-font-family); }}
 .locref-plot .locref-axis {{ stroke: var(--jp-ui-font-color2); fill: none; }}
 .locref-rows {{ overflow: auto; max-height: 480px; border: 1px solid var(--jp-border-color1); }}
@@ -107,12 +110,13 @@ STYLE = f"""<style>
 .locref-form h4 {{ margin: 4px 0; font-size: var(--jp-ui-font-size1); font-weight: 600; }}
 .locref-groups {{ gap: 8px 24px; min-width: 0; }}
 .locref-group {{ border-top: 1px solid var(--jp-border-color2); }}
-.locref-field .locref-unit {{ color: var(--jp-ui-font-color2); margin-left: 6px; }}
+.locref-field .locref-unit {{ display: block; color: var(--jp-ui-font-color2); padding-left: 6px;
+  line-height: 1.25; }}
 .locref-field .locref-error, .locref-field .locref-warning {{ margin: 0 0 4px 8px;
   max-width: 60em; }}
 .locref-invalid input, .locref-invalid select {{
   outline: 2px solid var(--jp-error-color1, #c62828) !important; }}
-.locref-export {{ margin: 4px 0; padding: 8px; overflow: auto; max-height: 260px;
+.locref-form pre.locref-export {{ margin: 4px 0; padding: 8px; overflow: auto; max-height: 260px;
   background: var(--jp-layout-color2); color: var(--jp-ui-font-color1);
   font-family: var(--jp-code-font-family, monospace); line-height: 1.4; user-select: all; }}
 .locref-form button:focus-visible, .locref-export:focus-visible {{

@@ -24,6 +24,7 @@ interface Ready {
 
 export class ViewerKernel {
   private readonly open = new Set<string>();
+  private readonly shown = new Set<string>();
   private readonly listeners = new Set<(words: string) => void>();
   private ready: Promise<Ready> | null = null;
 
@@ -49,12 +50,14 @@ export class ViewerKernel {
     if (!data) throw new ViewerError('The kernel showed nothing. Try again.');
     const renderer = rendermime.createRenderer(WIDGET_TYPE);
     await renderer.renderModel(new this.rendermimes.MimeModel({ data, trusted: true }));
+    this.shown.add(path);
     return renderer;
   }
 
   /** Let go of a file; the kernel ends with the last one. */
   async close(path: string): Promise<void> {
     this.open.delete(path);
+    this.shown.delete(path);
     const ready = this.ready;
     if (!ready) return;
     if (!this.open.size) {
@@ -106,6 +109,13 @@ export class ViewerKernel {
     session.statusChanged.connect((_session, status) => {
       if (status === 'restarting' || status === 'autorestarting') this.tell('The kernel was restarted.');
       else if (status === 'dead') this.tell('The kernel has died.');
+      // Restarted by another client, the kernel only says that it starts, or the connection drops.
+      else if (status === 'starting') void this.checkShown(session);
+    });
+    let lost = false;
+    session.connectionStatusChanged.connect((_session, status) => {
+      if (status === 'connected' && lost) void this.checkShown(session);
+      lost = status !== 'connected';
     });
     session.kernelChanged.connect((_session, { newValue }) => {
       if (newValue) return;
@@ -115,7 +125,14 @@ export class ViewerKernel {
     return { session, rendermime, manager };
   }
 
+  private async checkShown(session: SessionContext): Promise<void> {
+    if (!this.shown.size) return;
+    const paths = JSON.stringify([...this.shown]);
+    await run(session, `import ${MODULE}\n${MODULE}.check_shown(${paths})`).catch(() => this.tell('The kernel was restarted.'));
+  }
+
   private tell(words: string): void {
+    this.shown.clear();
     for (const listener of this.listeners) listener(words);
   }
 }
