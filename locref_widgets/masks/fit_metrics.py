@@ -66,9 +66,9 @@ def make_point_set(
     return PointSet(jnp.asarray(padded), jnp.asarray(scaled), jnp.asarray(real))
 
 
-def make_flat_map(data: Float[np.ndarray, "z y x"]) -> FlatMap:
-    """Flatten a map and pad it."""
-    flat = np.zeros(quantised(data.size), np.float32)
+def make_flat_map(data: Float[np.ndarray, "z y x"], at_least: int = 0) -> FlatMap:
+    """Flatten a map and pad it to a size that comes often, of ``at_least`` so many voxels."""
+    flat = np.zeros(quantised(max(data.size, at_least)), np.float32)
     flat[: data.size] = data.ravel()
     return FlatMap(jnp.asarray(flat), jnp.asarray(data.shape[::-1], jnp.float32))
 
