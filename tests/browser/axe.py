@@ -11,7 +11,7 @@ def serious_faults(page, selector):
     """Findings of axe-core that are serious or critical, as rule: what and where."""
     assert SCRIPT.exists(), "run `npm ci` first"
     page.evaluate(SCRIPT.read_text(encoding="utf-8") + ";0")
-    found = page.evaluate(
+    return page.evaluate(
         """async ([selector, off]) => {
             const rules = Object.fromEntries(off.map(name => [name, {enabled: false}]));
             const result = await axe.run(selector, {rules, resultTypes: ['violations']});
@@ -21,4 +21,3 @@ def serious_faults(page, selector):
         }""",
         [selector, list(THEME_RULES)],
     )
-    return found

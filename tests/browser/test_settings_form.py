@@ -1,4 +1,4 @@
-"""The settings form in a real JupyterLab: typing, warnings, presets, keys, and what it looks like."""
+"""The settings form in a real JupyterLab: typing, warnings, presets, keys, looks."""
 
 from tests.browser.axe import serious_faults
 from tests.browser.clipping import clipped_texts
