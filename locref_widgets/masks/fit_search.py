@@ -29,10 +29,11 @@ LEAST_INSIDE = 0.1
 
 _BLURS_RADII = (1 / 4.5, 1 / 7.0)
 """Standard deviations of the blurs in radii of gyration; starts take turns."""
-_COARSE_POINTS, _MIDDLE_POINTS = 384, 1536
+_FEW_POINTS = 768
 _COARSE_STEPS, _STEPS = 80, 300
 _STARTS_AT_ONCE = 32
 _POINTS_AT_ONCE = 1 << 17
+_SHARED_VOXELS = 1 << 26
 
 
 @dataclass(frozen=True)
@@ -95,29 +96,26 @@ def search_fits(
     starts = _random_starts(target, count, np.random.default_rng(seed))
     offsets = (points.positions_angstrom - points.centre_angstrom) / voxel
     radius_px = float(np.sqrt((offsets**2).sum(axis=1).mean()))
-    few, some = (
-        _drawn(offsets, points.weights, most_points, seed)
-        for most_points in (_COARSE_POINTS, _MIDDLE_POINTS)
-    )
-    blurs = [_blurred(target.volume, share * radius_px) for share in _BLURS_RADII]
-    largest = max(data.size for data, _ in blurs)
-    found = []
-    for turn, (data, bin_px) in enumerate(blurs):
-        mine = _take(starts, np.arange(turn, count, len(blurs)))
+    few = _drawn(offsets, points.weights, _FEW_POINTS, seed)
+    reached = []
+    for turn, share in enumerate(_BLURS_RADII):
+        mine = _take(starts, np.arange(turn, count, len(_BLURS_RADII)))
         if len(mine.values):
-            flat = make_flat_map(data, largest)
+            data, bin_px = _blurred(target.volume, share * radius_px)
+            # As large as the map itself, one compiled program does for both.
+            flat = make_flat_map(data, min(target.flat.values.size, _SHARED_VOXELS))
             coarse = _climb(metric, flat, few, mine, _COARSE_STEPS, bin_px)
-            found.append(_distinct(coarse, voxel, 2 * most))
-    reached = _climb(metric, target.flat, some, _joined(found), _STEPS)
-    reached = _distinct(reached, voxel, most)
-    if len(points) > _MIDDLE_POINTS:
-        everything = (offsets, points.weights)
-        reached = _climb(metric, target.flat, everything, reached, _STEPS)
-        reached = _distinct(reached, voxel, most)
+            # Which places are good only the map itself tells: where a part is sought, a blurred
+            # map is highest in the middle of the whole.
+            reached.append(_climb(metric, target.flat, few, _distinct(coarse, voxel), _STEPS))
+    best = _distinct(_joined(reached), voxel, most)
+    if len(points) > _FEW_POINTS:
+        best = _climb(metric, target.flat, (offsets, points.weights), best, _STEPS)
+        best = _distinct(best, voxel, most)
     fits = [
         replace(fit_at(points, target, metric, rotation, centre, int(steps)), hits=int(hits))
         for rotation, centre, hits, steps in zip(
-            reached.rotations, reached.centres_px, reached.hits, reached.steps, strict=True
+            best.rotations, best.centres_px, best.hits, best.steps, strict=True
         )
     ]
     fits = [fit for fit in fits if fit.fraction_inside >= least_inside]
@@ -215,8 +213,8 @@ def _climb(
     )
 
 
-def _distinct(poses: _Poses, voxel_size_angstrom: float, most: int) -> _Poses:
-    """The best of poses that lie together, with the hits of all; no more than ``most``."""
+def _distinct(poses: _Poses, voxel_size_angstrom: float, most: int | None = None) -> _Poses:
+    """The best of poses that lie together, with the hits of all; the best ``most`` of these."""
     order = np.argsort(-poses.values, kind="stable")
     near_trace = 1.0 + 2.0 * np.cos(np.deg2rad(SAME_ANGLE_DEG))
     kept: list[int] = []

@@ -184,3 +184,17 @@ def test_the_ring_of_groel_comes_back_from_5_angstrom_and_15_degrees(
         shift = np.linalg.norm(fit.moved(best.centre_angstrom[None])[0] - centre)
         back += int(angle < 1.0 and shift < 0.5)
     assert back >= 45
+
+
+def test_a_subunit_of_beta_galactosidase_is_found_in_its_places(shared_data: Path) -> None:
+    """Four places (D2). In a blurred map the middle of the tetramer is higher than any of them."""
+    volume = read_map(shared_data / "maps" / "betaGal.mrc")
+    model = points_of_atoms(shared_data / "models" / "5a1a.pdb.gz", selection="A//CA")
+    fits = search_fits(model, volume, count=150, seed=2)
+    best = fits[0].average
+    right = [fit for fit in fits if fit.average > 0.97 * best]
+    assert 3 <= len(right) <= 4
+    assert fits[len(right)].average < 0.93 * best
+    for fit in right[1:]:
+        turn = Rotation.from_matrix(fit.rotation @ right[0].rotation.T)
+        assert np.rad2deg(turn.magnitude()) == pytest.approx(180.0, abs=2.0)
