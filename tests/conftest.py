@@ -6,6 +6,7 @@ The environment is set before anything imports JAX. With ``CI=true`` a test that
 
 import os
 import shutil
+import tempfile
 import zlib
 from collections.abc import Callable, Generator
 from pathlib import Path
@@ -27,6 +28,10 @@ os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.3")
 os.environ.setdefault("LOCREF_COMPILE_CACHE", str(COMPILE_CACHE))
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # XLA remarks on every cached program it loads
 os.environ.setdefault("MPLBACKEND", "agg")
+
+# Runs of tests take turns only with those of the same process.
+_QUEUE = tempfile.TemporaryDirectory(prefix="locref_queue_")
+os.environ["LOCREF_QUEUE"] = _QUEUE.name
 
 DATA_DEFAULT = REPOSITORY.parent / "shared" / "data"
 

@@ -41,6 +41,6 @@ app = typer.Typer(
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
-def to_json(values: dict[str, Any]) -> str:
+def to_json(values: Any) -> str:
     """Write values as the text that ``--json`` prints."""
     return json.dumps(values, indent=2, ensure_ascii=False)

@@ -27,7 +27,7 @@ def run_demo(out: Path) -> tuple[str, bool]:
 
     Returns what to say, and whether it finished.
     """
-    from locref_widgets.cli.jobs import describe_result
+    from locref_widgets.cli.run_words import describe_result
     from locref_widgets.io.mrc import read_map
     from locref_widgets.io.particles import read_particles
     from locref_widgets.refinement.settings import RefinementSettings

@@ -3,20 +3,12 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from locref_widgets.cli.run_words import as_text, status_values
 from locref_widgets.errors import InputError
 
 if TYPE_CHECKING:
     from locref_widgets.refinement.settings import RefinementSettings
     from locref_widgets.runs.run import Run
-
-_HINTS = {
-    "stopped": "go on with: locref refine --resume --out {}",
-    "failed": "mend the cause, then go on with: locref refine --resume --out {}",
-    "lost": "its process died without a word; go on with: locref refine --resume --out {}",
-    "paused": "go on with: locref continue {}",
-    "finished": "",
-    "running": "",
-}
 
 
 def refine_files(
@@ -29,6 +21,7 @@ def refine_files(
     given: dict[str, Any],
     *,
     resume: bool,
+    queue: bool,
 ) -> "Run":
     """Read the files of a refinement and refine. Raises `InputError` before touching anything."""
     from locref_widgets.io.mrc import read_map
@@ -62,60 +55,31 @@ def refine_files(
         out,
         half_maps=(read_map(halves[0]), read_map(halves[1])) if halves else None,
         resume=resume,
+        wait_for_device=queue,
     )
 
 
-def status_values(run: "Run") -> dict[str, Any]:
-    """Gather what ``locref status --json`` prints."""
-    record = run.folder.read_record()
-    return {
-        "folder": str(run.path),
-        "status": run.status,
-        "message": record["message"],
-        "created": record["created"],
-        "updated": record["updated"],
-        "iterations": run.iterations(),
-        "maximum_iterations": record["settings"]["iterations"],
-        "summary": record["summary"],
-    }
+def branch_off(
+    parent: Path,
+    iteration: int | None,
+    out: Path | None,
+    given: dict[str, Any],
+    mask: Path | None,
+    *,
+    queue: bool,
+) -> "Run":
+    """Make a branch and refine it here. Raises `InputError` before touching anything."""
+    from locref_widgets.runs.branch import make_branch
+    from locref_widgets.runs.folder import RunFolder
 
-
-def describe_status(run: "Run") -> str:
-    """Say in a few lines how a run stands and how to go on."""
-    values = status_values(run)
-    summary = values["summary"]
-    lines = [f"{values['folder']}: {values['status']}"]
-    if values["message"]:
-        lines.append(f"  {values['message']}")
-    if summary:
-        start, reached = (_text(summary[f"{name}resolution_angstrom"]) for name in ("start_", ""))
-        pose, shift = _text(summary["median_pose_change_deg"]), summary["median_shift_change_px"]
-        iterations = f"{summary['iterations']} of at most {values['maximum_iterations']}"
-        at_bound = 100 * (summary["at_bound_fraction"] or 0)
-        lines.append(f"  iteration {iterations}, {summary['n_particles']} particles")
-        lines.append(f"  resolution {reached} Å (at the poses given {start} Å)")
-        lines.append(
-            f"  median change {pose}° and {_text(shift)} px; {at_bound:.1f} % at the bound"
-        )
-        lines += [f"  {line}" for line in _about_fulcrum(summary.get("fulcrum_estimate"))]
-    if hint := _HINTS[values["status"]].format(values["folder"]):
-        lines.append(f"  {hint}")
-    return "\n".join(lines)
-
-
-def _about_fulcrum(estimate: dict[str, Any] | None) -> tuple[str, ...]:
-    from locref_widgets.runs.fulcrum_estimate import describe_estimate
-
-    return describe_estimate(estimate) if estimate and estimate["is_offered"] else ()
-
-
-def describe_result(run: "Run") -> str:
-    """Say what came out, and where it is."""
-    text = describe_status(run)
-    final = run.path / "final"
-    if run.status != "finished":
-        return text
-    return text + f"\n  results in {final}\n  report: {final / 'report.html'}"
+    if out is None:
+        raise InputError("--out is missing: name a folder for the new run")
+    folder = RunFolder(parent)
+    if iteration is None:
+        has = ", ".join(map(str, folder.iterations())) or "none"
+        raise InputError(f"--from-iteration is missing: {folder.path} has {has}")
+    make_branch(folder, iteration, out, given, mask)
+    return refine_files(None, None, None, None, out, None, {}, resume=True, queue=queue)
 
 
 def describe_path(path: Path) -> dict[str, Any]:
@@ -141,7 +105,7 @@ def describe_path(path: Path) -> dict[str, Any]:
 def describe_facts(values: dict[str, Any]) -> str:
     """Put the facts and faults of a file into lines."""
     lines = [f"{values['path']}: {values['kind']}"]
-    lines += [f"  {name}: {_text(value)}" for name, value in values["facts"].items()]
+    lines += [f"  {name}: {as_text(value)}" for name, value in values["facts"].items()]
     lines += [f"  fault: {fault}" for fault in values["faults"]]
     return "\n".join(lines)
 
@@ -154,15 +118,3 @@ def _choose_settings(
     if file is not None:
         return RefinementSettings.load(file, **given)
     return RefinementSettings(**overridden(recorded.model_dump() if recorded else {}, given))
-
-
-def _text(value: Any) -> str:
-    if value is None:
-        return "–"
-    if isinstance(value, float):
-        return f"{value:.4g}"
-    if isinstance(value, dict):
-        return ", ".join(f"{name} {_text(item)}" for name, item in value.items())
-    if isinstance(value, list):
-        return ", ".join(_text(item) for item in value)
-    return str(value)

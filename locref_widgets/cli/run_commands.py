@@ -7,9 +7,18 @@ from typing import Annotated, Any
 import typer
 
 from locref_widgets.cli.app import INTERRUPTED, Json, app, to_json
-from locref_widgets.cli.settings_flags import with_settings
+from locref_widgets.cli.settings_flags import with_settings, with_steerable_settings
 
 RunDir = Annotated[Path, typer.Argument(metavar="DIR", help="A run folder.", show_default=False)]
+NewMask = Annotated[Path | None, typer.Option("--mask", help="Another soft mask (.mrc).")]
+Queue = Annotated[
+    bool,
+    typer.Option(
+        "--queue/--no-queue",
+        help="Wait until your earlier runs on this machine's device are over, or begin at once.",
+        show_default=False,
+    ),
+]
 
 
 @app.command()
@@ -35,6 +44,7 @@ def refine(
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on with the run in --out.", show_default=False)
     ] = False,
+    queue: Queue = True,
     *,
     given: dict[str, Any],
 ) -> None:
@@ -43,11 +53,14 @@ def refine(
     With --resume, particles, maps and settings are those of the run unless given (and then they
     must be the same).
     """
-    from locref_widgets.cli.jobs import describe_result, refine_files
+    from locref_widgets.cli.jobs import refine_files
+    from locref_widgets.cli.run_words import describe_result
     from locref_widgets.runs.process_setup import prepare_process
 
     prepare_process()
-    run = refine_files(particles, map_, mask, half_maps, out, settings, given, resume=resume)
+    run = refine_files(
+        particles, map_, mask, half_maps, out, settings, given, resume=resume, queue=queue
+    )
     status = run.status
     typer.echo(describe_result(run))
     if status != "finished":
@@ -55,13 +68,54 @@ def refine(
 
 
 @app.command()
+@with_steerable_settings
+def branch(
+    folder: RunDir,
+    from_iteration: Annotated[
+        int | None, typer.Option(metavar="K", help="Iteration to go on from.")
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder for the new run.")] = None,
+    mask: NewMask = None,
+    queue: Queue = True,
+    *,
+    given: dict[str, Any],
+) -> None:
+    """Go on from an iteration of a run in a new one, with other settings if any are given.
+
+    The iterations up to there are shared; the first run is left as it is.
+    """
+    from locref_widgets.cli.jobs import branch_off
+    from locref_widgets.cli.run_words import describe_result
+    from locref_widgets.runs.process_setup import prepare_process
+
+    prepare_process()
+    run = branch_off(folder, from_iteration, out, given, mask, queue=queue)
+    typer.echo(describe_result(run))
+    if run.status != "finished":
+        raise typer.Exit(INTERRUPTED)
+
+
+@app.command()
 def status(folder: RunDir, as_json: Json = False) -> None:
     """Say how a run stands."""
-    from locref_widgets.cli.jobs import describe_status, status_values
+    from locref_widgets.cli.run_words import describe_status, status_values
     from locref_widgets.runs.run import open_run
 
     run = open_run(folder)
     typer.echo(to_json(status_values(run)) if as_json else describe_status(run))
+
+
+@app.command("runs")
+def runs_(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="A folder with runs.")] = Path(),
+    as_json: Json = False,
+) -> None:
+    """List the runs under a folder, with state and headline numbers."""
+    from locref_widgets.cli.run_words import describe_runs
+    from locref_widgets.runs.listing import list_runs
+
+    found = list_runs(folder)
+    typer.echo(to_json(found) if as_json else describe_runs(found, folder))
 
 
 @app.command()
@@ -101,12 +155,40 @@ def continue_(folder: RunDir) -> None:
 
 
 @app.command()
-def stop(folder: RunDir) -> None:
-    """Ask a run to stop. The iteration under way is lost, and the run can be resumed."""
+@with_steerable_settings
+def change(folder: RunDir, mask: NewMask = None, *, given: dict[str, Any]) -> None:
+    """Change settings or the mask of a run, from its next iteration on.
+
+    What is not given stays as it is. The run's events and report tell of it.
+    """
     from locref_widgets.runs.run import open_run
 
-    open_run(folder).stop()
-    typer.echo("asked to stop; go on later with: locref refine --resume --out DIR")
+    run = open_run(folder)
+    for warning in run.change(mask=mask, **given):
+        typer.echo(f"warning: {warning}", err=True)
+    going = run.status in ("queued", "running", "paused")
+    when = "with the next iteration" if going else "when the run goes on"
+    typer.echo(f"asked; it is taken up {when}")
+
+
+@app.command()
+def stop(
+    folder: RunDir,
+    after_iteration: Annotated[
+        bool,
+        typer.Option(
+            "--after-iteration",
+            help="Finish the iteration under way first; locref continue takes it back.",
+            show_default=False,
+        ),
+    ] = False,
+) -> None:
+    """Ask a run to stop, at once or after the iteration under way. It can be resumed."""
+    from locref_widgets.runs.run import open_run
+
+    open_run(folder).stop(after_iteration=after_iteration)
+    when = "after this iteration" if after_iteration else "at once"
+    typer.echo(f"asked to stop {when}; go on later with: locref refine --resume --out {folder}")
 
 
 @app.command()

@@ -1,7 +1,7 @@
 """The command line's settings flags, made from the fields of `RefinementSettings`."""
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from functools import wraps
 from typing import Annotated, Any, Optional, get_args
 
@@ -10,18 +10,21 @@ import typer
 from locref_widgets.refinement.fulcrum_point import parse_point
 from locref_widgets.refinement.settings import setting_options
 from locref_widgets.refinement.settings_text import SettingOption
+from locref_widgets.refinement.steering import STEERABLE
 
 _POINTS = {"fulcrum": "X,Y,Z|mask|box", "fulcrum_angstrom": "X,Y,Z"}
 _METAVARS = {"rad": "RAD", "px": "PX", "Å": "Å", "particles": "N"}
 
 
-def with_settings(command: Callable[..., None]) -> Callable[..., None]:
-    """Give a command a flag for every setting.
+def with_settings(
+    command: Callable[..., None], names: Container[str] | None = None
+) -> Callable[..., None]:
+    """Give a command a flag for every setting, or for some of them.
 
     The command takes the flags that were used as the dictionary ``given``, named as the settings
     are; all others keep what a settings file or the defaults say.
     """
-    options = setting_options()
+    options = [o for o in setting_options() if names is None or o.name in names]
 
     @wraps(command)
     def wrapper(**values: Any) -> None:
@@ -36,6 +39,11 @@ def with_settings(command: Callable[..., None]) -> Callable[..., None]:
     wrapper.__signature__ = signature.replace(parameters=parameters)  # pyright: ignore[reportAttributeAccessIssue]
     wrapper.__annotations__ = {p.name: p.annotation for p in parameters}
     return wrapper
+
+
+def with_steerable_settings(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command a flag for every setting that can be changed while a run goes on."""
+    return with_settings(command, STEERABLE)
 
 
 def _parameter(option: SettingOption) -> inspect.Parameter:

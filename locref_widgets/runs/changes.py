@@ -72,8 +72,8 @@ def ask_change(
     if not differences and mask is None:
         given = ", ".join(f"{name} {getattr(after, name)}" for name in settings) or "nothing"
         raise InputError(f"{folder.path}: nothing would change ({given} is what it has).")
-    volume = read_map(folder.read_record()["inputs"]["map"]["path"])
-    new_mask = None if mask is None else _placed(mask, volume)
+    volume = given_map(folder)
+    new_mask = None if mask is None else placed_mask(mask, volume)
     warnings = check_region(volume, new_mask or mask_to_come(folder), after)
     _write_request(folder, settings_as_json(settings, after), new_mask)
     return warnings
@@ -145,6 +145,28 @@ def latest_settings(record: dict[str, Any]) -> RefinementSettings:
     return settings_from_json(settings_after_changes(record))
 
 
+def describe_changes(record: dict[str, Any]) -> list[str]:
+    """Tell in a line each what was changed while a run went on."""
+    lines = []
+    for change in record.get("changes", ()):
+        told = [
+            f"{name} {_shown(value['before'])} → {_shown(value['after'])}"
+            for name, value in change["settings"].items()
+        ]
+        if change["mask"]:
+            told.append(f"mask {change['mask'].get('from') or change['mask']['path']}")
+        lines.append(f"from iteration {change['iteration']} on: {', '.join(told)}")
+    return lines
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    if isinstance(value, list):
+        return ",".join(f"{number:g}" for number in value)
+    return "unset" if value is None else f"{value:g}" if isinstance(value, float) else str(value)
+
+
 def settings_to_come(folder: RunFolder) -> RefinementSettings:
     """Settings once all that is asked has been taken up."""
     settings = latest_settings(folder.read_record())
@@ -161,10 +183,20 @@ def mask_to_come(folder: RunFolder) -> Map:
     for request in reversed(pending_changes(folder)):
         if request.mask_sha256 and request.mask_path.is_file():
             return read_map(request.mask_path)
+    changes = folder.read_record().get("changes", ())
+    return mask_at(folder, max((change["iteration"] for change in changes), default=0))
+
+
+def mask_at(folder: RunFolder, iteration: int) -> Map:
+    """The mask by which an iteration was, or will be, made."""
     record = folder.read_record()
-    last = max((change["iteration"] for change in record.get("changes", ())), default=0)
-    entry = in_effect(record, last)[1] or record["inputs"]["mask"]
+    entry = in_effect(record, iteration)[1] or record["inputs"]["mask"]
     return read_map(folder.path / entry["path"])
+
+
+def given_map(folder: RunFolder) -> Map:
+    """The map that the run was given."""
+    return read_map(folder.read_record()["inputs"]["map"]["path"])
 
 
 def from_json(values: dict[str, Any]) -> dict[str, Any]:
@@ -174,7 +206,8 @@ def from_json(values: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _placed(mask: Map | str | os.PathLike, volume: Map) -> Map:
+def placed_mask(mask: Map | str | os.PathLike, volume: Map) -> Map:
+    """Read a mask and put it into the map's box. Raises `InputError` where it does not fit."""
     given = mask if isinstance(mask, Map) else read_map(mask, cubic=False)
     placed = place_on_grid(volume, given, "the mask")
     # It says where it came from, also when it had to be put into the map's box.

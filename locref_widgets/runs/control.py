@@ -39,12 +39,14 @@ def request(folder: Path, name: str) -> None:
         ) from error
 
 
-def take_request(folder: Path) -> str | None:
-    """Take the pending request, stop before pause before continue; None when there is none.
+def take_request(
+    folder: Path, names: tuple[str, ...] = ("stop", "pause", "continue")
+) -> str | None:
+    """Take the first of these requests that is pending; None when there is none.
 
     ``stop-after-iteration`` waits for the end of the iteration (`take_stop_after`).
     """
-    return next((name for name in ("stop", "pause", "continue") if _take(folder, name)), None)
+    return next((name for name in names if _take(folder, name)), None)
 
 
 def take_stop_after(folder: Path) -> bool:

@@ -18,8 +18,9 @@ from locref_widgets.runs.iteration_files import read_iteration_files, write_iter
 from locref_widgets.runs.lock import is_held
 
 SCHEMA = 1
-STATUSES = ("running", "paused", "stopped", "finished", "failed", "lost")
-_LIVE = ("running", "paused")
+STATUSES = ("queued", "running", "paused", "stopped", "finished", "failed", "lost")
+LIVE = ("queued", "running", "paused")
+"""Statuses of a run whose process lives."""
 # What a process killed while it created the folder may have left there.
 UNFINISHED_RECORD = ".run.json.*.part"
 _BEGUN = ("lock.json", "inputs", "control", "iterations", "log.txt", UNFINISHED_RECORD)
@@ -60,7 +61,7 @@ class RunFolder:
         # The writer sets the final status before it lets go of the lock: look in reverse order.
         held = is_held(self.path)
         status = str(self.read_record().get("status"))
-        return "lost" if status in _LIVE and not held else status
+        return "lost" if status in LIVE and not held else status
 
     @property
     def settings(self) -> RefinementSettings:

@@ -10,6 +10,7 @@ from locref_widgets.errors import InputError, OutputError
 from locref_widgets.io.duplicates import with_copies_together
 from locref_widgets.refinement.settings import RefinementSettings
 from locref_widgets.refinement.state import IterationResult, StopRequested
+from locref_widgets.runs.device_queue import DeviceTicket
 from locref_widgets.runs.events import EventLog, read_events
 from locref_widgets.runs.finish import (
     tell_fulcrum,
@@ -27,6 +28,7 @@ from locref_widgets.runs.provenance import (
 )
 from locref_widgets.runs.signals import StopOnSignal
 from locref_widgets.runs.steward import Steward
+from locref_widgets.runs.waiting import wait_for_turn
 
 if TYPE_CHECKING:
     from locref_widgets.refinement.problem import RefinementInput
@@ -41,11 +43,13 @@ def run_job(
     *,
     warnings: list[str] | None = None,
     listeners: tuple[Listener, ...] = (),
+    ticket: DeviceTicket | None = None,
     refine_loop: RefineLoop | None = None,
 ) -> str:
     """Refine from the last iteration on the disc to the end; return the status it ended with.
 
-    The caller holds the folder's lock and releases it. ``refine_loop`` stands in for
+    The caller holds the folder's lock, and the ticket by which the run waits for its turn on the
+    device, and releases them. JAX must not be started by then. ``refine_loop`` stands in for
     `locref_widgets.refinement.refine.refine_loop` in tests.
 
     Raises
@@ -65,6 +69,8 @@ def run_job(
             listeners=listeners,
         )
         try:
+            if ticket is not None:
+                wait_for_turn(folder, ticket, observer.say, lambda: signals.requested)
             folder.set_status("running")
             _refine(folder, observer, warnings or [], refine_loop)
         except (StopRequested, KeyboardInterrupt):

@@ -101,23 +101,8 @@ class RunObserver:
             self.particles.pixel_size_angstrom,
         )
         self.say("iteration_finished", **payload)
-        self.folder.set_values(summary=self._summary(result, payload))
-
-    def _summary(self, result: IterationResult, payload: dict[str, Any]) -> dict[str, Any]:
-        before = self.folder.summary
-        first = result.iteration == 0
-        start = payload["resolution_angstrom"] if first else before.get("start_resolution_angstrom")
-        return {
-            "n_particles": len(result.indices),
-            "iterations": result.iteration,
-            "converged": payload["converged"],
-            "resolution_angstrom": payload["resolution_angstrom"],
-            "start_resolution_angstrom": start,
-            "median_pose_change_deg": payload["pose_change"]["median_deg"],
-            "median_shift_change_px": payload["shift_change"]["median_px"],
-            "at_bound_fraction": payload["at_bound_fraction"],
-            "seconds": round(before.get("seconds", 0.0) + float(result.seconds), 1),
-        }
+        summary = summary_of(payload, self.folder.summary, len(result.indices))
+        self.folder.set_values(summary=summary)
 
     def _wait_while_paused(self) -> None:
         self.folder.set_status("paused")
@@ -131,3 +116,22 @@ class RunObserver:
             time.sleep(_POLL_EVERY_SECONDS)
         self.folder.set_status("running")
         self.say("continued")
+
+
+def summary_of(
+    finished: dict[str, Any], before: dict[str, Any], n_particles: int | None
+) -> dict[str, Any]:
+    """Headline numbers after the event ``iteration_finished``, from those before it."""
+    first = finished["iteration"] == 0
+    start = finished["resolution_angstrom"] if first else before.get("start_resolution_angstrom")
+    return {
+        "n_particles": n_particles,
+        "iterations": finished["iteration"],
+        "converged": finished["converged"],
+        "resolution_angstrom": finished["resolution_angstrom"],
+        "start_resolution_angstrom": start,
+        "median_pose_change_deg": finished["pose_change"]["median_deg"],
+        "median_shift_change_px": finished["shift_change"]["median_px"],
+        "at_bound_fraction": finished["at_bound_fraction"],
+        "seconds": round(before.get("seconds", 0.0) + finished["seconds"], 1),
+    }

@@ -70,6 +70,18 @@ def check_resumable(
         )
 
 
+def go_on(folder: RunFolder) -> WriterLock:
+    """Take the lock of a run that goes on. Raises `InputError` when another process has it."""
+    lock = WriterLock.acquire(folder.path)
+    try:
+        clear_requests(folder.path)
+        folder.set_status("running")
+    except BaseException:
+        lock.release()
+        raise
+    return lock
+
+
 def begin(
     out: Path,
     inputs: "RefinementInput",
@@ -80,22 +92,25 @@ def begin(
 
     Raises `InputError` when another process writes there, `OutputError` when the disc fails.
     """
-    with disc_errors(out, begun=existing is not None):
+    if existing is not None:
+        return existing, go_on(existing)
+    with disc_errors(out, begun=False):
         out.mkdir(parents=True, exist_ok=True)
     lock = WriterLock.acquire(out)
     try:
-        if existing is None:
-            with disc_errors(out, begun=False):
-                for name in ("control", "iterations"):
-                    (out / name).mkdir(exist_ok=True)
-                for left_behind in (*out.glob(UNFINISHED_RECORD), out / "events.jsonl"):
-                    left_behind.unlink(missing_ok=True)
-            clear_requests(out)
-            record = job_record(record_inputs(inputs, out / "inputs"), settings, command_line())
-            return RunFolder.create(out, record), lock
+        with disc_errors(out, begun=False):
+            for name in ("control", "iterations"):
+                (out / name).mkdir(exist_ok=True)
+            left_behind = (
+                *out.glob(UNFINISHED_RECORD),
+                *(out / "control").glob("change-*"),
+                out / "events.jsonl",
+            )
+            for path in left_behind:
+                path.unlink(missing_ok=True)
         clear_requests(out)
-        existing.set_status("running")
+        record = job_record(record_inputs(inputs, out / "inputs"), settings, command_line())
+        return RunFolder.create(out, record), lock
     except BaseException:
         lock.release()
         raise
-    return existing, lock

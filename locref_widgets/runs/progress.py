@@ -86,6 +86,19 @@ class ProgressPrinter:
             self._told.add(event["message"])
             self.line(f"warning: {event['message']}")
 
+    def _on_queued(self, event: dict[str, Any]) -> None:
+        self.line(f"waiting for the device: first comes {', then '.join(event['waiting_for'])}")
+
+    def _on_branched(self, event: dict[str, Any]) -> None:
+        self.line(f"goes on from iteration {event['iteration']} of {event['parent']}")
+
+    def _on_settings_changed(self, event: dict[str, Any]) -> None:
+        self.close()
+        self.line(f"settings changed from iteration {event['iteration']} on")
+
+    def _on_change_refused(self, event: dict[str, Any]) -> None:
+        self.line(f"a change was refused: {event['message']}")
+
     def _on_paused(self, event: dict[str, Any]) -> None:
         self.line(f"paused at {event['time']}")
 

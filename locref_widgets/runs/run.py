@@ -3,6 +3,7 @@
 import os
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -12,13 +13,21 @@ from locref_widgets.io.particles import Particles
 from locref_widgets.refinement.settings import RefinementSettings
 from locref_widgets.refinement.state import IterationResult
 from locref_widgets.runs import control
+from locref_widgets.runs.branch import make_branch
 from locref_widgets.runs.changes import ask_change, latest_settings
+from locref_widgets.runs.device_queue import DeviceTicket
 from locref_widgets.runs.events import follow_events, read_events
-from locref_widgets.runs.folder import RunFolder
+from locref_widgets.runs.folder import LIVE, RunFolder
 from locref_widgets.runs.job import RefineLoop, run_job
 from locref_widgets.runs.launch import spawn_worker
 from locref_widgets.runs.observer import Listener
-from locref_widgets.runs.prepare import begin, check_resumable, checked_inputs, open_existing
+from locref_widgets.runs.prepare import (
+    begin,
+    check_resumable,
+    checked_inputs,
+    go_on,
+    open_existing,
+)
 
 _ENDED = ("stopped", "finished", "failed", "lost")
 
@@ -39,8 +48,15 @@ class Run:
 
     @property
     def status(self) -> str:
-        """One of "running", "paused", "stopped", "finished", "failed" and "lost"."""
+        """One of "queued", "running", "paused", "stopped", "finished", "failed" and "lost"."""
         return self.folder.status
+
+    @property
+    def waiting_for(self) -> list[Path]:
+        """Runs that come first on the device, while it is queued; the next one first."""
+        if self.status != "queued":
+            return []
+        return [Path(path) for path in self.folder.read_record().get("waiting_for", [])]
 
     @property
     def message(self) -> str | None:
@@ -109,6 +125,50 @@ class Run:
             )
         return ask_change(self.folder, settings, mask)
 
+    def resume(self, *, wait_for_device: bool = True) -> None:
+        """Go on with a run that was stopped, failed or lost, in a process of its own.
+
+        Raises
+        ------
+        InputError
+            If another process writes into it. A run that is under way or finished is left alone.
+        """
+        if self.status in (*LIVE, "finished"):
+            return
+        ticket = DeviceTicket.draw(self.path) if wait_for_device else None
+        try:
+            lock = go_on(self.folder)
+        except BaseException:
+            if ticket is not None:
+                ticket.release()
+            raise
+        spawn_worker(self.folder, lock, ticket)
+
+    def branch(
+        self,
+        iteration: int,
+        out: str | os.PathLike,
+        *,
+        mask: Map | str | os.PathLike | None = None,
+        wait_for_device: bool = True,
+        **settings: Any,
+    ) -> "Run":
+        """Go on from one of its iterations in a run of its own, with some settings changed.
+
+        The iterations up to there are shared. This run stays as it is, whatever state it is in.
+
+        Raises
+        ------
+        InputError
+            If there is no such iteration, ``out`` holds something, or settings or mask are wrong.
+        OutputError
+            If the new folder cannot be written.
+        """
+        folder, _ = make_branch(self.folder, iteration, out, settings, mask)
+        branch = Run(folder.path)
+        branch.resume(wait_for_device=wait_for_device)
+        return branch
+
     def wait(self, timeout: float | int | None = None) -> str:
         """Wait until the run ends, or `timeout` seconds have passed; return the status then."""
         deadline = None if timeout is None else time.monotonic() + timeout
@@ -148,8 +208,12 @@ def start_refinement(
     out: str | os.PathLike = "run",
     *,
     half_maps: tuple[Map, Map] | None = None,
+    wait_for_device: bool = True,
 ) -> Run:
     """Refine in a process of its own, which outlives this one; return at once.
+
+    Runs of one user on one machine take turns on its devices, in the order in which they were
+    started; ``wait_for_device=False`` begins at once.
 
     Calling it again with the same inputs, settings and folder attaches to the run when it is
     alive or finished and resumes it when it was stopped, failed or lost: a notebook's cell can be
@@ -166,10 +230,16 @@ def start_refinement(
     existing = open_existing(Path(out))
     if existing is not None:
         check_resumable(existing, inputs, settings)
-        if existing.status in ("running", "paused", "finished"):
+        if existing.status in (*LIVE, "finished"):
             return Run(existing.path)
-    folder, lock = begin(Path(out), inputs, settings, existing)
-    spawn_worker(folder, lock)
+    ticket = DeviceTicket.draw(Path(out).resolve()) if wait_for_device else None
+    try:
+        folder, lock = begin(Path(out), inputs, settings, existing)
+    except BaseException:
+        if ticket is not None:
+            ticket.release()
+        raise
+    spawn_worker(folder, lock, ticket)
     return Run(folder.path)
 
 
@@ -183,13 +253,15 @@ def refine(
     half_maps: tuple[Map, Map] | None = None,
     progress: bool = True,
     resume: bool = False,
+    wait_for_device: bool = True,
     refine_loop: RefineLoop | None = None,
 ) -> Run:
     """Refine in this process, with a progress bar; return when it is finished or stopped.
 
     Ctrl-C stops it after the batch under way, leaves a run that can be resumed, and raises
     KeyboardInterrupt. ``resume`` goes on with the run in ``out``, if there is one.
-    ``refine_loop`` stands in for the real one in tests.
+    Runs of one user on one machine take turns on its devices; ``wait_for_device=False`` begins at
+    once. ``refine_loop`` stands in for the real one in tests.
 
     Raises
     ------
@@ -213,20 +285,24 @@ def refine(
         check_resumable(existing, inputs, settings)
         if existing.status == "finished":
             return Run(existing.path)
-    folder, lock = begin(Path(out), inputs, settings, existing)
-    printer = ProgressPrinter() if progress else None
-    listeners: tuple[Listener, ...] = (printer,) if printer else ()
-    try:
+    with ExitStack() as held:
+        ticket = None
+        if wait_for_device:
+            ticket = DeviceTicket.draw(Path(out).resolve())
+            held.callback(ticket.release)
+        folder, lock = begin(Path(out), inputs, settings, existing)
+        held.callback(lock.release)
+        printer = ProgressPrinter() if progress else None
+        if printer:
+            held.callback(printer.close)
+        listeners: tuple[Listener, ...] = (printer,) if printer else ()
         run_job(
             folder,
             inputs,
             folder.settings,
             warnings=warnings,
             listeners=listeners,
+            ticket=ticket,
             refine_loop=refine_loop,
         )
-    finally:
-        if printer:
-            printer.close()
-        lock.release()
     return Run(folder.path)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from locref_widgets.errors import InputError, OutputError
+from locref_widgets.runs.device_queue import DeviceTicket
 from locref_widgets.runs.events import EventLog
 from locref_widgets.runs.folder import RunFolder
 from locref_widgets.runs.inputs import check_inputs, load_inputs
@@ -18,12 +19,14 @@ from locref_widgets.runs.progress import ProgressPrinter
 def main(arguments: Sequence[str] | None = None, refine_loop: RefineLoop | None = None) -> int:
     """Refine the run named by the arguments; return the exit status.
 
-    ``--lock N`` is the file descriptor of the lock that the starting process passes down;
-    without it the lock is taken here. ``refine_loop`` stands in for the real one in tests.
+    ``--lock N`` is the file descriptor of the lock that the starting process passes down; without
+    it the lock is taken here. ``--ticket N PATH`` is likewise the place in the queue for the
+    device; without it the run does not wait. ``refine_loop`` stands in for the real one in tests.
     """
     parser = argparse.ArgumentParser(prog="locref_widgets.runs.worker")
     parser.add_argument("folder", type=Path)
     parser.add_argument("--lock", type=int)
+    parser.add_argument("--ticket", nargs=2)
     options = parser.parse_args(arguments)
     try:
         folder = RunFolder(options.folder)
@@ -34,8 +37,12 @@ def main(arguments: Sequence[str] | None = None, refine_loop: RefineLoop | None 
     except (InputError, OutputError) as error:
         sys.stderr.write(f"{error}\n")
         return 2
+    ticket = None
+    if options.ticket is not None:
+        descriptor, path = options.ticket
+        ticket = DeviceTicket.inherit(Path(path), int(descriptor))
     try:
-        status = _refine(folder, refine_loop)
+        status = _refine(folder, ticket, refine_loop)
     except (InputError, OutputError) as error:
         sys.stderr.write(f"{error}\n")
         return 2
@@ -44,11 +51,13 @@ def main(arguments: Sequence[str] | None = None, refine_loop: RefineLoop | None 
     except Exception:
         return 1  # its traceback is in the log already
     finally:
+        if ticket is not None:
+            ticket.release()
         lock.release()
     return 0 if status == "finished" else 130
 
 
-def _refine(folder: RunFolder, refine_loop: RefineLoop | None) -> str:
+def _refine(folder: RunFolder, ticket: DeviceTicket | None, refine_loop: RefineLoop | None) -> str:
     printer = ProgressPrinter(bar=False)
     try:
         prepare_process()
@@ -60,7 +69,13 @@ def _refine(folder: RunFolder, refine_loop: RefineLoop | None) -> str:
         record_failure(folder, EventLog(folder.events_path), error)
         raise
     return run_job(
-        folder, inputs, settings, warnings=warnings, listeners=(printer,), refine_loop=refine_loop
+        folder,
+        inputs,
+        settings,
+        warnings=warnings,
+        listeners=(printer,),
+        ticket=ticket,
+        refine_loop=refine_loop,
     )
 
 

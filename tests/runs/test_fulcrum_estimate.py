@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from locref_widgets.cli.jobs import describe_status
+from locref_widgets.cli.run_words import describe_status
 from locref_widgets.engine.fulcrum import move_about_fulcrum
 from locref_widgets.refinement.problem import RefinementInput
 from locref_widgets.refinement.settings import RefinementSettings
