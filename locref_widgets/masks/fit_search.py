@@ -52,7 +52,7 @@ def search_fits(
     volume: Map | FitTarget,
     *,
     metric: Metric = "average",
-    count: int = 100,
+    n: int = 100,
     seed: int = 0,
     level: float | None = None,
     least_inside: float = LEAST_INSIDE,
@@ -68,8 +68,8 @@ def search_fits(
     ----------
     points, volume, metric, level
         As for `fit_in_map`. Density, where starts are, is over ``level``.
-    count
-        Starts. More find more: a place that one start in twenty reaches is missed by 100 starts
+    n
+        Number of starts. More find more: a place that one start in twenty reaches is missed by 100 starts
         once in 170 times.
     seed
         Of the random starts; the same seed gives the same fits.
@@ -81,25 +81,26 @@ def search_fits(
     Returns
     -------
     list of Fit
-        Empty if no fit has enough points in density.
+        One at least.
 
     Raises
     ------
     InputError
-        If there is nothing to count, no voxel has density, or the metric does not suit the points.
+        If there are no starts, no voxel has density, no fit has enough points in density, or the
+        metric does not suit the points.
     """
-    if count < 1 or most < 1:
-        raise InputError(f"a search of {count} starts for {most} fits: both must be 1 or more.")
+    if n < 1 or most < 1:
+        raise InputError(f"a search of {n} starts for {most} fits: both must be 1 or more.")
     target = volume if isinstance(volume, FitTarget) else make_target(volume, level)
     check_metric(metric, points)
     voxel = target.volume.voxel_size_angstrom
-    starts = _random_starts(target, count, np.random.default_rng(seed))
+    starts = _random_starts(target, n, np.random.default_rng(seed))
     offsets = (points.positions_angstrom - points.centre_angstrom) / voxel
     radius_px = float(np.sqrt((offsets**2).sum(axis=1).mean()))
     few = _drawn(offsets, points.weights, _FEW_POINTS, seed)
     reached = []
     for turn, share in enumerate(_BLURS_RADII):
-        mine = _take(starts, np.arange(turn, count, len(_BLURS_RADII)))
+        mine = _take(starts, np.arange(turn, n, len(_BLURS_RADII)))
         if len(mine.values):
             data, bin_px = _blurred(target.volume, share * radius_px)
             # As large as the map itself, one compiled program does for both.
@@ -118,7 +119,14 @@ def search_fits(
             best.rotations, best.centres_px, best.hits, best.steps, strict=True
         )
     ]
+    most_inside = max(fit.fraction_inside for fit in fits)
     fits = [fit for fit in fits if fit.fraction_inside >= least_inside]
+    if not fits:
+        raise InputError(
+            f"{points.source}: no fit in {target.name} has {100 * least_inside:.0f} % of its points "
+            f"in density over {target.level:g} (the best one has {100 * most_inside:.1f} %). Take "
+            "a lower level, or more starts. Is the density positive, and the voxel size right?"
+        )
     return sorted(fits, key=lambda fit: -fit.value)
 
 

@@ -46,7 +46,7 @@ def test_both_places_are_found_first_from_far_away(
 ) -> None:
     positions, placed, volume = two_places
     points = FitPoints(positions + 900.0, np.ones(len(positions)))
-    fits = search_fits(points, volume, count=60, seed=3)
+    fits = search_fits(points, volume, n=60, seed=3)
     values = [fit.average for fit in fits]
     assert values == sorted(values, reverse=True)
     found = [fit.moved(points.positions_angstrom) for fit in fits[:2]]
@@ -65,7 +65,7 @@ def test_the_same_seed_finds_the_same(
     positions, _, volume = two_places
     points = FitPoints(positions, np.ones(len(positions)))
     target = make_target(volume)
-    once, again, other = (search_fits(points, target, count=12, seed=s) for s in (4, 4, 5))
+    once, again, other = (search_fits(points, target, n=12, seed=s) for s in (4, 4, 5))
     for first, second in zip(once, again, strict=True):
         np.testing.assert_array_equal(first.rotation, second.rotation)
         assert first.hits == second.hits
@@ -75,7 +75,7 @@ def test_the_same_seed_finds_the_same(
 def test_no_two_fits_lie_together(two_places: tuple[np.ndarray, list[np.ndarray], Map]) -> None:
     positions, _, volume = two_places
     points = FitPoints(positions, np.ones(len(positions)))
-    fits = search_fits(points, volume, count=40, seed=8)
+    fits = search_fits(points, volume, n=40, seed=8)
     for i, first in enumerate(fits):
         for second in fits[:i]:
             turn = Rotation.from_matrix(first.rotation @ second.rotation.T).magnitude()
@@ -90,7 +90,7 @@ def test_a_found_fit_is_where_a_local_fit_stays(
 ) -> None:
     positions, _, volume = two_places
     points = FitPoints(positions, np.ones(len(positions)))
-    best = search_fits(points, volume, count=40, seed=8)[0]
+    best = search_fits(points, volume, n=40, seed=8)[0]
     again = fit_in_map(
         points, volume, rotation=best.rotation, translation_angstrom=best.translation_angstrom
     )
@@ -118,13 +118,14 @@ def test_searches_that_cannot_be_made_are_refused(
     positions, _, volume = two_places
     points = FitPoints(positions, np.ones(len(positions)))
     with pytest.raises(InputError, match="must be 1 or more"):
-        search_fits(points, volume, count=0)
+        search_fits(points, volume, n=0)
     with pytest.raises(InputError, match="no voxel reaches the level"):
-        search_fits(points, volume, count=3, level=1e6)
+        search_fits(points, volume, n=3, level=1e6)
     with pytest.raises(InputError, match="have one weight"):
-        search_fits(points, volume, count=3, metric="correlation about mean")
+        search_fits(points, volume, n=3, metric="correlation about mean")
     high = 0.99 * float(volume.data.max())
-    assert search_fits(points, volume, count=1, least_inside=1.0, level=high) == []
+    with pytest.raises(InputError, match="no fit in the map given has 100 % of its points"):
+        search_fits(points, volume, n=1, least_inside=1.0, level=high)
 
 
 def test_the_ring_of_groel_is_found_in_its_seven_places_and_both_rings(shared_data: Path) -> None:
@@ -134,7 +135,7 @@ def test_the_ring_of_groel_is_found_in_its_seven_places_and_both_rings(shared_da
     """
     volume = read_map(shared_data / "maps" / "EMD-1997.map")
     model = points_of_atoms(shared_data / "models" / "1oel_groel.pdb.gz", selection="//*//CA")
-    fits = search_fits(model, volume, count=150, seed=1)
+    fits = search_fits(model, volume, n=150, seed=1)
     right = [fit for fit in fits if fit.average > 1.0]
     # Reimplemented elsewhere, Chimera's steps gave 1.079 at best, 0.311 for the next wrong one.
     assert len(right) >= 9
@@ -163,7 +164,7 @@ def test_the_ring_of_groel_comes_back_from_5_angstrom_and_15_degrees(
 ) -> None:
     volume = make_target(read_map(shared_data / "maps" / "EMD-1997.map"))
     model = points_of_atoms(shared_data / "models" / "1oel_groel.pdb.gz", selection="//*//CA")
-    best = search_fits(model, volume, count=24, seed=1)[0]
+    best = search_fits(model, volume, n=24, seed=1)[0]
     assert best.average > 1.05
     best = fit_in_map(
         model, volume, rotation=best.rotation, translation_angstrom=best.translation_angstrom
@@ -190,7 +191,7 @@ def test_a_subunit_of_beta_galactosidase_is_found_in_its_places(shared_data: Pat
     """Four places (D2). In a blurred map the middle of the tetramer is higher than any of them."""
     volume = read_map(shared_data / "maps" / "betaGal.mrc")
     model = points_of_atoms(shared_data / "models" / "5a1a.pdb.gz", selection="A//CA")
-    fits = search_fits(model, volume, count=150, seed=2)
+    fits = search_fits(model, volume, n=150, seed=2)
     best = fits[0].average
     right = [fit for fit in fits if fit.average > 0.97 * best]
     assert 3 <= len(right) <= 4
