@@ -6,6 +6,7 @@ on tomorrow where it ended today.
 
 import os
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -16,7 +17,7 @@ from locref_widgets.errors import InputError
 from locref_widgets.io.atomic import atomic_writer
 from locref_widgets.io.box_position import same_size
 from locref_widgets.io.mrc import Map
-from locref_widgets.masks.recipe_step import Bench, Rescaling, Step, remarked
+from locref_widgets.masks.recipe_step import Bench, Rescaling, Step
 from locref_widgets.masks.source_steps import SourceStep
 from locref_widgets.masks.volume_steps import VolumeStep
 
@@ -192,11 +193,13 @@ class MaskRecipe(BaseModel):
 
 
 def apply_step(step: Step, current: Map, bench: Bench, number: int) -> Map:
-    """Do one step; an `InputError` then names its number and tool."""
+    """Do one step and remark on it; an `InputError` then names its number and tool."""
     try:
-        return remarked(step.apply(current, bench), step.describe())
+        result = step.apply(current, bench)
     except InputError as error:
         raise InputError(f"step {number} ({step.tool}): {error}") from None
+    details = result.remarks[len(current.remarks) :]
+    return replace(result, remarks=(*current.remarks, step.describe(), *details))
 
 
 def follow(volume: Map, steps: Iterable[Step]) -> Map:

@@ -97,7 +97,8 @@ class Threshold(Step):
     @override
     def apply(self, current: Map, bench: Bench) -> Map:
         level, reason = find_level(self.level, current)
-        return remarked(volume_tools.threshold(current, level), f"threshold {level:.4g}: {reason}")
+        above = volume_tools.threshold(current, level).data
+        return remarked(with_values(current, above), f"level {level:.4g}: {reason}")
 
     @override
     def describe(self) -> str:
