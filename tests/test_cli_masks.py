@@ -216,6 +216,9 @@ def test_a_model_is_fitted_back_to_where_it_was(
     assert locref("fit", "shifted.pdb", "--in-map", "d.mrc", "--out", "back.pdb", "--json") == 0
     best = json.loads(capsys.readouterr().out)["fits"][0]
     np.testing.assert_allclose(best["translation_angstrom"][2], 0.0, atol=0.3)
+    search = ["--search", "4", "--out", "found.pdb"]
+    assert locref("fit", "shifted.pdb", "--in-map", "d.mrc", *search) == 0
+    assert "found.pdb: moved by" in capsys.readouterr().out
     lines = Path("back.pdb").read_text().splitlines()
     first = next(line for line in lines if line.startswith("ATOM"))
     found = [float(first[start : start + 8]) for start in (30, 38, 46)]

@@ -49,7 +49,7 @@ def fit_file(
     if search:
         from locref_widgets.masks.fit_search import search_fits
 
-        fits = search_fits(points, volume, count=search, metric=METRICS[metric], seed=seed)
+        fits = search_fits(points, volume, n=search, metric=METRICS[metric], seed=seed)
     else:
         fits = [fit_in_map(points, volume, metric=METRICS[metric])]
     _write_moved(out, moved, in_map, fits[0])
