@@ -15,7 +15,13 @@ if TYPE_CHECKING:
     from locref_widgets.refinement.subtract_job import revert, subtract
     from locref_widgets.refinement.subtract_options import SubtractOptions
     from locref_widgets.runs.run import open_run, refine, start_refinement
-    from locref_widgets.widgets import MapView, ParticleTable, RunDashboard, SettingsForm
+    from locref_widgets.widgets import (
+        FulcrumPicker,
+        MapView,
+        ParticleTable,
+        RunDashboard,
+        SettingsForm,
+    )
 
 __version__ = "0.1.0"
 
@@ -31,12 +37,14 @@ _HOME = {
     "SubtractOptions": "locref_widgets.refinement.subtract_options",
     "reconstruct": "locref_widgets.refinement.reconstruct_job",
     "RunDashboard": "locref_widgets.widgets",
+    "FulcrumPicker": "locref_widgets.widgets",
     "MapView": "locref_widgets.widgets",
     "ParticleTable": "locref_widgets.widgets",
     "SettingsForm": "locref_widgets.widgets",
 }
 
 __all__ = [
+    "FulcrumPicker",
     "MapView",
     "ParticleTable",
     "RefinementSettings",

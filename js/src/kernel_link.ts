@@ -63,7 +63,7 @@ export class Throttle {
 export class KernelLink<State extends VolumeState> {
   readonly viewer: Viewer;
   /** Only so often are traits saved while a hand moves. */
-  protected readonly saving = { cursor: new Throttle(SAVE_MS), level: new Throttle(SAVE_MS), layers: new Throttle(SAVE_MS) };
+  private readonly saving = new Map<keyof State, Throttle>();
   private readonly probing = new Throttle(PROBE_MS);
   private readonly measuring = new Throttle(MEASURE_MS);
   private patience = 0;
@@ -96,7 +96,7 @@ export class KernelLink<State extends VolumeState> {
 
   dispose(): void {
     for (const [event, callback] of this.listeners) this.model.off(event, callback as () => void);
-    for (const throttle of [...Object.values(this.saving), this.probing, this.measuring]) throttle.stop();
+    for (const throttle of [...this.saving.values(), this.probing, this.measuring]) throttle.stop();
     clearTimeout(this.patience);
     this.viewer.dispose();
   }
@@ -107,12 +107,19 @@ export class KernelLink<State extends VolumeState> {
     this.model.on(event, callback as () => void);
   }
 
-  /** Set a trait soon, with others that change in the same time. */
-  save<Name extends keyof typeof this.saving>(name: Name, value: State[Name]): void {
-    this.saving[name].run(() => {
+  /** Set a trait soon; of several values in a short time the last one counts. */
+  save<Name extends keyof State & string>(name: Name, value: State[Name]): void {
+    let throttle = this.saving.get(name);
+    if (!throttle) this.saving.set(name, (throttle = new Throttle(SAVE_MS)));
+    throttle.run(() => {
       this.model.set(name, value);
       this.model.save_changes();
     });
+  }
+
+  /** Whether this view has a newer value of a trait than the model. */
+  isSaving(name: keyof State): boolean {
+    return this.saving.get(name)?.isWaiting ?? false;
   }
 
   sendPick(at: PointerAt): void {
@@ -136,7 +143,7 @@ export class KernelLink<State extends VolumeState> {
 
   /** Make the viewer's layers as the traits say, and ask for the volumes that are not here. */
   private onStyles(): void {
-    if (this.saving.level.isWaiting || this.saving.layers.isWaiting) return;
+    if (this.isSaving('level') || this.isSaving('layers')) return;
     const { viewer } = this;
     const states = this.model.get('layers');
     const extra = viewer.stage.layers.filter(layer => !layer.isListed);
@@ -215,7 +222,7 @@ export class KernelLink<State extends VolumeState> {
 
   private onCursor(): void {
     const cursor = this.model.get('cursor');
-    if (cursor.length !== 3 || this.saving.cursor.isWaiting || String(cursor) === String(this.viewer.stage.cursor)) return;
+    if (cursor.length !== 3 || this.isSaving('cursor') || String(cursor) === String(this.viewer.stage.cursor)) return;
     this.viewer.setCursor([...cursor] as Vec3);
   }
 

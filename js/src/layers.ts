@@ -43,16 +43,20 @@ export class Layer {
   inSlices = true;
   inSurface = true;
   isListed = true;
+  /** The theme's colour for it while it has none of its own. */
+  themeColour: 'map' | 'mask' | 'swing';
 
   /** `volumeId` names the volume whose surface it shows; several layers may share one. */
-  constructor(public style: Style, readonly volumeId = style.id) {}
+  constructor(public style: Style, readonly volumeId = style.id) {
+    this.themeColour = style.kind;
+  }
 
   get id(): string {
     return this.style.id;
   }
 
   colour(theme: Theme): string {
-    return this.style.colour || (this.style.kind === 'mask' ? theme.mask : theme.map);
+    return this.style.colour || theme[this.themeColour];
   }
 
   /** The contour level on the scale of the bytes, fractions kept. */

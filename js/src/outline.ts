@@ -37,3 +37,38 @@ export function outline(plate: Plate, level: number): number[] {
   }
   return pieces;
 }
+
+/** The pieces joined end to end: lists of u, v, u, v, … A closed line ends where it began. */
+export function chained(pieces: readonly number[]): number[][] {
+  const key = (at: number) => `${pieces[at].toFixed(4)} ${pieces[at + 1].toFixed(4)}`;
+  const ends = new Map<string, number[]>();
+  for (let at = 0; at < pieces.length; at += 2) {
+    const meeting = ends.get(key(at));
+    if (meeting) meeting.push(at);
+    else ends.set(key(at), [at]);
+  }
+  const used = new Uint8Array(pieces.length / 4);
+  /** From an end of a piece over to its other end and on, as far as unused pieces go. */
+  const follow = (from: number): number[] => {
+    const line: number[] = [];
+    for (let end: number | undefined = from; end !== undefined; ) {
+      used[end >> 2] = 1;
+      const other: number = end ^ 2;
+      line.push(pieces[other], pieces[other + 1]);
+      end = ends.get(key(other))!.find(next => !used[next >> 2]);
+    }
+    return line;
+  };
+  const lines: number[][] = [];
+  for (let at = 0; at < pieces.length; at += 4) {
+    if (used[at >> 2]) continue;
+    const forward = follow(at);
+    const start = [pieces[at], pieces[at + 1]];
+    const onward = ends.get(key(at))!.find(next => !used[next >> 2]);
+    const backward = onward === undefined ? [] : follow(onward);
+    const line: number[] = [];
+    for (let i = backward.length - 2; i >= 0; i -= 2) line.push(backward[i], backward[i + 1]);
+    lines.push([...line, ...start, ...forward]);
+  }
+  return lines;
+}

@@ -1,5 +1,6 @@
 /** Draws one slice with its outlines, cross-hair, fulcrum and scale bar on a 2D canvas. */
 import { AXES, type Grid, type Plane, type Slice, type Vec3, type Window2D, scaleBarAngstrom, toScreen } from './geometry';
+import { chained } from './outline';
 import type { Theme } from './theme';
 
 /** The line of a layer on a slice, in the slice's own voxels. */
@@ -67,11 +68,21 @@ function strokePieces(context: CanvasRenderingContext2D, window: Window2D, line:
   context.lineWidth = line.width;
   context.strokeStyle = line.colour;
   context.globalAlpha = line.opacity;
-  context.setLineDash(line.dashed ? [5, 4] : []);
+  const x = (u: number) => x0 + u * step;
+  const y = (v: number) => y0 - v * step;
   context.beginPath();
-  for (let i = 0; i < pieces.length; i += 4) {
-    context.moveTo(x0 + pieces[i] * step, y0 - pieces[i + 1] * step);
-    context.lineTo(x0 + pieces[i + 2] * step, y0 - pieces[i + 3] * step);
+  if (line.dashed) {
+    // Dashes need the pieces in order; without them the order is no matter.
+    context.setLineDash([6, 4]);
+    for (const chain of chained(pieces)) {
+      context.moveTo(x(chain[0]), y(chain[1]));
+      for (let i = 2; i < chain.length; i += 2) context.lineTo(x(chain[i]), y(chain[i + 1]));
+    }
+  } else {
+    for (let i = 0; i < pieces.length; i += 4) {
+      context.moveTo(x(pieces[i]), y(pieces[i + 1]));
+      context.lineTo(x(pieces[i + 2]), y(pieces[i + 3]));
+    }
   }
   context.stroke();
   context.setLineDash([]);

@@ -120,11 +120,12 @@ export class SlicePanel extends Picture {
 
   protected locate(event: PointerEvent | WheelEvent): PointerAt {
     const [x, y] = [event.offsetX, event.offsetY];
-    const [right, up] = fromScreen(this.window(), x, y);
+    const window = this.window();
+    const [right, up] = fromScreen(window, x, y);
     const voxel: Vec3 = [...this.stage.cursor];
     voxel[this.plane.right] = right;
     voxel[this.plane.up] = up;
-    return { view: this.view, voxel, layer: null, ray: null, x, y, event: event as PointerEvent };
+    return { view: this.view, voxel, layer: null, ray: null, x, y, pixelsPerVoxel: window.pixelsPerVoxel, event: event as PointerEvent };
   }
 
   protected pressed(at: PointerAt): void {

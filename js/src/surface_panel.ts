@@ -172,7 +172,6 @@ export class SurfacePanel extends Picture {
     if (!width || !height) return;
     for (const canvas of [this.canvas, this.labels]) if (canvas.width !== width || canvas.height !== height) Object.assign(canvas, { width, height });
     const { theme, grid, cursor, layers } = this.stage;
-    const began = performance.now();
     const surfaces: Surface[] = [];
     for (const layer of layers) {
       if (!this.isShown(layer)) continue;
@@ -190,10 +189,7 @@ export class SurfacePanel extends Picture {
       { points: this.edges, colour: ink, opacity: 0.25 },
       { points: crossHair(grid, cursor), colour: ink, opacity: 0.35 },
     ]);
-    if (!this.moving) {
-      renderer.finish();
-      this.frameMs = performance.now() - began;
-    }
+    if (!this.moving) renderer.timeDrawing(milliseconds => (this.frameMs = milliseconds));
     this.paintLabels(ratio);
   }
 
@@ -264,8 +260,13 @@ export class SurfacePanel extends Picture {
     tool.paint?.({ view: '3d', plane: null, context, width, height, theme, project, pixelsPerVoxel: 1 / size });
   }
 
-  /** Coarse surfaces while a hand is on it, fine ones at rest. */
-  private nowMoving(): void {
+  /** CSS pixels. */
+  get size(): [number, number] {
+    return [this.width, this.height];
+  }
+
+  /** Something is moving: coarse surfaces if fine ones are slow, until it rests. */
+  nowMoving(): void {
     this.moving = true;
     clearTimeout(this.restTimer);
     this.restTimer = window.setTimeout(() => {
@@ -279,7 +280,8 @@ export class SurfacePanel extends Picture {
     const [x, y] = [event.offsetX, event.offsetY];
     const ray = this.camera.ray(x, y, this.width, this.height);
     const hit = this.hit(ray);
-    return { view: '3d', voxel: hit?.point ?? null, layer: hit?.layer ?? null, ray, x, y, event: event as PointerEvent };
+    const pixelsPerVoxel = 1 / this.camera.voxelsPerPixel(this.width, this.height);
+    return { view: '3d', voxel: hit?.point ?? null, layer: hit?.layer ?? null, ray, x, y, pixelsPerVoxel, event: event as PointerEvent };
   }
 
   /** The nearest surface on a line of sight: of a map if one is met, else of a mask. */

@@ -21,6 +21,7 @@ export interface PointerAt {
   /** CSS pixels from the picture's upper left corner. */
   x: number;
   y: number;
+  pixelsPerVoxel: number;
   event: PointerEvent;
 }
 

@@ -110,10 +110,8 @@ export class Viewer {
   /** Give a volume to every layer that shows it. */
   setVolume(volumeId: string, shown: Shown): void {
     const layers = this.stage.layers.filter(layer => layer.volumeId === volumeId);
-    for (const layer of layers) {
-      layer.volume = shown;
-      layer.version++;
-    }
+    const version = 1 + Math.max(0, ...layers.map(layer => layer.version));
+    for (const layer of layers) [layer.volume, layer.version] = [shown, version];
     if (layers.length) this.surface.setVolume(layers[0]);
     this.draw();
   }
@@ -122,7 +120,8 @@ export class Viewer {
   regionChanged(volumeId: string, low: Vec3, size: Vec3): void {
     const layers = this.stage.layers.filter(layer => layer.volumeId === volumeId && layer.volume);
     if (!layers.length) return;
-    for (const layer of layers) layer.version++;
+    const version = 1 + Math.max(...layers.map(layer => layer.version));
+    for (const layer of layers) layer.version = version;
     this.surface.setRegion(layers[0], low, size);
     this.draw();
   }

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { type Grid, PLANES, type Vec3, type Volume, extractSlice, fromAngstrom, fromScreen, indexAt, scaleBarAngstrom, sliceWindow, toAngstrom, toScreen, wholeVoxel } from '../src/geometry';
 import { movedSlice } from '../src/layers';
-import { outline } from '../src/outline';
+import { chained, outline } from '../src/outline';
 import { rotation } from '../src/vectors';
 import { say, sayDensity, sayFulcrum, sayGrid, sayMass, sayPlace } from '../src/words';
 
@@ -77,6 +77,30 @@ test('the outline of a region is closed', () => {
   }
   assert.ok(ends.size > 10);
   for (const count of ends.values()) assert.equal(count, 2);
+});
+
+test('chained pieces are the same pieces, in few lines, closed where the outline is', () => {
+  const size = 16;
+  const data = new Uint8Array(size * size);
+  for (let v = 0; v < size; v++) for (let u = 0; u < size; u++) {
+    data[v * size + u] = Math.max(0, 250 - 60 * Math.min(Math.hypot(u - 4.3, v - 5.1), Math.hypot(u - 11.2, v - 10.4), 99));
+  }
+  const pieces = outline({ data, width: size, height: size }, 100);
+  const lines = chained(pieces);
+  assert.equal(lines.length, 2);
+  const edges = (points: number[], step: number) => {
+    const found: string[] = [];
+    for (let i = 0; i + 3 < points.length; i += step) {
+      const ends = [points.slice(i, i + 2), points.slice(i + 2, i + 4)].map(end => end.map(value => value.toFixed(4)).join());
+      found.push(ends.sort().join(' '));
+    }
+    return found;
+  };
+  assert.deepEqual(lines.flatMap(line => edges(line, 2)).sort(), edges(pieces, 4).sort());
+  for (const line of lines) assert.deepEqual(line.slice(0, 2).map(value => value.toFixed(3)), line.slice(-2).map(value => value.toFixed(3)));
+  // An open line, cut by the border, from its middle in both directions.
+  const half = outline({ data: data.slice(0, size * 8), width: size, height: 8 }, 100);
+  assert.deepEqual(chained(half).flatMap(line => edges(line, 2)).sort(), edges(half, 4).sort());
 });
 
 test('a slice of a turned volume is that of the volume turned by hand', () => {

@@ -4,6 +4,21 @@ import numpy as np
 import pytest
 from matplotlib import image
 
+from tests.browser.viewer import (
+    CLIPPED,
+    FULCRUM,
+    MAP,
+    MASK,
+    SETTLED,
+    SHARE,
+    VIEWER,
+    at_voxel,
+    in_surface,
+    line_of_sight,
+    picture_box,
+    wait_for_heading,
+)
+
 SETUP = """
 import numpy as np, locref_widgets as lw
 from locref_widgets.io.mrc import Map
@@ -15,41 +30,10 @@ view = lw.MapView(Map(density.astype("f4"), 4.0), Map(mask.astype("f4"), 4.0),
                   fulcrum=(26, 25, 25))
 view
 """
-# Share of a slice's pixels close to a colour.
-SHARE = """([index, colour]) => {
-    const canvas = document.querySelectorAll('.locref-panel:not([data-view="3d"]) canvas')[index];
-    const data = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data;
-    let close = 0;
-    for (let i = 0; i < data.length; i += 4)
-        close += colour.every((value, c) => Math.abs(value - data[i + c]) < 40);
-    return close / (data.length / 4);
-}"""
-FULCRUM, MASK = [209, 73, 12], [0, 114, 178]
-VIEWER = "document.querySelector('.locref-map').viewer"
-SETTLED = f"() => {VIEWER}?.stage.first?.volume && {VIEWER}.surface.isSettled"
 
 
 def headings(page):
     return page.locator(".locref-panel:not([data-view='3d']) figcaption b").all_inner_texts()
-
-
-def slice_box(page, view):
-    return page.locator(f".locref-panel[data-view='{view}'] .locref-frame").bounding_box()
-
-
-def at_voxel(page, view, right, up, size=48):
-    """Where a voxel of a slice is on screen: the whole box fits into the picture."""
-    box = slice_box(page, view)
-    scale = min(box["width"], box["height"]) / size
-    middle = (size - 1) / 2
-    return (
-        box["x"] + box["width"] / 2 + (right - middle) * scale,
-        box["y"] + box["height"] / 2 - (up - middle) * scale,
-    )
-
-
-def wait_for_heading(page, words):
-    page.locator("figcaption", has_text=words).wait_for()
 
 
 def test_slices_scrub_and_show_mask_and_fulcrum(notebook):
@@ -125,43 +109,28 @@ def test_a_click_on_the_surface_picks_a_point_of_the_map(notebook):
     notebook.open([SETUP], "pick.ipynb").run_all()
     page = notebook.page
     page.wait_for_function(SETTLED)
-    notebook.evaluate("view.set_layer('mask', visible=False)")
-    box = slice_box(page, "3d")
-    x, y = page.evaluate(
-        f"""() => {{ const s = {VIEWER}.surface;
-            return s.camera.project([20, 24, 20], s.width, s.height); }}"""
-    )[:2]
+    notebook.evaluate(
+        "from locref_widgets.masks.sightline import value_at; view.set_layer('mask', visible=False)"
+    )
     for _ in range(2):  # and again from another side
-        page.mouse.click(box["x"] + x, box["y"] + y)
-        page.wait_for_timeout(300)
-        notebook.evaluate(
-            "from locref_widgets.masks.sightline import value_at\n"
-            "point = np.array(view.picked['voxel'])"
-        )
+        place = in_surface(page, (20, 24, 20))
+        page.mouse.click(*place)
+        page.wait_for_timeout(500)
+        notebook.evaluate("point = np.array(view.picked['voxel'])")
         value = float(notebook.evaluate("print(value_at(view.map.data, point[None])[0])"))
         level = float(notebook.evaluate("print(view.level)"))
         assert abs(value - level) < 1e-5 * max(1, abs(level))
-        # The line of sight to it meets nothing before.
-        ray = page.evaluate(
-            f"""([x, y]) => {{ const s = {VIEWER}.surface;
-                return s.camera.ray(x, y, s.width, s.height); }}""",
-            [x, y],
-        )
-        before = notebook.evaluate(
-            f"o, d = np.array({ray['origin']}), np.array({ray['direction']})\n"
+        # It is on the line of sight, which meets nothing before. The pointer is on whole pixels.
+        origin, direction = line_of_sight(page, place)
+        answer = notebook.evaluate(
+            f"o, d = np.array({origin}), np.array({direction})\n"
             "t = (point - o) @ d\n"
-            "print(np.abs(o + t * d - point).max() < 0.3,"  # the pointer is on whole pixels
-            " np.nanmax(value_at(view.map.data, o + np.linspace(0, t - .3, 900)[:, None] * d))"
-            " < view.level)"
+            "before = value_at(view.map.data, o + np.linspace(0, t - .3, 900)[:, None] * d)\n"
+            "print(np.abs(o + t * d - point).max() < .3, np.nanmax(before) < view.level)"
         )
-        assert before == "True True"
-        page.keyboard.press("ArrowLeft")
-        for _ in range(5):
-            page.keyboard.press("ArrowUp")
-        x, y = page.evaluate(
-            f"""() => {{ const s = {VIEWER}.surface;
-                return s.camera.project([20, 24, 20], s.width, s.height); }}"""
-        )[:2]
+        assert answer == "True True"
+        for key in ("ArrowLeft", *5 * ["ArrowUp"]):
+            page.keyboard.press(key)
     assert not notebook.errors
 
 
@@ -202,7 +171,7 @@ def test_the_picture_is_saved_as_png(notebook, tmp_path):
     picture = image.imread(path)
     assert picture.shape[1] > 900
     # Surface and slices are in it: the map's gold, the mask's blue.
-    for colour in (MASK, [194, 146, 46]):
+    for colour in (MASK, MAP):
         close = np.abs(picture[..., :3] * 255 - colour).max(axis=-1) < 60
         assert close.mean() > 1e-3
     assert not notebook.errors
@@ -212,7 +181,7 @@ def test_full_screen_and_large_pictures(notebook):
     notebook.open([SETUP], "large.ipynb").run_all()
     page = notebook.page
     page.wait_for_function(SETTLED)
-    before = slice_box(page, "xy")["width"]
+    before = picture_box(page, "xy")["width"]
     page.get_by_label("enlarge the xy plane").click()
     page.wait_for_function(
         f"before => {VIEWER}.slices[0].canvas.clientWidth > 1.8 * before", arg=before
@@ -287,11 +256,5 @@ def test_pages_clip_nothing(notebook, width):
     notebook.open([SETUP], f"narrow{width}.ipynb").run_all()
     page = notebook.page
     page.wait_for_function(SETTLED)
-    clipped = page.evaluate(
-        """() => [...document.querySelectorAll('.locref-map *')]
-            .filter(element => element.scrollWidth > element.clientWidth + 1
-                && getComputedStyle(element).display !== 'inline' && element.clientWidth > 0)
-            .map(element => element.tagName + element.className + element.textContent)"""
-    )
-    assert not clipped
+    assert not page.evaluate(CLIPPED)
     notebook.shoot(f"map_view_{width}px", page.locator(".locref-map"))
