@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Float, Int
 from scipy import ndimage
-from scipy.spatial import cKDTree
+from scipy.spatial import KDTree
 
 from locref_widgets.errors import InputError
 from locref_widgets.masks.bounding import bounding_box
@@ -119,7 +119,7 @@ def _shortest_way(
     """Middle (z, y, x) and length of the shortest line between a voxel of each, in voxels."""
     # The voxels that are nearest to the other part have a neighbour that is of neither.
     near, far = (np.argwhere(part & ~ndimage.binary_erosion(part)) for part in (region, rest))
-    distances, partners = cKDTree(far).query(near)
+    distances, partners = KDTree(far).query(near)
     best = int(np.argmin(distances))
     return 0.5 * (near[best] + far[partners[best]]), float(distances[best])
 
