@@ -69,8 +69,8 @@ def search_fits(
     points, volume, metric, level
         As for `fit_in_map`. Density, where starts are, is over ``level``.
     n
-        Number of starts. More find more: a place that one start in twenty reaches is missed by 100 starts
-        once in 170 times.
+        Number of starts. More find more: a place that one start in twenty reaches is missed by 100
+        starts once in 170 times.
     seed
         Of the random starts; the same seed gives the same fits.
     least_inside
@@ -123,9 +123,10 @@ def search_fits(
     fits = [fit for fit in fits if fit.fraction_inside >= least_inside]
     if not fits:
         raise InputError(
-            f"{points.source}: no fit in {target.name} has {100 * least_inside:.0f} % of its points "
-            f"in density over {target.level:g} (the best one has {100 * most_inside:.1f} %). Take "
-            "a lower level, or more starts. Is the density positive, and the voxel size right?"
+            f"{points.source}: no fit in {target.name} has {100 * least_inside:.0f} % of its "
+            f"points in density over {target.level:g} (the best one has {100 * most_inside:.1f} "
+            "%). Take a lower level, or more starts. Is the density positive, and the voxel size "
+            "right?"
         )
     return sorted(fits, key=lambda fit: -fit.value)
 

@@ -18,8 +18,9 @@ _CELL_PX = 8
 16 Å at 1.3 Å a voxel."""
 
 _ATOMS_AT_ONCE = 16384
-_PRODUCT_VALUES = 1 << 22
-"""Values of one matrix [atoms, planes times rows]: 16 MB."""
+_PRODUCT_SIZE = 1 << 18
+"""Multiplications in one product. OpenBLAS takes several threads for larger ones, and on a busy
+machine these wait for each other many times longer than they work."""
 
 
 def sum_of_gaussians(
@@ -113,9 +114,13 @@ def _add_cell(
         for profile, corner, a, b in zip((x, y, z), corner_xyz, low, high, strict=True)
     )
     box = total[low[2] : high[2], low[1] : high[1], low[0] : high[0]]
-    step = max(1, _PRODUCT_VALUES // (z.shape[1] * y.shape[1]))
-    for start in range(0, len(x), step):
-        some = slice(start, start + step)
-        planes_rows = z[some, :, None] * y[some, None, :]
-        product = planes_rows.reshape(len(planes_rows), -1).T @ x[some]
-        box += product.reshape(box.shape)
+    rows = y.shape[1] * x.shape[1]
+    atoms = max(1, _PRODUCT_SIZE // rows)
+    for start in range(0, len(x), atoms):
+        some = slice(start, start + atoms)
+        planes = max(1, _PRODUCT_SIZE // (rows * len(x[some])))
+        for first in range(0, len(box), planes):
+            part = box[first : first + planes]
+            planes_rows = z[some, first : first + planes, None] * y[some, None, :]
+            product = planes_rows.reshape(len(planes_rows), -1).T @ x[some]
+            part += product.reshape(part.shape)

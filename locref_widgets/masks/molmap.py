@@ -16,7 +16,6 @@ the wave number 1/resolution."""
 _STEP_RESOLUTIONS = 1.0 / 3.0
 _PAD_RESOLUTIONS = 3.0
 _MOST_VOXELS = 2**31
-_ROWS_AT_ONCE = 1 << 21
 
 
 def molmap(
@@ -120,23 +119,26 @@ def _within(
     so that an atom costs as many steps as its ball has rows, not voxels.
     """
     nz, ny, nx = shape
-    change = np.zeros((nz, ny, nx + 1), np.int32)
-    around = np.arange(-int(radius_px) - 1, int(radius_px) + 2)
-    step = max(1, _ROWS_AT_ONCE // len(around) ** 2)
-    for start in range(0, len(points_px), step):
-        x, y, z = points_px[start : start + step].T
-        rows_z = np.rint(z).astype(np.int64)[:, None, None] + around[:, None]
-        rows_y = np.rint(y).astype(np.int64)[:, None, None] + around[None, :]
-        left = radius_px**2 - (rows_z - z[:, None, None]) ** 2 - (rows_y - y[:, None, None]) ** 2
-        in_grid = (rows_z >= 0) & (rows_z < nz) & (rows_y >= 0) & (rows_y < ny)
-        atom, dz, dy = np.nonzero((left >= 0) & in_grid)
-        half = np.sqrt(left[atom, dz, dy])
-        first = np.clip(np.ceil(x[atom] - half), 0, nx).astype(np.int64)
-        end = np.clip(np.floor(x[atom] + half) + 1, 0, nx).astype(np.int64)
-        row = (rows_z[atom, dz, 0], rows_y[atom, 0, dy])
-        np.add.at(change, (*row, first), 1)
-        np.add.at(change, (*row, np.maximum(end, first)), -1)
-    return (np.cumsum(change, axis=2)[:, :, :nx] > 0).astype(np.float32)
+    change = np.zeros(nz * ny * (nx + 1), np.int32)
+    x, y, z = (np.ascontiguousarray(values) for values in points_px.T)
+    plane, row = np.rint(z).astype(np.int64), np.rint(y).astype(np.int64)
+    around = range(-int(radius_px) - 1, int(radius_px) + 2)
+    for dz in around:
+        in_plane = radius_px**2 - (plane + dz - z) ** 2
+        near = np.flatnonzero((in_plane >= 0) & (plane + dz >= 0) & (plane + dz < nz))
+        for dy in around:
+            rows = row[near] + dy
+            square = in_plane[near] - (rows - y[near]) ** 2
+            met = np.flatnonzero((square >= 0) & (rows >= 0) & (rows < ny))
+            half, centre = np.sqrt(square[met]), x[near[met]]
+            first = np.clip(np.ceil(centre - half), 0, nx).astype(np.int64)
+            end = np.clip(np.floor(centre + half) + 1, first, nx).astype(np.int64)
+            start = ((plane[near[met]] + dz) * ny + rows[met]) * (nx + 1)
+            np.add.at(change, start + first, 1)
+            np.add.at(change, start + end, -1)
+    # The ends cancel within each row, so the sums may run on from row to row.
+    depth = np.cumsum(change, out=change).reshape(nz, ny, nx + 1)
+    return (depth[:, :, :nx] > 0).astype(np.float32)
 
 
 def _grid_around(

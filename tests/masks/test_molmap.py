@@ -62,7 +62,7 @@ def test_atoms_taken_in_several_portions_add_up(
     points, weights = rng.uniform(0, 20, (500, 3)), rng.uniform(1, 30, 500)
     at_once = sum_of_gaussians(points, weights, 1.5, (20, 20, 20))
     monkeypatch.setattr("locref_widgets.masks.gaussian_sum._ATOMS_AT_ONCE", 7)
-    monkeypatch.setattr("locref_widgets.masks.gaussian_sum._PRODUCT_VALUES", 2000)
+    monkeypatch.setattr("locref_widgets.masks.gaussian_sum._PRODUCT_SIZE", 2000)
     in_portions = sum_of_gaussians(points, weights, 1.5, (20, 20, 20))
     np.testing.assert_allclose(in_portions, at_once, atol=TOLERANCE * at_once.max(), rtol=0)
 
