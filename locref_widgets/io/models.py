@@ -94,7 +94,7 @@ def read_structure(path: str | os.PathLike[str]) -> gemmi.Structure:
         that are not numbers.
     """
     path = Path(path)
-    content = _read_bytes(path)
+    content = _as_text(_read_bytes(path))
     is_cif = content.lstrip().startswith((_CIF_KEYWORD, b"#")) or b"\n" + _CIF_KEYWORD in content
     kind = gemmi.CoorFormat.Mmcif if is_cif else gemmi.CoorFormat.Pdb
     try:
@@ -337,6 +337,15 @@ def _read_bytes(path: Path) -> bytes:
             return path.read_bytes()
         with open_packed(path, packing) as handle:
             return handle.read()
+
+
+def _as_text(content: bytes) -> bytes:
+    """What is no UTF-8 (names of authors, broken bytes) becomes "?", a column for each byte."""
+    try:
+        content.decode()
+    except UnicodeDecodeError:
+        return content.decode("latin-1").encode("ascii", "replace")
+    return content
 
 
 def _suffix(path: Path) -> str:

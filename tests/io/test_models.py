@@ -146,6 +146,17 @@ def test_broken_models_are_refused(tmp_path: Path, content: bytes, message: str)
     assert str(path) in str(caught.value)
 
 
+def test_bytes_that_are_no_text_are_read_as_question_marks(tmp_path: Path) -> None:
+    path = tmp_path / "latin.pdb"
+    path.write_bytes(
+        b"AUTHOR    J.M\xfcLLER\n" + PDB.replace(" DA B", " D\xc4 B").encode("latin-1")
+    )
+    atoms = read_atoms(path)
+    assert len(atoms) == 7
+    assert atoms.residue_names[4] == "D?"
+    write_model(tmp_path / "again.pdb", read_structure(path))
+
+
 def test_absent_models_and_folders_are_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no such file"):
         read_atoms(tmp_path / "absent.pdb")

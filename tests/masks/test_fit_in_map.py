@@ -295,3 +295,11 @@ def test_a_fitted_model_is_written_where_the_fit_put_it(
     write_model(out, structure, fit.rotation, fit.translation_angstrom)
     written = select_atoms(read_structure(out)).positions_angstrom
     np.testing.assert_allclose(written, fit.moved(points.positions_angstrom), atol=1e-5)
+
+
+@pytest.mark.parametrize(("resolution", "voxels"), [(5.0, 7464), (8.0, 2379), (16.0, 469)])
+def test_contours_of_a_protein_hold_the_voxels_counted_elsewhere(
+    shared_data: Path, resolution: float, voxels: int
+) -> None:
+    points = points_of_model(shared_data / "masks" / "KsgA.pdb", resolution)
+    assert len(points) == voxels
