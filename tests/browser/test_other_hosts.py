@@ -1,0 +1,149 @@
+"""The widgets in Jupyter Notebook 7 and in Voila."""
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+
+import nbformat
+import pytest
+
+from tests.browser.conftest import NOT_OURS, REPOSITORY
+
+CELLS = """
+import numpy as np, locref_widgets as lw
+from locref_widgets.sample import sample_paths
+sample = sample_paths()
+volume, mask = lw.read_map(sample["map"]), lw.read_map(sample["mask"])
+view = lw.MapView(volume, mask, fulcrum_angstrom=sample["fulcrum_angstrom"])
+view
+---
+form = lw.SettingsForm(volume=volume, mask=mask)
+form
+---
+lw.ParticleTable(sample["particles"])
+---
+import threading
+def later(change):
+    view.cursor = [20, 21, 22]
+form.observe(later, "value")
+"""
+# Thrown by Notebook 7.6.5 with and without this package.
+NOTEBOOK_ITSELF = ("reading 'schema'",)
+
+
+def write_notebook(path):
+    cells = [nbformat.v4.new_code_cell(text.strip()) for text in CELLS.split("---")]
+    notebook = nbformat.v4.new_notebook(cells=cells)
+    notebook.metadata["kernelspec"] = {
+        "name": "python3",
+        "display_name": "Python 3",
+        "language": "python",
+    }
+    nbformat.write(notebook, path)
+
+
+@pytest.fixture
+def host(tmp_path):
+    """Start a host in a folder with the notebook; returns its address."""
+    started = []
+
+    def start(module, *options):
+        folder = tmp_path / "folder"
+        folder.mkdir()
+        write_notebook(folder / "widgets.ipynb")
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = probe.getsockname()[1]
+        environment = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
+        for name in ("CONFIG_DIR", "RUNTIME_DIR", "DATA_DIR"):
+            environment[f"JUPYTER_{name}"] = str(tmp_path / name)
+        for name in ("SETTINGS_DIR", "WORKSPACES_DIR"):
+            environment[f"JUPYTERLAB_{name}"] = str(tmp_path / name)
+        environment["IPYTHONDIR"] = str(tmp_path / "ipython")
+        # This checkout's own extension, first in the search path.
+        extensions = tmp_path / "share" / "labextensions"
+        extensions.mkdir(parents=True)
+        built = REPOSITORY / "js" / "built" / "labextension"
+        shutil.copytree(built, extensions / "locref-widgets")
+        environment["JUPYTER_PATH"] = str(tmp_path / "share")
+        command = [sys.executable, "-m", module, f"--port={port}", *options]
+        log = tmp_path / "log"
+        with log.open("wb") as sink:
+            server = subprocess.Popen(
+                command, cwd=folder, env=environment, stdout=sink, stderr=sink
+            )
+        started.append(server)
+        address = f"http://127.0.0.1:{port}"
+        for _ in range(600):
+            try:
+                urllib.request.urlopen(address, timeout=5).close()
+            except OSError:
+                assert server.poll() is None, log.read_text()[-3000:]
+                time.sleep(0.1)
+            else:
+                return address
+        raise AssertionError(log.read_text()[-3000:])
+
+    yield start
+    for server in started:
+        server.terminate()
+        server.wait(30)
+
+
+@pytest.fixture
+def faults(page):
+    kept = []
+
+    def keep(text):
+        if not any(words in text for words in (*NOT_OURS, *NOTEBOOK_ITSELF)):
+            kept.append(text)
+
+    page.on("pageerror", lambda error: keep(str(error)))
+    page.on("console", lambda message: keep(message.text) if message.type == "error" else None)
+    return kept
+
+
+def check_widgets(page):
+    """All three are drawn; what is typed reaches Python, and what Python sets is drawn."""
+    page.locator(".locref-map canvas").first.wait_for(timeout=120_000)
+    page.locator(".locref-wait").first.wait_for(state="hidden", timeout=60_000)
+    page.locator(".locref-rows tbody tr").nth(24).wait_for(timeout=60_000)
+    page.get_by_label("Rotation extent", exact=True).fill("30°")
+    page.keyboard.press("Tab")
+    page.locator(".locref-field", has_text="30.0°: moves").wait_for()
+    page.wait_for_function(
+        "() => document.querySelector('.locref-map').innerText.includes('(20, 21, 22)')"
+    )
+
+
+def test_notebook_7(page, host, faults):
+    address = host(
+        "notebook",
+        "--no-browser",
+        "--allow-root",
+        "--ip=127.0.0.1",
+        "--ServerApp.port_retries=0",
+        "--IdentityProvider.token=",
+        "--ServerApp.password=",
+        "--ServerApp.disable_check_xsrf=True",
+    )
+    page.goto(f"{address}/notebooks/widgets.ipynb")
+    page.locator(".jp-Notebook-ExecutionIndicator[data-status='idle']").wait_for(timeout=120_000)
+    page.locator("[data-command='notebook:restart-run-all'], [data-command='runmenu:restart-and-run-all']").first.click()
+    page.get_by_role("button", name="Restart", exact=True).click()
+    check_widgets(page)
+    # A double click in the tree opens the same viewers, each in its own tab.
+    assert not faults
+
+
+def test_voila(page, host, faults):
+    address = host(
+        "voila", "--no-browser", "--Voila.ip=127.0.0.1", "--Voila.port_retries=0", "widgets.ipynb"
+    )
+    page.goto(address, timeout=180_000)
+    check_widgets(page)
+    assert not faults
