@@ -14,6 +14,8 @@ from pathlib import Path
 import nbformat
 import pytest
 
+from hatch_build import is_stale
+
 REPOSITORY = Path(__file__).resolve().parents[2]
 SHOTS = REPOSITORY / ".cache" / "screenshots"
 CHROMIUM = os.environ.get("LOCREF_CHROMIUM") or shutil.which("chromium") or shutil.which("chrome")
@@ -49,6 +51,12 @@ def browser_type_launch_args(browser_type_launch_args):
         "args": FLAGS,
         "headless": True,
     }
+
+
+@pytest.fixture(scope="session", autouse=True)
+def front_end():
+    """An old front end does not go with the Python of today."""
+    assert not is_stale(REPOSITORY), "the front end is older than its sources: npm run build"
 
 
 @pytest.fixture(scope="session")

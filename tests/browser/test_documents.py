@@ -57,6 +57,8 @@ def test_maps_and_stacks_open_on_double_click(lab_page):
     # A second file is shown by the same kernel; nothing of a stack goes through the browser.
     double_click(page, "particles.mrcs")
     page.locator(".locref-images img").nth(23).wait_for(timeout=60_000)
+    lab_page.shoot("document_stack", page.locator(".locref-document .locref-table:visible"))
+    page.set_viewport_size({"width": 1280, "height": 1000})
     double_click(page, "ball.map")
     page.wait_for_function("() => document.querySelectorAll('.locref-document canvas').length > 3")
     assert len(viewer_sessions(lab_page.lab)) == 1
