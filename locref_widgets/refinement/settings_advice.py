@@ -9,7 +9,6 @@ from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float
-from scipy.stats import chi
 
 from locref_widgets.errors import InputError
 from locref_widgets.refinement.fulcrum_point import angstrom_to_voxels
@@ -51,9 +50,8 @@ def give_advice(
 def _prior_advice(settings: RefinementSettings, grid: Grid | None) -> list[Advice]:
     advice = []
     if settings.prior_rotation is not None:
-        # |log D| of a Gaussian in three dimensions.
         ratio = math.degrees(settings.rotation_extent) / settings.prior_rotation
-        beyond = float(chi(3).sf(ratio))
+        beyond = beyond_in_space(ratio)
         three = math.radians(3 * settings.prior_rotation)
         if beyond > _CUT_OFF:
             advice.append(
@@ -69,7 +67,7 @@ def _prior_advice(settings: RefinementSettings, grid: Grid | None) -> list[Advic
     if settings.prior_shift is not None and grid is not None:
         size = grid.voxel_size_angstrom
         ratio = settings.shift_extent / 2 * size / settings.prior_shift
-        beyond = float(chi(2).sf(ratio))
+        beyond = beyond_in_plane(ratio)
         three = 6 * settings.prior_shift / size
         if beyond > _CUT_OFF:
             advice.append(
@@ -82,6 +80,17 @@ def _prior_advice(settings: RefinementSettings, grid: Grid | None) -> list[Advic
         elif ratio > _WASTED_SIGMA:
             advice.append(_wasted("prior_shift", ratio, f"{three:.1f} px"))
     return advice
+
+
+def beyond_in_space(sigmas: float) -> float:
+    """Share of a Gaussian in three dimensions farther out than that: the tail of Maxwell's law."""
+    inside = math.sqrt(2 / math.pi) * sigmas * math.exp(-(sigmas**2) / 2)
+    return math.erfc(sigmas / math.sqrt(2)) + inside
+
+
+def beyond_in_plane(sigmas: float) -> float:
+    """Share of a Gaussian in two dimensions farther out than that: the tail of Rayleigh's law."""
+    return math.exp(-(sigmas**2) / 2)
 
 
 def _wasted(name: str, ratio: float, three: str) -> Advice:

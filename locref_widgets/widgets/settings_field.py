@@ -46,14 +46,28 @@ class BadEntry(Exception):
     """The text in a field is no value of its kind; the message is for people."""
 
 
+class FieldLooks:
+    """Layouts and styles that all fields of a form share: each one of its own is a message."""
+
+    def __init__(self) -> None:
+        self.control = widgets.Layout(width="320px", max_width="100%", min_width="0")
+        self.row = widgets.Layout(flex_flow="row wrap", align_items="center", min_width="0")
+        self.unit = widgets.Layout(min_width="0", flex="1 1 140px")
+        self.narrow = widgets.Layout(min_width="0")
+        self.html = widgets.HTML().style
+
+
 class SettingField:
     """A labelled control with its unit, and a line below it for faults and warnings.
 
     `edited` is called when a person has changed the control, not when `show` does.
     """
 
-    def __init__(self, option: SettingOption, edited: Callable[[str], None]) -> None:
+    def __init__(
+        self, option: SettingOption, edited: Callable[[str], None], looks: FieldLooks
+    ) -> None:
         self.option = option
+        self._looks = looks
         self._edited = edited
         self._quiet = False
         self._value = self._shown = option.default
@@ -61,15 +75,13 @@ class SettingField:
         self._number = next((kind for kind in (int, float) if kind in kinds), None)
         self.control = self._make_control(kinds)
         self.control.observe(self._on_change, "value")
-        self._unit = widgets.HTML(layout=widgets.Layout(min_width="0", flex="1 1 140px"))
-        self._message = widgets.HTML(layout=widgets.Layout(display="none"))
-        row = widgets.HBox(
-            [self.control, self._unit],
-            layout=widgets.Layout(flex_flow="row wrap", align_items="center", min_width="0"),
+        unit = self.option.unit if self._number else ""
+        self._unit = widgets.HTML(_unit_html(unit), layout=looks.unit, style=looks.html)
+        self._message = widgets.HTML(layout=looks.narrow, style=looks.html)
+        row = widgets.HBox([self.control, self._unit], layout=looks.row)
+        self.widget = widgets.VBox(
+            [row, self._message], layout=looks.narrow, _dom_classes=("locref-field",)
         )
-        self.widget = widgets.VBox([row, self._message], layout=widgets.Layout(min_width="0"))
-        self.widget.add_class("locref-field")
-        self.say("")
 
     @property
     def label(self) -> str:
@@ -107,15 +119,13 @@ class SettingField:
         """Say the value in other units, what is wrong with it, and what may go wrong."""
         unit = self.option.unit if self._number else ""
         words = " = ".join(part for part in (unit, other_units) if part)
-        self._unit.value = f'<span class="locref-unit">{html.escape(words)}</span>'
+        self._unit.value = _unit_html(words)
         lines = [_line("error", "✖", fault, 'role="alert"')] if fault else []
         lines += [_line("warning", "⚠", text, 'role="status"') for text in warnings or ()]
         self._message.value = "".join(lines)
-        self._message.layout.display = "" if lines else "none"
-        if fault:
-            self.control.add_class("locref-invalid")
-        else:
-            self.control.remove_class("locref-invalid")
+        if bool(fault) != ("locref-invalid" in self.control._dom_classes):
+            mark = self.control.add_class if fault else self.control.remove_class
+            mark("locref-invalid")
 
     @property
     def _is_text(self) -> bool:
@@ -125,7 +135,7 @@ class SettingField:
         style = {"description_width": _LABEL_WIDTH}
         name, tooltip = self.option.name, self.option.help
         common = {"description": self.label, "tooltip": tooltip, "style": style}
-        wide = widgets.Layout(width="320px", max_width="100%", min_width="0")
+        wide = self._looks.control
         choices = self._choices(kinds)
         if choices:
             return widgets.Dropdown(
@@ -180,6 +190,10 @@ def _to_text(value: Any) -> str:
     if isinstance(value, tuple):
         return ", ".join(f"{one:g}" for one in value)
     return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _unit_html(words: str) -> str:
+    return f'<span class="locref-unit">{html.escape(words)}</span>'
 
 
 def _line(kind: str, icon: str, text: str, role: str) -> str:

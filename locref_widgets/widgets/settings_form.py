@@ -17,7 +17,7 @@ from locref_widgets.refinement.settings_advice import (
     resolve_fulcrum,
 )
 from locref_widgets.refinement.settings_presets import PRESETS, Preset
-from locref_widgets.widgets.settings_field import BadEntry, SettingField
+from locref_widgets.widgets.settings_field import BadEntry, FieldLooks, SettingField
 from locref_widgets.widgets.settings_files import SettingsFiles
 from locref_widgets.widgets.style import style_sheet
 
@@ -81,8 +81,9 @@ class SettingsForm(widgets.VBox):
         grid_of = volume if volume is not None else mask
         self._grid = grid_of and Grid(grid_of.box_px, float(grid_of.voxel_size_angstrom))
         self._region = None if mask is None else measure_region(mask)
+        looks = FieldLooks()
         self._fields = {
-            option.name: SettingField(option, self._on_edit) for option in setting_options()
+            option.name: SettingField(option, self._on_edit, looks) for option in setting_options()
         }
         self._summary = widgets.HTML()
         self._reason = widgets.HTML()

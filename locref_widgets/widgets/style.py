@@ -87,8 +87,11 @@ STYLE = f"""<style>
 .locref-facts p {{ margin: 0 0 4px; }}
 .locref-facts dl {{ display: grid; gap: 4px 20px; margin: 0 0 8px;
   grid-template-columns: repeat(auto-fill, minmax(170px, 1fr)); }}
-.locref-facts dt {{ color: var(--jp-ui-font-color2); }}
-.locref-facts dd {{ margin: 0; font-variant-numeric: tabular-nums; overflow-wrap: anywhere; }}
+/* Voila's style sheet puts terms and definitions side by side. */
+.locref-facts dl dt, .locref-facts dl dd {{ display: block; float: none; width: auto; margin: 0;
+  padding: 0; font-weight: normal; line-height: 1.5; }}
+.locref-facts dl dt {{ color: var(--jp-ui-font-color2); }}
+.locref-facts dl dd {{ font-variant-numeric: tabular-nums; overflow-wrap: anywhere; }}
 .locref-plots {{ display: grid; gap: 8px 16px;
   grid-template-columns: repeat(auto-fit, minmax(min(100%, 210px), 1fr)); max-width: 1400px; }}
 .locref-plots figure, .locref-images figure {{ margin: 0; min-width: 0; }}
@@ -110,6 +113,7 @@ STYLE = f"""<style>
 .locref-form h4 {{ margin: 4px 0; font-size: var(--jp-ui-font-size1); font-weight: 600; }}
 .locref-groups {{ gap: 8px 24px; min-width: 0; }}
 .locref-group {{ border-top: 1px solid var(--jp-border-color2); }}
+.locref-field > .widget-html {{ height: auto; margin: 0; }}
 .locref-field .locref-unit {{ display: block; color: var(--jp-ui-font-color2); padding-left: 6px;
   line-height: 1.25; }}
 .locref-field .locref-error, .locref-field .locref-warning {{ margin: 0 0 4px 8px;

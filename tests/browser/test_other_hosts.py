@@ -142,7 +142,13 @@ def test_notebook_7(page, host, faults):
 
 def test_voila(page, host, faults):
     address = host(
-        "voila", "--no-browser", "--Voila.ip=127.0.0.1", "--Voila.port_retries=0", "widgets.ipynb"
+        "voila",
+        "--no-browser",
+        "--Voila.ip=127.0.0.1",
+        "--Voila.port_retries=0",
+        # On a busy machine outputs come late, and are lost after four seconds.
+        "--NotebookClient.iopub_timeout=60",
+        "widgets.ipynb",
     )
     page.goto(address, timeout=180_000)
     check_widgets(page)

@@ -6,12 +6,19 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.stats import chi
 
 from locref_widgets.errors import InputError
 from locref_widgets.io.mrc import Map
 from locref_widgets.refinement.region_reach import chord_angstrom, measure_region
 from locref_widgets.refinement.settings import RefinementSettings
-from locref_widgets.refinement.settings_advice import Grid, give_advice, in_other_units
+from locref_widgets.refinement.settings_advice import (
+    Grid,
+    beyond_in_plane,
+    beyond_in_space,
+    give_advice,
+    in_other_units,
+)
 from locref_widgets.refinement.settings_presets import PRESETS
 
 BOX, VOXEL = 48, 2.0
@@ -98,6 +105,12 @@ def test_a_rotation_that_moves_nothing(region):
     assert "0.063 rad" in text
     # The extent that the text asks for is enough.
     assert names(RefinementSettings(fulcrum="mask", rotation_extent=0.063), region) == []
+
+
+@pytest.mark.parametrize("sigmas", [0.0, 0.3, 1.0, 2.0, 3.0, 6.0])
+def test_shares_beyond_are_those_of_the_chi_distributions(sigmas):
+    assert beyond_in_space(sigmas) == pytest.approx(chi(3).sf(sigmas), rel=1e-9)
+    assert beyond_in_plane(sigmas) == pytest.approx(chi(2).sf(sigmas), rel=1e-9)
 
 
 def test_priors_against_extents(region):
