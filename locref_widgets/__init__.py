@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from locref_widgets.widgets import (
         FulcrumPicker,
         MapView,
+        MaskStudio,
         ParticleTable,
         RunDashboard,
         SettingsForm,
@@ -39,6 +40,7 @@ _HOME = {
     "RunDashboard": "locref_widgets.widgets",
     "FulcrumPicker": "locref_widgets.widgets",
     "MapView": "locref_widgets.widgets",
+    "MaskStudio": "locref_widgets.widgets",
     "ParticleTable": "locref_widgets.widgets",
     "SettingsForm": "locref_widgets.widgets",
 }
@@ -46,6 +48,7 @@ _HOME = {
 __all__ = [
     "FulcrumPicker",
     "MapView",
+    "MaskStudio",
     "ParticleTable",
     "RefinementSettings",
     "RunDashboard",

@@ -76,9 +76,12 @@ class MaskEditor:
         """What the recipe makes of the map."""
         return self._current
 
-    def preview(self, step: Step) -> Map:
-        """Show what a step would give, without doing it. Raises `InputError` where it fails."""
-        return apply_step(step, self._current, self._bench, len(self._recipe.steps) + 1)
+    def preview(self, *steps: Step) -> Map:
+        """Show what steps would give, without doing them. Raises `InputError` where one fails."""
+        shown = self._current
+        for number, step in enumerate(steps, start=len(self._recipe.steps) + 1):
+            shown = apply_step(step, shown, self._bench, number)
+        return shown
 
     def do(self, step: Step) -> Map:
         """Do a step. Where it fails, `InputError` is raised and nothing is changed."""

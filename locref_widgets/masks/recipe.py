@@ -17,11 +17,12 @@ from locref_widgets.errors import InputError
 from locref_widgets.io.atomic import atomic_writer
 from locref_widgets.io.box_position import same_size
 from locref_widgets.io.mrc import Map
+from locref_widgets.masks.join_step import Join
 from locref_widgets.masks.recipe_step import Bench, Rescaling, Step
 from locref_widgets.masks.source_steps import SourceStep
 from locref_widgets.masks.volume_steps import VolumeStep
 
-AnyStep = Annotated[VolumeStep | SourceStep, Field(discriminator="tool")]
+AnyStep = Annotated[VolumeStep | SourceStep | Join, Field(discriminator="tool")]
 
 _HEAD = """\
 # Steps that make a mask of a map; lengths and points are in the unit that their name ends in,

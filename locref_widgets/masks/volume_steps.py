@@ -2,6 +2,7 @@
 
 from typing import Annotated, Literal
 
+import numpy as np
 from pydantic import Field, model_validator
 from typing_extensions import override
 
@@ -103,6 +104,20 @@ class Threshold(Step):
     @override
     def describe(self) -> str:
         return f"threshold at {self.level}"
+
+
+class Empty(Step):
+    """A mask with nothing in it, to paint on."""
+
+    tool: Literal["empty"] = "empty"
+
+    @override
+    def apply(self, current: Map, bench: Bench) -> Map:
+        return with_values(current, np.zeros(current.data.shape, np.float32))
+
+    @override
+    def describe(self) -> str:
+        return "an empty mask"
 
 
 class FillHoles(Step):
@@ -306,6 +321,7 @@ VolumeStep = (
     | Resample
     | Flip
     | Threshold
+    | Empty
     | FillHoles
     | Islands
     | Dilate

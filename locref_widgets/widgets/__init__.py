@@ -1,9 +1,17 @@
-"""What a notebook shows: the live view of a run, maps, particle tables and settings."""
+"""What a notebook shows: the live view of a run, maps, masks, particle tables and settings."""
 
 from locref_widgets.widgets.fulcrum_picker import FulcrumPicker
 from locref_widgets.widgets.map_view import MapView
+from locref_widgets.widgets.mask_studio import MaskStudio
 from locref_widgets.widgets.particle_table import ParticleTable
 from locref_widgets.widgets.run_dashboard import RunDashboard
 from locref_widgets.widgets.settings_form import SettingsForm
 
-__all__ = ["FulcrumPicker", "MapView", "ParticleTable", "RunDashboard", "SettingsForm"]
+__all__ = [
+    "FulcrumPicker",
+    "MapView",
+    "MaskStudio",
+    "ParticleTable",
+    "RunDashboard",
+    "SettingsForm",
+]

@@ -168,7 +168,14 @@ class FSCPanel:
         if not payload or payload is self._payload:
             return
         self._payload = payload
-        payload = {name: curve for name, curve in payload.items() if name not in HIDDEN_CURVES}
+        iteration = (state.latest or {}).get("iteration")
+        self.show_curves(
+            {name: curve for name, curve in payload.items() if name not in HIDDEN_CURVES},
+            f"<b>Fourier shell correlation of the half-maps</b>, iteration {iteration}",
+        )
+
+    def show_curves(self, payload: dict[str, Any], heading: str) -> None:
+        """Draw curves: ``frequency_per_angstrom``, ``values``, ``resolution_angstrom`` each."""
         largest = 0.0
         for position, (name, curve) in enumerate(payload.items()):
             frequency = np.asarray(curve["frequency_per_angstrom"], dtype=np.float64)
@@ -181,10 +188,7 @@ class FSCPanel:
             self.threshold.x = np.array([0.0, largest])
             self._axis.tick_values, self._axis.tick_labels = resolution_ticks(largest)
         self.figure.marks = [self.threshold, *(self._lines[name] for name in payload)]
-        iteration = (state.latest or {}).get("iteration")
-        self.heading.value = (
-            f"<b>Fourier shell correlation of the half-maps</b>, iteration {iteration}"
-        )
+        self.heading.value = heading
         self.legend.value = _legend(payload)
 
     def _draw(self, name: str, position: int, frequency: np.ndarray, values: np.ndarray) -> None:

@@ -1,0 +1,20 @@
+"""The mask studio's own styles, beside those that all widgets share."""
+
+import ipywidgets as widgets
+
+_STYLE = """<style>
+.locref-studio { max-width: 1240px; }
+.locref-light { display: grid; grid-template-columns: 1.4em 6.5em minmax(0, 1fr); gap: 0 8px;
+  align-items: baseline; padding: 2px 0; border-top: 1px solid var(--jp-border-color2); }
+.locref-light-warning { color: var(--jp-warn-color0, #b26a00); }
+.locref-recipe { margin: 4px 0; padding-left: 2em; max-height: 240px; overflow: auto; }
+.locref-undone { color: var(--jp-ui-font-color2); }
+.locref-studio .widget-tab > .widget-tab-contents { padding: 8px 10px; overflow: visible; }
+.locref-studio .widget-toggle-buttons { flex-wrap: wrap; height: auto; }
+.locref-studio .jupyter-button:disabled { cursor: default; }
+</style>"""
+
+
+def studio_style() -> widgets.HTML:
+    """Return the style sheet as a widget that takes no room."""
+    return widgets.HTML(_STYLE, layout=widgets.Layout(height="0", margin="0", overflow="hidden"))
