@@ -6,7 +6,9 @@ import numpy as np
 
 from locref_widgets.io.mrc import Map, read_map
 from locref_widgets.masks.recipe import MaskRecipe
-from tests.browser.test_map_view import at_voxel, slice_box
+from tests.browser.axe import serious_faults
+from tests.browser.clipping import clipped_texts
+from tests.browser.viewer import at_voxel, in_surface, picture_box
 
 SETUP = """
 import json, hashlib
@@ -195,15 +197,10 @@ def test_strokes_over_the_surface(notebook):
     folder = notebook.lab.root
     tool(page, "Paint")
     page.get_by_label("Only density").uncheck()
-    box = slice_box(page, "3d")
+    box = picture_box(page, "3d")
 
     def on_screen(*voxel):
-        x, y = page.evaluate(
-            f"""voxel => {{ const s = {ROOT}.viewer.surface;
-                return s.camera.project(voxel, s.width, s.height); }}""",
-            list(voxel),
-        )[:2]
-        return box["x"] + x, box["y"] + y
+        return in_surface(page, voxel)
 
     drag(page, on_screen(18, 24, 20), on_screen(22, 24, 20), on_screen(22, 26, 21))
     wait_for_steps(notebook, 1)
@@ -272,12 +269,7 @@ def test_regions_are_chosen_and_merged_by_clicks(notebook):
     # A click on the surface chooses the region behind it.
     page.wait_for_function(READY)
     notebook.evaluate("studio.view.set_layer('mask', visible=False)")
-    box = slice_box(page, "3d")
-    x, y = page.evaluate(
-        f"""() => {{ const s = {ROOT}.viewer.surface;
-            return s.camera.project([28, 14, 16], s.width, s.height); }}"""
-    )[:2]
-    page.mouse.click(box["x"] + x, box["y"] + y)
+    page.mouse.click(*in_surface(page, (28, 14, 16)))
     page.get_by_text("3 regions; 3 chosen").wait_for()
     assert not notebook.errors
 
@@ -318,14 +310,11 @@ def test_narrow_page_clips_nothing(notebook):
     page = open_studio(notebook, "narrow_studio.ipynb")
     for name in ("Shape", "Regions", "Model", "Checks", "Recipe and files"):
         page.get_by_role("tab", name=name).click()
-        clipped = page.evaluate(
-            """() => [...document.querySelectorAll('.locref-studio *')]
-                .filter(element => element.offsetParent
-                    && element.scrollWidth > element.clientWidth + 1
-                    && !['INPUT', 'SELECT', 'TEXTAREA'].includes(element.tagName)
-                    && !element.matches('.locref-preview, .locref-preview *')
-                    && getComputedStyle(element).display !== 'inline')
-                .map(element => element.tagName + '.' + element.className)"""
-        )
+        clipped = [
+            words
+            for words in clipped_texts(page, ".locref-studio")
+            if "locref-preview" not in words  # its whole is in the tooltip
+        ]
         assert not clipped, (name, clipped)
+        assert not serious_faults(page, ".locref-studio"), name
     notebook.shoot("mask_studio_900px", page.locator(".locref-studio"))
