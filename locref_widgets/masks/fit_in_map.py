@@ -137,6 +137,9 @@ def fit_in_map(
 ) -> Fit:
     """Move points rigidly to the nearest maximum of a metric.
 
+    From 5 Å and 15 degrees away all of 50 starts of GroEL came back in EMD-1997, and 19 of 20 of
+    actin in its simulated map at 3 Å. From farther away, use `search_fits`.
+
     Parameters
     ----------
     points

@@ -135,7 +135,7 @@ def test_slopes_are_those_of_differences(rng: np.random.Generator, metric: Metri
     np.testing.assert_allclose(slope, differences, atol=3e-6 * np.abs(differences).max())
 
 
-@settings(deadline=None, max_examples=25)
+@settings(deadline=None, max_examples=10)
 @given(st.integers(0, 2**32 - 1), st.floats(1e-3, 1e3), st.sampled_from(METRICS))
 def test_scale_of_the_map_scales_the_average_and_no_correlation(
     seed: int, factor: float, metric: Metric

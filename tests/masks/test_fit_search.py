@@ -11,7 +11,7 @@ from locref_widgets.errors import InputError
 from locref_widgets.io.box_position import BoxPosition
 from locref_widgets.io.mrc import Map, read_map
 from locref_widgets.masks.fit_in_map import fit_in_map, make_target
-from locref_widgets.masks.fit_points import FitPoints, points_of_atoms
+from locref_widgets.masks.fit_points import FitPoints, points_of_atoms, points_of_map
 from locref_widgets.masks.fit_search import _blurred, search_fits
 from locref_widgets.masks.molmap import molmap
 from tests.masks.model_cases import atoms_at, random_atoms
@@ -199,3 +199,18 @@ def test_a_subunit_of_beta_galactosidase_is_found_in_its_places(shared_data: Pat
     for fit in right[1:]:
         turn = Rotation.from_matrix(fit.rotation @ right[0].rotation.T)
         assert np.rad2deg(turn.magnitude()) == pytest.approx(180.0, abs=2.0)
+
+
+def test_a_map_is_found_in_a_map_by_its_correlation(
+    two_places: tuple[np.ndarray, list[np.ndarray], Map],
+) -> None:
+    positions, placed, volume = two_places
+    turn = Rotation.random(random_state=1).as_matrix()
+    part = molmap(atoms_at(positions @ turn.T + 300.0), 7.0)
+    points = points_of_map(part, 0.01)
+    fits = search_fits(points, volume, metric="correlation about mean", n=40, seed=1)
+    found = [fit.moved(positions @ turn.T + 300.0) for fit in fits[:2]]
+    for truth in placed:
+        apart = min(np.sqrt(((each - truth) ** 2).sum(axis=1).mean()) for each in found)
+        assert apart < 0.5
+    assert fits[1].correlation_about_mean > 0.9 > fits[2].correlation_about_mean
