@@ -193,7 +193,9 @@ def _to_text(value: Any) -> str:
 
 
 def _unit_html(words: str) -> str:
-    return f'<span class="locref-unit">{html.escape(words)}</span>'
+    # A number keeps its unit on the line.
+    bound = html.escape(words).replace(" Å", "&nbsp;Å")
+    return f'<span class="locref-unit">{bound}</span>'
 
 
 def _line(kind: str, icon: str, text: str, role: str) -> str:

@@ -3,21 +3,26 @@
 from tests.browser.conftest import REPOSITORY
 
 SCRIPT = REPOSITORY / "node_modules" / "axe-core" / "axe.min.js"
-# Colours are JupyterLab's own, from its themes.
-THEME_RULES = ("color-contrast",)
 
 
-def serious_faults(page, selector):
-    """Findings of axe-core that are serious or critical, as rule: what and where."""
+def serious_faults(shown, selector):
+    """Findings of axe-core that are serious or critical, in both themes, as rule and where.
+
+    `shown` is the `Notebook` whose page is looked at.
+    """
     assert SCRIPT.exists(), "run `npm ci` first"
-    page.evaluate(SCRIPT.read_text(encoding="utf-8") + ";0")
-    return page.evaluate(
-        """async ([selector, off]) => {
-            const rules = Object.fromEntries(off.map(name => [name, {enabled: false}]));
-            const result = await axe.run(selector, {rules, resultTypes: ['violations']});
-            return result.violations
-                .filter(({impact}) => impact === 'serious' || impact === 'critical')
-                .flatMap(({id, nodes}) => nodes.map(node => id + ': ' + node.html.slice(0, 200)));
-        }""",
-        [selector, list(THEME_RULES)],
-    )
+    shown.page.evaluate(SCRIPT.read_text(encoding="utf-8") + ";0")
+    found = []
+    for theme in ("Dark", "Light"):
+        shown.use_theme(f"JupyterLab {theme}")
+        found += shown.page.evaluate(
+            """async selector => {
+                const result = await axe.run(selector, {resultTypes: ['violations']});
+                return result.violations
+                    .filter(({impact}) => impact === 'serious' || impact === 'critical')
+                    .flatMap(({id, nodes}) => nodes.map(node => id + ': '
+                        + node.html.slice(0, 200) + ' ' + node.failureSummary.slice(0, 300)));
+            }""",
+            selector,
+        )
+    return found

@@ -109,7 +109,7 @@ def test_a_table_opens_and_a_source_map_is_declined(lab_page):
     page.keyboard.press("Enter")
     page.get_by_text("rows 101 to 125 of 800").wait_for()
     assert not clipped_texts(page, ".locref-table")
-    assert not serious_faults(page, ".locref-document")
+    assert not serious_faults(lab_page, ".locref-document")
     lab_page.shoot("document_table", page.locator(".locref-document .locref-table"))
     assert not lab_page.errors
 

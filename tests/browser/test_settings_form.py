@@ -66,7 +66,7 @@ def test_settings_go_in_and_out(notebook):
     assert "--prior-rotation 15" in text
     assert "--no-marginalize" in text
     notebook.shoot("settings_form", form)
-    assert not serious_faults(page, ".locref-form")
+    assert not serious_faults(notebook, ".locref-form")
     page.get_by_role("button", name="Small domain").click()
     page.wait_for_function(
         "() => [...document.querySelectorAll('.locref-form input')].some(e => e.value === '0.157')"

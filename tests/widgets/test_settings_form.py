@@ -161,7 +161,7 @@ def test_the_fulcrum_typed_last_counts():
 
 def test_a_map_and_mask_give_units_and_warnings(ball):
     form = SettingsForm(volume=ball[0], mask=ball[1])
-    assert "= 40 Å across" in unit(form, "shift_extent")
+    assert "= 40&nbsp;Å across" in unit(form, "shift_extent")
     assert "far end" in unit(form, "rotation_extent")
     control(form, "rotation_extent").value = "0.001"
     assert "Too small for this lever arm" in message(form, "rotation_extent")
