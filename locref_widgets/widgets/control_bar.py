@@ -10,7 +10,7 @@ from collections.abc import Callable
 import ipywidgets as widgets
 
 from locref_widgets.errors import OutputError
-from locref_widgets.widgets.dashboard_state import DashboardState
+from locref_widgets.runs.run_state import RunState
 from locref_widgets.widgets.words import progress_words, status_html
 
 _BUTTONS = {
@@ -29,7 +29,7 @@ class ControlBar:
     def __init__(self, name: str, request: Callable[[str], None]) -> None:
         self._request = request
         self._pending = ""
-        self._state = DashboardState()
+        self._state = RunState()
         self.title = widgets.HTML(
             f"<b>Local refinement</b> <code>{html.escape(name)}</code>",
             layout=widgets.Layout(min_width="0"),
@@ -57,7 +57,7 @@ class ControlBar:
         )
         self.show(self._state)
 
-    def show(self, state: DashboardState) -> None:
+    def show(self, state: RunState) -> None:
         """Bring words, bars and buttons up to the state."""
         self._state = state
         status = state.status
@@ -93,7 +93,7 @@ class ControlBar:
         self.buttons["pause"].disabled = not running or self._pending == "pause"
         waiting = status == "paused" or self._pending == "pause"
         self.buttons["continue"].disabled = not waiting or stopping
-        self.buttons["stop"].disabled = status not in ("running", "paused") or stopping
+        self.buttons["stop"].disabled = status not in ("queued", "running", "paused") or stopping
 
     def _button(self, action: str) -> widgets.Button:
         label, icon, tooltip = _BUTTONS[action]

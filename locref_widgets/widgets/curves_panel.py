@@ -8,7 +8,7 @@ import bqplot as bq
 import ipywidgets as widgets
 import numpy as np
 
-from locref_widgets.widgets.dashboard_state import DashboardState
+from locref_widgets.runs.run_state import RunState
 from locref_widgets.widgets.style import (
     BAR_COLOUR,
     HIDDEN_CURVES,
@@ -80,7 +80,7 @@ class HistogramPanel:
         )
         self._payload: dict[str, Any] | None = None
 
-    def show(self, state: DashboardState) -> None:
+    def show(self, state: RunState) -> None:
         """Draw the latest iteration's histogram."""
         payload = (state.latest or {}).get(self.key)
         if not payload or payload is self._payload:
@@ -162,7 +162,7 @@ class FSCPanel:
             [self.heading, self.figure, self.legend], layout=widgets.Layout(min_width="0")
         )
 
-    def show(self, state: DashboardState) -> None:
+    def show(self, state: RunState) -> None:
         """Draw the curves of the latest iteration."""
         payload = (state.latest or {}).get("fsc")
         if not payload or payload is self._payload:
@@ -248,7 +248,7 @@ class ResolutionPanel:
         )
         self._shown = 0
 
-    def show(self, state: DashboardState) -> None:
+    def show(self, state: RunState) -> None:
         """Draw one point per finished iteration."""
         numbers = sorted(state.iterations)
         if not numbers or (len(numbers) == self._shown and len(self.line.x) == len(numbers)):

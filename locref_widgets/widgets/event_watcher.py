@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from locref_widgets.runs.events import read_events
-from locref_widgets.widgets.dashboard_state import ENDED, DashboardState
+from locref_widgets.runs.run_state import ENDED, RunState
 
 # At most 5 updates a second: the browser draws a heatmap in up to 0.2 s and queues what it cannot.
 POLL_SECONDS = 0.25
@@ -44,13 +44,13 @@ class EventWatcher:
     def __init__(
         self,
         folder: Path,
-        show: Callable[[DashboardState], None],
+        show: Callable[[RunState], None],
         show_error: Callable[[str], None],
         read_status: Callable[[], str],
         is_closed: Callable[[], bool],
     ) -> None:
         self.path = Path(folder) / "events.jsonl"
-        self.state = DashboardState()
+        self.state = RunState()
         self._show, self._show_error = show, show_error
         self._read_status, self._is_closed = read_status, is_closed
         self._offset = 0
@@ -85,7 +85,7 @@ class EventWatcher:
         events, offset = read_events(self.path, self._offset)
         changed = bool(events)
         if offset < self._offset:
-            self.state = DashboardState()
+            self.state = RunState()
             changed = True
         self._offset = offset
         for event in events:

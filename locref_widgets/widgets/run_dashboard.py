@@ -6,9 +6,9 @@ import ipywidgets as widgets
 
 from locref_widgets.runs import control
 from locref_widgets.runs.folder import RunFolder
+from locref_widgets.runs.run_state import RunState
 from locref_widgets.widgets.control_bar import ControlBar
 from locref_widgets.widgets.curves_panel import FSCPanel, HistogramPanel, ResolutionPanel
-from locref_widgets.widgets.dashboard_state import DashboardState
 from locref_widgets.widgets.event_watcher import EventWatcher
 from locref_widgets.widgets.heatmap_panel import HeatmapPanel
 from locref_widgets.widgets.style import style_sheet
@@ -78,9 +78,9 @@ class RunDashboard(widgets.VBox):
         self._watcher.start()
 
     @property
-    def state(self) -> DashboardState:
+    def state(self) -> RunState:
         """What the dashboard knows of the run now."""
-        return self._watcher.state if self._watcher is not None else DashboardState()
+        return self._watcher.state if self._watcher is not None else RunState()
 
     def close(self) -> None:
         """Take the view away and end its thread; the run goes on."""
@@ -96,7 +96,7 @@ class RunDashboard(widgets.VBox):
         for panel in (self._rotation_map, self._shift_map):
             panel.use_whole_extent(change["new"])
 
-    def _show(self, state: DashboardState) -> None:
+    def _show(self, state: RunState) -> None:
         self._controls.show(state)
         heatmap = (state.latest or {}).get("heatmap")
         if heatmap:

@@ -3,11 +3,13 @@
 import html
 import math
 
-from locref_widgets.widgets.dashboard_state import PHASE_WORDS, DashboardState
+from locref_widgets.runs.run_state import PHASE_WORDS, RunState
+from locref_widgets.runs.time_left import duration_words, left_words
 
 # Icon and word together: colour alone says nothing to many readers.
 STATUS_LOOK = {
     "waiting": ("…", "Waiting for the first event", "quiet"),
+    "queued": ("…", "Waiting for the device", "quiet"),
     "running": ("▶", "Running", "going"),
     "pausing": ("⏸", "Pausing after this batch", "quiet"),
     "paused": ("⏸", "Paused", "quiet"),
@@ -19,20 +21,12 @@ STATUS_LOOK = {
 }
 
 
-def duration_words(seconds: float) -> str:
-    """Say a duration as people do: `40 s`, `3 min`, `2 h 10 min`."""
-    if seconds < 60:
-        return f"{max(1, round(seconds))} s"
-    minutes = round(seconds / 60)
-    if minutes < 60:
-        return f"{minutes} min"
-    return f"{minutes // 60} h {minutes % 60:02d} min"
-
-
-def status_html(status: str, state: DashboardState) -> str:
+def status_html(status: str, state: RunState) -> str:
     """One line: icon, word, what is going on, resolution so far."""
     icon, word, tone = STATUS_LOOK.get(status, ("?", status, "quiet"))
     parts = []
+    if status == "queued" and state.waiting_for:
+        parts.append(f"first comes {', then '.join(state.waiting_for)}")
     if status in ("running", "pausing", "stopping", "paused") and state.phase:
         phase = PHASE_WORDS.get(state.phase, state.phase)
         parts.append(f"iteration {state.iteration}, {phase}")
@@ -48,7 +42,7 @@ def status_html(status: str, state: DashboardState) -> str:
     )
 
 
-def progress_words(state: DashboardState) -> tuple[str, str]:
+def progress_words(state: RunState) -> tuple[str, str]:
     """Words beside the bar of iterations and beside the bar of particles."""
     if state.status == "waiting":
         return "", ""
@@ -60,10 +54,12 @@ def progress_words(state: DashboardState) -> tuple[str, str]:
     if left is not None and state.status == "running":
         iterations += f", {duration_words(left)} left at most"
     particles = f"{state.done:,} of {state.total:,}" if state.total else ""
+    if particles and state.status == "running":
+        particles += f", {left_words(state.phase_seconds_left())}"
     return iterations, particles
 
 
-def change_words(title: str, state: DashboardState, key: str) -> str:
+def change_words(title: str, state: RunState, key: str) -> str:
     """Heading of a histogram: the median and the 90th percentile, shifts also in Å."""
     item = (state.latest or {}).get(key) or {}
     unit = "deg" if key == "pose_change" else "px"
@@ -75,7 +71,7 @@ def change_words(title: str, state: DashboardState, key: str) -> str:
     )
 
 
-def _with_unit(value: float, state: DashboardState, key: str) -> str:
+def _with_unit(value: float, state: RunState, key: str) -> str:
     if key == "pose_change":
         return f"{value:.2f}°"
     angstrom = value * state.pixel_size_angstrom
@@ -83,7 +79,7 @@ def _with_unit(value: float, state: DashboardState, key: str) -> str:
     return f"{value:.2f} px{beside}"
 
 
-def at_bound_words(state: DashboardState) -> str:
+def at_bound_words(state: RunState) -> str:
     """Say how many particles ended at the edge of the search, and what to do when many did."""
     fraction = (state.latest or {}).get("at_bound_fraction")
     if fraction is None:
