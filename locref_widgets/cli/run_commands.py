@@ -119,20 +119,30 @@ def runs_(
 
 
 @app.command()
-def watch(folder: RunDir) -> None:
+def watch(
+    folder: RunDir,
+    plain: Annotated[
+        bool,
+        typer.Option("--plain", help="Lines, as where there is no terminal.", show_default=False),
+    ] = False,
+) -> None:
     """Follow a run until it ends. Ctrl-C leaves the run alone."""
+    from locref_widgets.cli.watch_screen import watch_on_screen
     from locref_widgets.runs.progress import ProgressPrinter
     from locref_widgets.runs.run import open_run
 
     run = open_run(folder)
-    printer = ProgressPrinter(sys.stdout)
     try:
+        if sys.stdout.isatty() and not plain:
+            events = run.folder.events_path
+            watch_on_screen(events, lambda: run.status, sys.stdout, name=str(run.path))
+            return
+        printer = ProgressPrinter(sys.stdout)
         for event in run.follow():
             printer(event)
+        printer.close()
     except KeyboardInterrupt:
         pass
-    finally:
-        printer.close()
     typer.echo(f"{run.path}: {run.status}")
 
 

@@ -1,10 +1,11 @@
 """The append-only log of a run: one JSON object a line, from which every plot can be rebuilt."""
 
+import asyncio
 import json
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -112,3 +113,23 @@ def follow_events(
             return
         if not events:
             time.sleep(poll_seconds)
+
+
+async def afollow_events(
+    path: str | os.PathLike,
+    *,
+    ended: Callable[[], bool],
+    poll_seconds: float = 0.25,
+    from_offset: int = 0,
+) -> AsyncIterator[dict[str, Any]]:
+    """`follow_events` for a program with an event loop, which is never kept waiting by the disc."""
+    offset = from_offset
+    while True:
+        last_round = await asyncio.to_thread(ended)
+        events, offset = await asyncio.to_thread(read_events, path, offset)
+        for event in events:
+            yield event
+        if last_round:
+            return
+        if not events:
+            await asyncio.sleep(poll_seconds)

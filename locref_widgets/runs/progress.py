@@ -4,12 +4,10 @@ import math
 import sys
 from typing import Any
 
-PHASES = {
-    "noise": "measuring the noise",
-    "reconstruction": "reconstructing",
-    "search": "searching poses",
-    "fsc": "measuring the resolution",
-}
+from locref_widgets.runs.run_state import PHASE_WORDS, RunState
+from locref_widgets.runs.time_left import left_words
+
+_BAR = "{desc}: {percentage:3.0f}%|{bar}| {n_fmt}/{total_fmt}{postfix}"
 
 
 class ProgressPrinter:
@@ -20,9 +18,11 @@ class ProgressPrinter:
         self._with_bar = self.stream.isatty() if bar is None else bar
         self._bar: Any = None
         self._told: set[str] = set()
+        self._state = RunState()
 
     def __call__(self, event: dict[str, Any]) -> None:
         """Show one event; kinds that are not known are passed over."""
+        self._state.add(event)
         show = getattr(self, f"_on_{event['kind']}", None)
         if show is not None:
             show(event)
@@ -66,6 +66,7 @@ class ProgressPrinter:
         if bar is None or bar.desc != title or bar.total != event["total"]:
             bar = self._start_bar(event["iteration"], event["phase"], event["total"])
         bar.n = event["done"]
+        bar.set_postfix_str(left_words(self._state.phase_seconds_left()), refresh=False)
         bar.refresh()
 
     def _on_iteration_finished(self, event: dict[str, Any]) -> None:
@@ -130,12 +131,12 @@ class ProgressPrinter:
             file=self.stream,
             leave=False,
             dynamic_ncols=True,
-            bar_format=None if total else "{desc} …",
+            bar_format=_BAR if total else "{desc} …",
         )
         return self._bar
 
     def _title(self, iteration: int, phase: str) -> str:
-        return f"iteration {iteration}: {PHASES.get(phase, phase)}"
+        return f"iteration {iteration}: {PHASE_WORDS.get(phase, phase)}"
 
 
 def _number(value: float | None) -> str:

@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ from locref_widgets.runs import control
 from locref_widgets.runs.branch import make_branch
 from locref_widgets.runs.changes import ask_change, latest_settings
 from locref_widgets.runs.device_queue import DeviceTicket
-from locref_widgets.runs.events import follow_events, read_events
+from locref_widgets.runs.events import afollow_events, follow_events, read_events
 from locref_widgets.runs.folder import LIVE, RunFolder
 from locref_widgets.runs.job import RefineLoop, run_job
 from locref_widgets.runs.launch import spawn_worker
@@ -88,6 +88,10 @@ class Run:
     def follow(self) -> Iterator[dict[str, Any]]:
         """Yield all events so far, then new ones as they come, until the run ends."""
         return follow_events(self.folder.events_path, ended=lambda: self.status in _ENDED)
+
+    def afollow(self) -> AsyncIterator[dict[str, Any]]:
+        """`follow` for ``async for``: the event loop is free between the events."""
+        return afollow_events(self.folder.events_path, ended=lambda: self.status in _ENDED)
 
     def pause(self) -> None:
         """Ask it to pause after the batch under way."""

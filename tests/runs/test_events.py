@@ -1,3 +1,4 @@
+import asyncio
 import json
 import os
 import threading
@@ -7,7 +8,7 @@ import pytest
 
 from locref_widgets.errors import OutputError
 from locref_widgets.runs import events
-from locref_widgets.runs.events import EventLog, follow_events, read_events
+from locref_widgets.runs.events import EventLog, afollow_events, follow_events, read_events
 
 
 def test_events_come_back_in_order_with_time_and_schema(tmp_path):
@@ -81,6 +82,31 @@ def test_following_sees_what_is_written_meanwhile_and_ends(tmp_path):
             log.append("run_finished")
             ended.set()
     assert seen == ["paused", "continued", "run_finished"]
+
+
+def test_an_event_loop_follows_and_is_free_meanwhile(tmp_path):
+    log = EventLog(tmp_path / "events.jsonl")
+    log.append("paused")
+    ended = threading.Event()
+    seen, ticks = [], []
+
+    async def follow():
+        events = afollow_events(log.path, ended=ended.is_set, poll_seconds=0.01)
+        seen.extend([event["kind"] async for event in events])
+
+    async def meanwhile():
+        for _ in range(20):
+            ticks.append(None)
+            await asyncio.sleep(0.01)
+        log.append("run_finished")
+        ended.set()
+
+    async def both():
+        await asyncio.gather(follow(), meanwhile())
+
+    asyncio.run(both())
+    assert seen == ["paused", "run_finished"]
+    assert len(ticks) == 20
 
 
 def test_a_full_disc_is_an_output_error_and_spoils_only_its_own_line(tmp_path, monkeypatch):

@@ -11,6 +11,8 @@ import mrcfile
 import numpy as np
 import pytest
 
+from locref_widgets.runs.run import open_run
+from tests.runs.test_documents import assert_documented
 from tests.runs.test_run import assert_same_results
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -84,6 +86,11 @@ def test_the_run_folder_is_complete(uninterrupted):
             *("half1.mrc", "half2.mrc", "map.mrc", "mask.mrc"),
             *("particles.star", "fsc.json", "info.npz", "cutoff_resolution.mrc"),
         }
+
+
+def test_its_events_are_those_of_the_document(uninterrupted):
+    seen = assert_documented(open_run(uninterrupted).events())
+    assert seen >= {"run_started", "phase", "progress", "iteration_finished", "fulcrum_estimate"}
 
 
 def test_killed_in_a_search_and_resumed(command, run_path, uninterrupted):

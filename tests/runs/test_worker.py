@@ -1,5 +1,6 @@
 """The process of its own: it outlives whoever looks on, and can be watched, steered and lost."""
 
+import asyncio
 import os
 import shutil
 import signal
@@ -41,6 +42,15 @@ def test_it_runs_in_its_own_session_to_the_end(job, run_path):
     assert len(again.events()) == len(seen)
 
 
+def test_an_event_loop_can_follow_a_run(job, run_path):
+    run = start_refinement(*job.arguments, SETTINGS, run_path)
+
+    async def follow():
+        return [event["kind"] async for event in run.afollow()]
+
+    assert asyncio.run(follow())[-1] == "run_finished"
+
+
 def test_stopped_lost_and_started_again(job, run_path, monkeypatch):
     monkeypatch.setenv("SECONDS_PER_BATCH", "0.3")
     run = start_refinement(*job.arguments, SETTINGS, run_path)
@@ -72,9 +82,9 @@ def test_an_input_changed_since_is_a_recorded_failure(job_folder, tmp_path, run_
     shutil.copytree(job_folder, folder)
     job = read_job(folder)
 
-    def change_and_spawn(run_folder, lock):
+    def change_and_spawn(*arguments):
         shutil.copyfile(folder / "mask.mrc", folder / "map.mrc")
-        launch.spawn_worker(run_folder, lock)
+        launch.spawn_worker(*arguments)
 
     monkeypatch.setattr(run_module, "spawn_worker", change_and_spawn)
     run = start_refinement(*job.arguments, SETTINGS, run_path)
