@@ -9,7 +9,7 @@ import numpy as np
 
 from locref_widgets.engine.ctf import CTFParameters
 from locref_widgets.errors import InputError
-from locref_widgets.io.cs import read_cs
+from locref_widgets.io.cs import CsTable, read_cs
 from locref_widgets.io.cs_particles import (
     image_names,
     optics_groups,
@@ -51,8 +51,15 @@ class _Faults(list[str]):
             return None
 
 
-def describe(path: str | os.PathLike[str]) -> dict[str, Any]:
+def describe(
+    path: str | os.PathLike[str], table: dict[str, StarTable] | CsTable | None = None
+) -> dict[str, Any]:
     """Describe a map, an image stack, a STAR file or particles of cryoSPARC.
+
+    Parameters
+    ----------
+    table
+        What `read_star` or `read_cs` gave for the file, where that has been called already.
 
     Returns
     -------
@@ -70,9 +77,10 @@ def describe(path: str | os.PathLike[str]) -> dict[str, Any]:
         raise InputError(f"{path}: no such file. Check the name and the folder.")
     faults = _Faults()
     if path.suffix in CS_SUFFIXES:
-        kind, facts = _describe_cs(path, faults)
+        given = table if isinstance(table, CsTable) else None
+        kind, facts = _describe_cs(path, faults, given)
     elif path.suffix == ".star":
-        kind, facts = _describe_star(path, faults)
+        kind, facts = _describe_star(path, faults, table if isinstance(table, dict) else None)
     else:
         kind, facts = _describe_mrc(path, faults)
     return {"kind": kind, "path": str(path), "facts": facts, "faults": list(faults)}
@@ -121,8 +129,10 @@ def _note_bad_images(bad: list[tuple[int, str]], where: str, what: str, faults: 
         )
 
 
-def _describe_star(path: Path, faults: _Faults) -> tuple[str, dict[str, Any]]:
-    blocks = faults.attempt(read_star, path)
+def _describe_star(
+    path: Path, faults: _Faults, blocks: dict[str, StarTable] | None
+) -> tuple[str, dict[str, Any]]:
+    blocks = faults.attempt(read_star, path) if blocks is None else blocks
     if blocks is None:
         return "unknown", {"file_bytes": path.stat().st_size}
     facts: dict[str, Any] = {
@@ -159,8 +169,8 @@ def _particle_facts(
     return facts
 
 
-def _describe_cs(path: Path, faults: _Faults) -> tuple[str, dict[str, Any]]:
-    table = faults.attempt(read_cs, path)
+def _describe_cs(path: Path, faults: _Faults, table: CsTable | None) -> tuple[str, dict[str, Any]]:
+    table = faults.attempt(read_cs, path) if table is None else table
     if table is None:
         return "unknown", {"file_bytes": path.stat().st_size}
     facts: dict[str, Any] = {

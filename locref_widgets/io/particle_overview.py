@@ -55,6 +55,8 @@ class ParticleOverview:
     blocks: list[TableBlock]
     particle_block: str | None
     """Name of the block that holds the particles; None in files of other things."""
+    table: dict[str, StarTable] | CsTable = field(repr=False)
+    """The file as `read_star` or `read_cs` gives it."""
     group: Int[np.ndarray, " n"] | None = None
     """Optics group of each particle."""
     half_sets: Int[np.ndarray, " n"] | None = None
@@ -84,7 +86,7 @@ def _of_star(path: Path, tables: dict[str, StarTable]) -> ParticleOverview:
     holds_particles = any("rlnImageName" in table for table in tables.values())
     name = _try(find_particle_block, path, tables) if holds_particles else None
     if name is None:
-        return ParticleOverview(path, blocks, None)
+        return ParticleOverview(path, blocks, None, tables)
     table = tables[name]
     optics = _try(find_optics, table, tables.get("optics"))
     # Only tables that give origins in pixels need it; without images no header can tell it.
@@ -96,6 +98,7 @@ def _of_star(path: Path, tables: dict[str, StarTable]) -> ParticleOverview:
         path,
         blocks,
         name,
+        tables,
         group=optics.group if optics else None,
         half_sets=_try(read_half_sets, table),
         rotations=poses[0] if poses else None,
@@ -111,6 +114,7 @@ def _of_cs(table: CsTable) -> ParticleOverview:
         table.path,
         [TableBlock("particles", list(table.columns), len(table), table)],
         "particles",
+        table,
         group=grouped[0] if grouped else None,
         half_sets=_try(read_cs_half_sets, table),
         rotations=poses[0] if poses else None,

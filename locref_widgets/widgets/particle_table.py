@@ -42,7 +42,7 @@ class ParticleTable(widgets.VBox):
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.overview = read_overview(path)
         self.path = self.overview.path
-        self.facts = describe(self.path)
+        self.facts = describe(self.path, self.overview.table)
         self._block = self._first_block()
         self._start = 0
         self._table = widgets.HTML(layout=widgets.Layout(min_width="0", width="auto"))

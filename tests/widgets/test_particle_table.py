@@ -1,6 +1,8 @@
 """The particle table, the stack view, and the view that a document tab shows."""
 
 import base64
+import bz2
+import gzip
 import re
 import zlib
 
@@ -133,9 +135,6 @@ def test_a_stack_is_shown_page_by_page():
     "name", ["ball.mrc", "ball.map", "ball.ccp4", "ball.map.gz", "ball.mrc.bz2"]
 )
 def test_maps_get_a_map_view(tmp_path, ball, name):
-    import bz2
-    import gzip
-
     path = tmp_path / name
     plain = tmp_path / "plain.mrc"
     write_map(plain, ball[0].data, 4.0)
