@@ -79,7 +79,6 @@ export class StudioBar {
     for (const [tool, made] of this.tools) {
       const on = tool === state.tool;
       made.setAttribute('aria-checked', String(on));
-      made.setAttribute('aria-pressed', String(on));
       made.tabIndex = on ? 0 : -1;
     }
     const brush = state.tool === 'paint' || state.tool === 'remove';

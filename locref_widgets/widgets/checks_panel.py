@@ -53,14 +53,15 @@ class ChecksPanel:
         self._sentence = widgets.HTML(layout=widgets.Layout(min_width="0"))
         self._mend = column()
         self.figure = FSCPanel()
-        self.figure.widget.layout.display = "none"
+        # bqplot fails at a figure that has no size, so it comes with its first curves.
+        self._place = column()
         self.widget = column(
             self._title,
             self._lights,
             row(self.measure_button, self.task.widget),
             self._sentence,
             self._mend,
-            self.figure.widget,
+            self._place,
         )
         self.refresh()
 
@@ -123,7 +124,7 @@ class ChecksPanel:
             self.figure.show_curves(
                 _payload(consequence), "<b>Fourier shell correlation of the half-maps</b>"
             )
-            self.figure.widget.layout.display = ""
+            self._place.children = (self.figure.widget,)
 
         self.task.run("measuring the FSC…", self._host.state.consequence, take)
 

@@ -87,6 +87,9 @@ class MaskStudio(widgets.VBox):
         # Threads that finish long work come in while the kernel follows a stroke.
         self._lock = threading.RLock()
         self.view = StudioView(self.state.volume, self.state.mask, level)
+        # The mask inside has to be seen.
+        self.view.set_layer("map0", opacity=0.5)
+        self.view.set_layer("mask1", opacity=0.6)
         self.view.handlers |= {
             "stroke": self._on_stroke,
             "erase": self._on_erase,

@@ -19,16 +19,15 @@ from locref_widgets.masks.volume_steps import (
     Threshold,
 )
 from locref_widgets.widgets.display_volume import first_level
+from locref_widgets.widgets.number_slider import NumberSlider
 from locref_widgets.widgets.studio_parts import (
     Host,
     button,
     chosen_how,
     column,
-    note,
     row,
     slider,
     text,
-    unit,
 )
 
 _LEVEL_STEPS = 400
@@ -53,7 +52,6 @@ class MaskToolsPanel:
             placeholder="0.2max, 3sigma, 120kDa",
             width="270px",
         )
-        self._mass = unit()
         self.lowpass = slider(
             "Smooth to",
             "Low-pass filter, Å: of the map, or once there is a mask of the mask, cut at a half",
@@ -87,7 +85,6 @@ class MaskToolsPanel:
             style={"description_width": "116px"},
             layout=widgets.Layout(width="190px"),
         )
-        self._units = {name: unit() for name in ("lowpass", "dilate", "soft")}
         self._apply: list[widgets.Button] = []
         self._mask_only: list[Any] = []
         self.threshold.observe(lambda _c: self._moved_threshold(), "value")
@@ -112,24 +109,20 @@ class MaskToolsPanel:
             row(how),
             row(
                 self.threshold,
-                self._mass,
                 self.level,
                 suggest,
                 self._apply_button("threshold", "Cut the map at the threshold"),
             ),
             row(
                 self.lowpass,
-                self._units["lowpass"],
                 self._apply_button("lowpass", "Filter with this resolution"),
             ),
             row(
                 self.dilate,
-                self._units["dilate"],
                 self._apply_button("dilate", "Grow or shrink by this"),
             ),
             row(
                 self.soft,
-                self._units["soft"],
                 edge,
                 self._apply_button("soft", "Give the mask this edge"),
             ),
@@ -138,7 +131,7 @@ class MaskToolsPanel:
         self.refresh()
 
     @property
-    def _sliders(self) -> dict[str, widgets.FloatSlider]:
+    def _sliders(self) -> dict[str, NumberSlider]:
         return {"lowpass": self.lowpass, "dilate": self.dilate, "soft": self.soft}
 
     def refresh(self) -> None:
@@ -246,25 +239,22 @@ class MaskToolsPanel:
         lowest = min(float(np.median(values)), highest)
         span = highest - lowest or 1.0
         level = first_level(values, self._host.state.density.voxel_size_angstrom)
-        with self.threshold.hold_trait_notifications():
-            self._quiet = True
-            # In an order in which the lower end is never above the upper one.
-            self.threshold.max = max(highest, self.threshold.min)
-            self.threshold.min = lowest
-            self.threshold.max = highest
-            self.threshold.step = span / _LEVEL_STEPS
-            self.threshold.value = level
+        self._quiet = True
+        # In an order in which the value is never outside.
+        self.threshold.min, self.threshold.max = lowest, highest
+        self.threshold.step = span / _LEVEL_STEPS
+        self.threshold.value = level
         self._quiet = False
 
     def _say_units(self) -> None:
         voxel = self._host.state.volume.voxel_size_angstrom
         above = int(np.count_nonzero(self._host.state.density.data >= self.threshold.value))
         kda = protein_mass_kda(above, voxel)
-        self._mass.value = note(f"{kda:.3g} kDa above")
-        self._units["lowpass"].value = note("Å" if self.lowpass.value else "Å (off)")
+        self.threshold.unit = f"{kda:.3g} kDa above"
+        self.lowpass.unit = "Å" if self.lowpass.value else "Å (off)"
         for name in ("dilate", "soft"):
-            value = self._sliders[name].value
-            self._units[name].value = note(f"voxels = {value * voxel:.3g} Å")
+            control = self._sliders[name]
+            control.unit = f"voxels = {control.value * voxel:.3g} Å"
 
     def _set(self, control: Any, value: object) -> None:
         self._quiet = True

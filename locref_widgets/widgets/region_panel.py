@@ -45,6 +45,7 @@ class RegionPanel:
             4,
             0.25,
             0,
+            "voxels",
         )
         self.steps = widgets.BoundedIntText(
             value=4,
@@ -55,16 +56,10 @@ class RegionPanel:
             style={"description_width": LABEL_WIDTH},
             layout=widgets.Layout(width="190px"),
         )
-        self.grouping = widgets.IntSlider(
-            value=0,
-            min=0,
-            max=4,
-            description="Grouping",
-            tooltip="How far regions are grouped: 0, every peak is one",
-            disabled=True,
-            style={"description_width": LABEL_WIDTH},
-            layout=widgets.Layout(width="400px", max_width="100%"),
+        self.grouping = slider(
+            "Grouping", "How far regions are grouped: 0, every peak is one", 0, 4, 1, 0
         )
+        self.grouping.disabled = True
         self.count = widgets.HTML(layout=widgets.Layout(min_width="0"))
         self.table = RegionTable(self._on_table)
         self.grouping.observe(self._on_grouping, "value")
@@ -220,9 +215,9 @@ class RegionPanel:
 
     def _on_grouping(self, _change: Any) -> None:
         choice = self._host.state.regions
-        if self._quiet or choice is None or choice.tree.level == self.grouping.value:
+        level = round(self.grouping.value)
+        if self._quiet or choice is None or choice.tree.level == level:
             return
-        level = self.grouping.value
         self._change(lambda: choice.group_to(level), f"group regions to level {level}")
 
     def _on_table(self, kind: str, number: int) -> None:

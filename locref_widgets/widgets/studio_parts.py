@@ -11,6 +11,7 @@ from locref_widgets.errors import InputError, OutputError
 from locref_widgets.masks.join_step import How
 from locref_widgets.masks.recipe_step import Step
 from locref_widgets.widgets.mask_studio_state import StudioState
+from locref_widgets.widgets.number_slider import NumberSlider
 
 LABEL_WIDTH = "116px"
 
@@ -87,26 +88,18 @@ def text(
 
 
 def slider(
-    label: str, tooltip: str, low: float, high: float, step: float, value: float, form: str = ".3g"
-) -> widgets.FloatSlider:
+    label: str, tooltip: str, low: float, high: float, step: float, value: float, unit: str = ""
+) -> NumberSlider:
     """Make a slider that tells every move."""
-    return widgets.FloatSlider(
-        value=value,
+    return NumberSlider(
         min=low,
         max=high,
         step=step,
+        value=value,
         description=label,
         tooltip=tooltip,
-        readout_format=form,
-        continuous_update=True,
-        style={"description_width": LABEL_WIDTH},
-        layout=widgets.Layout(width="400px", max_width="100%", min_width="0"),
+        unit=unit,
     )
-
-
-def unit() -> widgets.HTML:
-    """Make a place for a value in other units; it does not move what is beside it."""
-    return widgets.HTML(layout=widgets.Layout(width="112px", min_width="0", flex="0 1 auto"))
 
 
 def note(words: str) -> str:

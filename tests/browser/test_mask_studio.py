@@ -98,7 +98,9 @@ def last_spheres(notebook):
     )
 
 
-def open_studio(notebook, name):
+def open_studio(notebook, name, width=1280):
+    # All of it in sight: a mouse does not scroll.
+    notebook.page.set_viewport_size({"width": width, "height": 1700})
     notebook.open([SETUP], name).run_all()
     notebook.page.wait_for_function(READY, timeout=60_000)
     return notebook.page
@@ -181,7 +183,7 @@ def test_strokes_in_slices_are_painted_erased_undone_and_saved(notebook):
     np.testing.assert_array_equal(outside, gated * brute(sphere, np.zeros((48,) * 3), 1))
 
     # Saved on the map's grid.
-    page.get_by_role("tab", name="Recipe and files").click()
+    page.get_by_role("tab", name="Recipe and files", exact=True).click()
     page.get_by_label("Mask", exact=True).fill("made.mrc")
     page.get_by_label("Mask", exact=True).press("Enter")
     page.get_by_role("button", name="Save mask and recipe").click()
@@ -237,10 +239,10 @@ def _value(data, place):
 def test_regions_are_chosen_and_merged_by_clicks(notebook):
     page = open_studio(notebook, "regions.ipynb")
     folder = notebook.lab.root
-    page.get_by_role("tab", name="Regions").click()
+    page.get_by_role("tab", name="Regions", exact=True).click()
     page.get_by_role("button", name="Segment", exact=True).click()
     page.get_by_text("0 chosen").wait_for()
-    slider = page.get_by_role("slider", name="Grouping")
+    slider = page.get_by_role("slider", name="Grouping", exact=True)
     slider.focus()
     for _ in range(4):
         slider.press("ArrowLeft")
@@ -300,16 +302,15 @@ def test_shape_and_checks(notebook):
     notebook.shoot("mask_studio_checks", page.locator(".locref-studio"))
     page.get_by_role("button", name="Mend").first.click()
     wait_for_steps(notebook, 2)
-    page.get_by_role("tab", name="Model").click()
+    page.get_by_role("tab", name="Model", exact=True).click()
     notebook.shoot("mask_studio_model", page.locator(".locref-studio"))
     assert not notebook.errors
 
 
 def test_narrow_page_clips_nothing(notebook):
-    notebook.page.set_viewport_size({"width": 900, "height": 900})
-    page = open_studio(notebook, "narrow_studio.ipynb")
+    page = open_studio(notebook, "narrow_studio.ipynb", 900)
     for name in ("Shape", "Regions", "Model", "Checks", "Recipe and files"):
-        page.get_by_role("tab", name=name).click()
+        page.get_by_role("tab", name=name, exact=name != "Checks").click()
         clipped = [
             words
             for words in clipped_texts(page, ".locref-studio")
