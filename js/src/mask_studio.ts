@@ -50,6 +50,8 @@ class StudioLink extends KernelLink<State> implements Studio {
   private readonly bar: StudioBar;
   private readonly saveRadius = new Throttle(SAVE_MS);
   private rankVolume: { volume: Volume; version: number } | null = null;
+  /** Versions go on when a preview comes anew: pictures are kept by them. */
+  private previewVersion = 0;
   /** When the last preview was drawn; for benchmarks. */
   previewShown = 0;
 
@@ -102,6 +104,11 @@ class StudioLink extends KernelLink<State> implements Studio {
   mask(): { volume: Volume; version: number } | null {
     const layer = this.maskLayer;
     return layer?.volume && layer.style.visible ? { volume: layer.volume, version: layer.version } : null;
+  }
+
+  preview(): { volume: Volume; version: number } | null {
+    const layer = this.stage.layer(PREVIEW);
+    return layer?.volume ? { volume: layer.volume, version: layer.version } : null;
   }
 
   ranks(): { volume: Volume; version: number } | null {
@@ -244,10 +251,12 @@ class StudioLink extends KernelLink<State> implements Studio {
     if (!layer) {
       layer = new Layer({ id: PREVIEW, name: 'preview', kind: 'mask', colour: PREVIEW_COLOUR, opacity: 0.4, visible: true, level: 0.5 });
       layer.isListed = false;
+      layer.version = this.previewVersion;
       viewer.setLayers([...viewer.stage.layers, layer]);
     }
     const shown: Shown = { ...volume, low: 0, high: 1, grey: [0, 1], mean: 0, deviation: 0 };
     viewer.setVolume(PREVIEW, shown);
+    this.previewVersion = layer.version;
     this.previewShown = performance.now();
   }
 }

@@ -29,6 +29,7 @@ export interface Studio {
   readonly hasMask: boolean;
   /** The mask as it is shown, and a number that grows with its changes. */
   mask(): { volume: Volume; version: number } | null;
+  preview(): { volume: Volume; version: number } | null;
   /** Ranks of regions, 0 for none. */
   ranks(): { volume: Volume; version: number } | null;
   chosen: Set<number>;
@@ -158,10 +159,11 @@ export class StudioTool implements PointerTool {
         const marks = [[...studio.chosen].join(), [...studio.hidden].join(), this.hoveredRank].join('|');
         this.regionTint.paint(overlay, ranks.volume, plane, at, `${ranks.version} ${marks}`, () => this.regionTable());
       }
-      const mask = this.showTint ? studio.mask() : null;
+      const preview = studio.preview();
+      const mask = this.showTint && !(preview && studio.tool === 'regions') ? (preview ?? studio.mask()) : null;
       if (mask) {
-        const colour = rgb(theme.mask).map(value => Math.round(255 * value));
-        this.maskTint.paint(overlay, mask.volume, plane, at, `${mask.version} ${theme.dark}`, () =>
+        const colour = rgb(preview ? theme.swing : theme.mask).map(value => Math.round(255 * value));
+        this.maskTint.paint(overlay, mask.volume, plane, at, `${mask.version} ${theme.dark} ${preview !== null}`, () =>
           Uint32Array.from({ length: 256 }, (_, byte) => rgbaWord(colour, (byte / 255) * 0.3)));
       }
     }

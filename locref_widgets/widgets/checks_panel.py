@@ -51,7 +51,7 @@ class ChecksPanel:
             self.measure,
         )
         self._sentence = widgets.HTML(layout=widgets.Layout(min_width="0"))
-        self._mend = column()
+        self._mend = row()
         self.figure = FSCPanel()
         # bqplot fails at a figure that has no size, so it comes with its first curves.
         self._place = column()

@@ -49,7 +49,7 @@ class MaskToolsPanel:
         self.level = text(
             "or as",
             f"The threshold as {LEVEL_FORMS}: shares are found anew on every map",
-            placeholder="0.2max, 3sigma, 120kDa",
+            placeholder="0.2max, 120kDa",
             width="270px",
         )
         self.lowpass = slider(

@@ -15,6 +15,7 @@ CURVE_COLOURS = {
     "dynamic mask": "#0072b2",
     "user mask": "#009e73",
     "user mask corrected": "#7fc97f",
+    "user mask randomised": "#e69f00",
     "dynamic mask randomised": "#e69f00",
     "dynamic mask corrected": "#d55e00",
 }

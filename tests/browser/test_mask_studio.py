@@ -271,8 +271,15 @@ def test_regions_are_chosen_and_merged_by_clicks(notebook):
     # A click on the surface chooses the region behind it.
     page.wait_for_function(READY)
     notebook.evaluate("studio.view.set_layer('mask', visible=False)")
-    page.mouse.click(*in_surface(page, (28, 14, 16)))
-    page.get_by_text("3 regions; 3 chosen").wait_for()
+    page.get_by_role("button", name="Choose none").click()
+    page.get_by_text("3 regions; 0 chosen").wait_for()
+    page.mouse.click(*in_surface(page, (32, 26, 30)))
+    page.get_by_text("3 regions; 1 chosen").wait_for()
+    found = notebook.evaluate(
+        "c = studio.state.regions; print(c.chosen, c.tree.region_at((32, 26, 30)))"
+    )
+    chosen, there = found.split()
+    assert chosen == f"[{there}]"
     assert not notebook.errors
 
 
