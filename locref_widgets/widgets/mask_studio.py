@@ -102,7 +102,7 @@ class MaskStudio(widgets.VBox):
             options=[(words, value) for words, (value, _) in HOW.items()],
             tooltips=[tip for _, tip in HOW.values()],
             value="or" if self.state.has_mask else "replace",
-            description="Joined with it",
+            description="With the mask",
             layout=widgets.Layout(width="auto", max_width="100%"),
             style={"button_width": "auto", "description_width": "116px"},
         )

@@ -10,6 +10,7 @@ _STYLE = """<style>
 .locref-recipe { margin: 4px 0; padding-left: 2em; max-height: 240px; overflow: auto; }
 .locref-undone { color: var(--jp-ui-font-color2); }
 .locref-studio .widget-tab > .widget-tab-contents { padding: 8px 10px; overflow: visible; }
+.locref-studio .widget-toggle-buttons { display: flex; align-items: center; height: auto; }
 .locref-studio .bqplot .axislabel { fill: var(--jp-ui-font-color1) !important; }
 .locref-studio .bqplot .axis text { fill: var(--jp-ui-font-color1); }
 .locref-studio .jupyter-button:disabled { cursor: default; }
