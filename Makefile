@@ -14,7 +14,7 @@ INSTALL := PIP_CONSTRAINT=$(CONSTRAINTS) PIP_BUILD_CONSTRAINT=$(CONSTRAINTS) PIP
 NPM := PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/npm --silent
 
 FRONT_END := $(shell find js -type f -not -path '*/built/*' 2>/dev/null) $(wildcard package.json package-lock.json tsconfig.json)
-BUILT_FROM := pyproject.toml hatch_build.py $(CONSTRAINTS) $(FRONT_END) notebooks/02_workbench.ipynb
+BUILT_FROM := pyproject.toml hatch_build.py $(CONSTRAINTS) $(FRONT_END) $(wildcard notebooks/*.ipynb)
 
 .PHONY: demo lab test lint types front-end browser constraints clean help
 

@@ -57,8 +57,8 @@ def is_stale(root: Path) -> bool:
         return True
     sources = [
         *(root / "js" / "src").rglob("*"),
-        # The extension carries the workbench notebook.
-        root / "notebooks" / "02_workbench.ipynb",
+        # The extension carries them, too.
+        *(root / "notebooks").glob("*.ipynb"),
         root / "js" / "build.mjs",
         root / "package.json",
         root / "package-lock.json",

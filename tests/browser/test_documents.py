@@ -1,5 +1,6 @@
 """Files opened from JupyterLab's file browser, and the launcher tile."""
 
+import gzip
 import json
 import shutil
 
@@ -24,7 +25,8 @@ def lab_page(notebook):
     (root / "bundle.map").write_text(SOURCE_MAP)
     ball = np.zeros((24, 24, 24), np.float32)
     ball[8:16, 8:16, 8:16] = 1
-    write_map(root / "ball.map", ball, 2.0)
+    write_map(root / "ball.mrc", ball, 2.0)
+    (root / "ball.map.gz").write_bytes(gzip.compress((root / "ball.mrc").read_bytes()))
     page = notebook.page
     page.goto(f"{notebook.lab.url}/lab?reset")
     page.wait_for_function("() => window.jupyterapp?.restored")
@@ -48,7 +50,7 @@ def test_maps_and_stacks_open_on_double_click(lab_page):
     page = lab_page.page
     double_click(page, "consensus.mrc")
     document = page.locator(".locref-document:visible")
-    document.locator("canvas").first.wait_for(timeout=60_000)
+    document.locator("canvas").first.wait_for(timeout=120_000)
     page.locator(".locref-wait").wait_for(state="hidden")
     assert "80" in document.inner_text()
     lab_page.shoot("document_map", page.locator(".locref-document"))
@@ -56,11 +58,13 @@ def test_maps_and_stacks_open_on_double_click(lab_page):
 
     # A second file is shown by the same kernel; nothing of a stack goes through the browser.
     double_click(page, "particles.mrcs")
-    page.locator(".locref-images img").nth(23).wait_for(timeout=60_000)
+    page.locator(".locref-images img").nth(23).wait_for(timeout=120_000)
     lab_page.shoot("document_stack", page.locator(".locref-document .locref-table:visible"))
     page.set_viewport_size({"width": 1280, "height": 1000})
-    double_click(page, "ball.map")
-    page.wait_for_function("() => document.querySelectorAll('.locref-document canvas').length > 3")
+    double_click(page, "ball.map.gz")
+    page.wait_for_function(
+        "() => document.querySelectorAll('.locref-document canvas').length > 3", timeout=120_000
+    )
     assert len(viewer_sessions(lab_page.lab)) == 1
     copies = (lab_page.lab.root / ".ipynb_checkpoints").glob("*checkpoint.m*")
     assert not list(copies), "a stack may be too large to be copied"
@@ -75,14 +79,14 @@ def test_maps_and_stacks_open_on_double_click(lab_page):
         session["kernel"]["id"],
     )
     shown = page.locator(".locref-document:visible")
-    shown.get_by_text("The kernel was restarted").wait_for(timeout=60_000)
+    shown.get_by_text("The kernel was restarted").wait_for(timeout=120_000)
     shown.get_by_role("button", name="Open again").click()
-    shown.locator("canvas").first.wait_for(timeout=60_000)
+    shown.locator("canvas").first.wait_for(timeout=120_000)
 
     # The kernel ends with the last document.
     close_all(page)
     page.wait_for_timeout(500)
-    for _ in range(50):
+    for _ in range(300):
         if not viewer_sessions(lab_page.lab):
             break
         page.wait_for_timeout(200)
@@ -98,7 +102,7 @@ def test_a_table_opens_and_a_source_map_is_declined(lab_page):
     notice.get_by_role("button", name="Open in the editor").click()
     page.locator(".jp-FileEditor", has_text="mappings").wait_for()
     double_click(page, "particles.star")
-    page.locator(".locref-rows tbody tr").nth(24).wait_for(timeout=60_000)
+    page.locator(".locref-rows tbody tr").nth(24).wait_for(timeout=120_000)
     table = page.locator(".locref-table")
     assert "800 particles" in table.inner_text()
     assert "Nothing that a refinement would complain of" in table.inner_text()
@@ -124,14 +128,19 @@ def test_the_launcher_tile_opens_the_workbench_notebook(lab_page):
     tile.click()
     page.wait_for_function(
         "() => jupyterapp.shell.currentWidget?.context?.path === 'local_refinement.ipynb'",
-        timeout=60_000,
+        timeout=120_000,
     )
     page.locator(".jp-Notebook", has_text="Local refinement: the workbench").wait_for()
-    # A second one leaves the first as it is.
-    page.evaluate("() => jupyterapp.commands.execute('locref:open-workbench')")
+    # A second one leaves the first as it is; the tutorial is a command of its own.
+    page.evaluate("() => { jupyterapp.commands.execute('locref:open-workbench'); }")
     page.wait_for_function(
         "() => jupyterapp.shell.currentWidget?.context?.path === 'local_refinement_2.ipynb'",
-        timeout=60_000,
+        timeout=120_000,
+    )
+    page.evaluate("() => { jupyterapp.commands.execute('locref:open-tutorial'); }")
+    page.wait_for_function(
+        "() => jupyterapp.shell.currentWidget?.context?.path === 'first_refinement.ipynb'",
+        timeout=120_000,
     )
     close_all(page)
     assert not lab_page.errors

@@ -75,6 +75,12 @@ def test_settings_go_in_and_out(notebook):
     page.wait_for_function(
         "() => [...document.querySelectorAll('.locref-form input')].some(e => e.value === '12')"
     )
+    # A restarted kernel leaves no form behind that answers nothing and says nothing.
+    page.evaluate(
+        "() => jupyterapp.shell.currentWidget.context.sessionContext.session.kernel.restart()"
+    )
+    page.locator(".locref-dead", has_text="was restarted").wait_for()
+    assert page.locator(".locref-dead").count() == 1
     assert not notebook.errors
 
 

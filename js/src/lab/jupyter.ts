@@ -167,6 +167,14 @@ export interface Palette {
 export interface Restorer {
   restore(tracker: Tracker, options: Record<string, unknown>): Promise<unknown>;
 }
+// @jupyterlab/notebook
+export interface NotebookPanel extends Widget {
+  readonly sessionContext: SessionContext;
+}
+export interface NotebookTracker {
+  readonly widgetAdded: Signal<NotebookTracker, NotebookPanel>;
+  forEach(act: (panel: NotebookPanel) => void): void;
+}
 export interface FileBrowser {
   model: { path: string };
 }

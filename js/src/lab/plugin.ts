@@ -1,9 +1,12 @@
 /** File types, their viewer, the launcher tile and the commands. What is shown is made in Python. */
+import tutorial from '../../../notebooks/01_first_refinement.ipynb';
 import workbench from '../../../notebooks/02_workbench.ipynb';
+import { watchKernels } from './dead_views';
 import { makeDocumentPanel } from './document_panel';
 import iconText from './icon.svg';
 import type {
-  Application, Apputils, Context, DocRegistry, DocumentWidget, FileBrowser, IconModule, Launcher, LuminoWidgets, Palette,
+  Application, Apputils, Context, DocRegistry, DocumentWidget, FileBrowser, IconModule, Launcher, LuminoWidgets, NotebookTracker,
+  Palette,
   Plugin, RenderMime, RenderMimeModule, Restorer, Token, WidgetFactory,
 } from './jupyter';
 import { stopKeys } from './keys';
@@ -47,6 +50,7 @@ export async function makePlugins(modules: SharedModules, name: string): Promise
     launcher: (await modules.load<{ ILauncher: Token }>('@jupyterlab/launcher'))?.ILauncher,
     palette: apputils.ICommandPalette,
     restorer: (await modules.load<{ ILayoutRestorer: Token }>('@jupyterlab/application'))?.ILayoutRestorer,
+    notebooks: (await modules.load<{ INotebookTracker: Token }>('@jupyterlab/notebook'))?.INotebookTracker,
     browser: (await modules.load<{ IDefaultFileBrowser: Token }>('@jupyterlab/filebrowser'))?.IDefaultFileBrowser,
   };
   const named = Object.entries(tokens).filter((entry): entry is [string, Token] => !!entry[1]);
@@ -66,11 +70,15 @@ export async function makePlugins(modules: SharedModules, name: string): Promise
       },
     },
     {
-      id: `${name}:workbench`,
-      description: 'Opens the workbench notebook from launcher and command palette.',
+      id: `${name}:notebooks`,
+      description: 'Opens our notebooks from launcher and command palette, and tells of views that have lost their kernel.',
       autoStart: true,
       optional,
-      activate: (app, ...services) => addWorkbench(app, collect(services), icon),
+      activate: (app, ...given) => {
+        const services = collect(given);
+        addNotebooks(app, services, icon);
+        if (services.notebooks) watchKernels(services.notebooks);
+      },
     },
   ];
 }
@@ -80,6 +88,7 @@ interface Services {
   palette?: Palette | null;
   restorer?: Restorer | null;
   browser?: FileBrowser | null;
+  notebooks?: NotebookTracker | null;
 }
 
 function addDocuments(
@@ -120,18 +129,21 @@ function addDocuments(
   });
 }
 
-function addWorkbench(app: Application, { launcher, palette, browser }: Services, icon: unknown): void {
-  const command = 'locref:open-workbench';
-  app.commands.addCommand(command, {
-    label: 'Local refinement',
-    caption: 'New notebook: choose particles, map and mask, set the search, run it and watch it',
-    icon,
-    execute: async args => {
-      const folder = typeof args.cwd === 'string' ? args.cwd : (browser?.model.path ?? '');
-      const path = await createNotebook(app.serviceManager.contents, folder, 'local_refinement', workbench);
-      return app.commands.execute('docmanager:open', { path, factory: 'Notebook' });
-    },
-  });
-  launcher?.add({ command, category: CATEGORY, rank: 1 });
-  palette?.addItem({ command, category: CATEGORY });
+function addNotebooks(app: Application, { launcher, palette, browser }: Services, icon: unknown): void {
+  const add = (command: string, label: string, caption: string, stem: string, notebook: object) => {
+    app.commands.addCommand(command, {
+      label, caption, icon,
+      execute: async args => {
+        const folder = typeof args.cwd === 'string' ? args.cwd : (browser?.model.path ?? '');
+        const path = await createNotebook(app.serviceManager.contents, folder, stem, notebook);
+        return app.commands.execute('docmanager:open', { path, factory: 'Notebook' });
+      },
+    });
+    palette?.addItem({ command, category: CATEGORY });
+  };
+  add('locref:open-workbench', 'Local refinement',
+    'New notebook: choose particles, map and mask, set the search, run it and watch it', 'local_refinement', workbench);
+  add('locref:open-tutorial', 'Local refinement: tutorial',
+    'New notebook: a first refinement, step by step, on the sample that comes with the package', 'first_refinement', tutorial);
+  launcher?.add({ command: 'locref:open-workbench', category: CATEGORY, rank: 1 });
 }

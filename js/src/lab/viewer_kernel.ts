@@ -27,6 +27,7 @@ export class ViewerKernel {
   private readonly shown = new Set<string>();
   private readonly listeners = new Set<(words: string) => void>();
   private ready: Promise<Ready> | null = null;
+  private ending: Promise<void> = Promise.resolve();
 
   constructor(
     private readonly app: Application,
@@ -62,11 +63,8 @@ export class ViewerKernel {
     if (!ready) return;
     if (!this.open.size) {
       this.ready = null;
-      const { session, manager } = await ready;
-      manager.dispose();
-      await session.shutdown().catch(() => undefined);
-      session.dispose();
-      return;
+      this.ending = end(ready);
+      return this.ending;
     }
     const { session } = await ready;
     await run(session, `import ${MODULE}\n${MODULE}.close(${JSON.stringify(path)})`).catch(() => undefined);
@@ -74,6 +72,8 @@ export class ViewerKernel {
 
   private async start(): Promise<Ready> {
     try {
+      // A session of the same name that is about to end must not be taken up again.
+      await this.ending;
       return await this.connect();
     } catch (error) {
       this.ready = null;
@@ -134,6 +134,17 @@ export class ViewerKernel {
   private tell(words: string): void {
     this.shown.clear();
     for (const listener of this.listeners) listener(words);
+  }
+}
+
+async function end(ready: Promise<Ready>): Promise<void> {
+  try {
+    const { session, manager } = await ready;
+    manager.dispose();
+    await session.shutdown();
+    session.dispose();
+  } catch {
+    // It never started, or is gone already.
   }
 }
 
