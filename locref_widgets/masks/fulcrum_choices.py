@@ -119,7 +119,7 @@ def _shortest_way(
     """Middle (z, y, x) and length of the shortest line between a voxel of each, in voxels."""
     # The voxels that are nearest to the other part have a neighbour that is of neither.
     near, far = (np.argwhere(part & ~ndimage.binary_erosion(part)) for part in (region, rest))
-    distances, partners = KDTree(far).query(near)
+    distances, partners = map(np.asarray, KDTree(far).query(near))
     best = int(np.argmin(distances))
     return 0.5 * (near[best] + far[partners[best]]), float(distances[best])
 
