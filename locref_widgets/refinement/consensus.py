@@ -5,8 +5,8 @@ user gives, and, filtered by their own FSC, they are what is subtracted outside 
 half-set's own, so that the two stay independent.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
@@ -19,7 +19,9 @@ from locref_widgets.engine.slicing import Accumulator, empty_accumulator, slice_
 from locref_widgets.errors import InputError
 from locref_widgets.io.mrc import Map
 from locref_widgets.refinement.batches import Batch
-from locref_widgets.refinement.halves import HALVES, for_each_batch
+from locref_widgets.refinement.executor import Executor, LocalExecutor, Report
+from locref_widgets.refinement.halves import HALVES
+from locref_widgets.refinement.passes import Arrays, Bench, make_task, to_device
 from locref_widgets.refinement.problem import Problem
 from locref_widgets.refinement.references import (
     filter_half,
@@ -32,8 +34,6 @@ from locref_widgets.refinement.subtraction import subtract_map, to_disc_images
 _SWAPPED = 0.1
 _NOISE_SAMPLE = 256
 """Particles of each half-set from which the first noise spectrum is measured."""
-
-Report = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
@@ -88,33 +88,54 @@ def solve_halves(
     return (first, second), both
 
 
+@dataclass(frozen=True)
+class AddUpPass:
+    """Adds up the images as they are, at the poses given; finds which of them can be used."""
+
+    keep: bool = False
+
+    def on(self, bench: Bench) -> "_AddUp":
+        """Set it up on a device."""
+        return _AddUp(bench)
+
+
+class _AddUp:
+    def __init__(self, bench: Bench) -> None:
+        self._problem, self._pixel = bench.problem, bench.pixel_size()
+        self._flat = jnp.ones(bench.problem.disc.shells.shape[0], jnp.float32)
+
+    def no_sums(self) -> Accumulator:
+        return new_accumulator(self._problem)
+
+    def add(
+        self, sums: Accumulator, _half: int, _group: int, batch: Batch, _given: Arrays
+    ) -> tuple[Accumulator, Arrays]:
+        disc, valid = self._problem.disc, jnp.asarray(batch.valid)
+        images = to_disc_images(jnp.asarray(batch.images), batch.ctf, disc, self._pixel)
+        sums = accumulate(sums, images, given_poses(batch), valid, self._flat, disc)
+        sums.sums.block_until_ready()
+        return sums, {"usable": batch.valid}
+
+
 def add_up_halves(
-    problem: Problem, batch_size: int, report: Report
+    problem: Problem, batch_size: int, report: Report, executor: Executor | None = None
 ) -> tuple[dict[int, Accumulator], Bool[np.ndarray, " n"]]:
     """Sums of both half-sets at the given poses, from the images as they are.
 
-    Also returns, per particle, whether its image is finite and not constant.
+    Also returns, per particle, whether its image is finite and not constant. Computed on this
+    machine unless an ``executor`` is given.
     """
-    sums = {half: new_accumulator(problem) for half in HALVES}
-    usable = np.zeros(problem.rows.size, bool)
-    flat = jnp.ones(problem.disc.shells.shape[0], jnp.float32)
-    pixel = jnp.asarray(problem.pixel_size_angstrom, jnp.float32)
-
-    def work(half: int, _: int, batch: Batch) -> None:
-        images = to_disc_images(jnp.asarray(batch.images), batch.ctf, problem.disc, pixel)
-        sums[half] = accumulate(
-            sums[half], images, given_poses(batch), jnp.asarray(batch.valid), flat, problem.disc
-        )
-        sums[half].sums.block_until_ready()
-        usable[batch.positions[batch.valid]] = True
-
-    for_each_batch(problem, batch_size, work, report)
-    return sums, usable
+    task = make_task(problem, AddUpPass(), batch_size, problem.box_px)
+    result = (executor or LocalExecutor()).run(task, report)
+    sums = {half: to_device(result.sums[half, 0]) for half in HALVES}
+    return sums, result.found["usable"]
 
 
-def reconstruct_consensus(problem: Problem, batch_size: int, report: Report) -> Consensus:
+def reconstruct_consensus(
+    problem: Problem, batch_size: int, report: Report, executor: Executor | None = None
+) -> Consensus:
     """Reconstruct both half-sets at the given poses from the images as they are."""
-    sums, usable = add_up_halves(problem, batch_size, report)
+    sums, usable = add_up_halves(problem, batch_size, report, executor)
     as_seen, both_as_seen = solve_halves(sums, problem.box_px)
     half_maps, both = as_seen, both_as_seen
     if len(problem.operators) > 1:
@@ -128,27 +149,51 @@ def reconstruct_consensus(problem: Problem, batch_size: int, report: Report) -> 
     return Consensus(half_maps, both, both_as_seen, (first, second), usable)
 
 
+@dataclass(frozen=True)
+class NoisePass:
+    """Adds up the power left when each half-set's map is subtracted of its images."""
+
+    maps: dict[int, np.ndarray]
+    keep: bool = False
+
+    def on(self, bench: Bench) -> "_Noise":
+        """Set it up on a device."""
+        return _Noise(self.maps, bench)
+
+
+class _Noise:
+    def __init__(self, maps: dict[int, np.ndarray], bench: Bench) -> None:
+        self._problem, self._pixel = bench.problem, bench.pixel_size()
+        self._projectors = {half: make_whole_projector(maps[half], bench.problem) for half in maps}
+
+    def no_sums(self) -> dict[str, Any]:
+        return {"power": np.zeros(self._problem.disc.radius_px + 1), "count": 0}
+
+    def add(
+        self, sums: dict[str, Any], half: int, _group: int, batch: Batch, _given: Arrays
+    ) -> tuple[dict[str, Any], Arrays]:
+        disc, poses = self._problem.disc, given_poses(batch)
+        images = to_disc_images(jnp.asarray(batch.images), batch.ctf, disc, self._pixel)
+        rest = subtract_map(self._projectors[half], images, poses.rotations, poses.origins_px, disc)
+        spectra = np.asarray(shell_means(jnp.abs(rest.coefficients) ** 2, disc))
+        return {
+            "power": sums["power"] + spectra[batch.valid].sum(axis=0),
+            "count": sums["count"] + int(batch.valid.sum()),
+        }, {}
+
+
 def measure_noise(
-    problem: Problem, maps: dict[int, np.ndarray], batch_size: int, report: Report
+    problem: Problem,
+    maps: dict[int, np.ndarray],
+    batch_size: int,
+    report: Report,
+    executor: Executor | None = None,
 ) -> dict[int, Float[np.ndarray, " shells"]]:
     """Noise spectrum of each half-set: the power left when its own map is subtracted."""
-    projectors = {half: make_whole_projector(maps[half], problem) for half in HALVES}
-    power = {half: np.zeros(problem.disc.radius_px + 1) for half in HALVES}
-    count: dict[int, int] = dict.fromkeys(HALVES, 0)
-    pixel = jnp.asarray(problem.pixel_size_angstrom, jnp.float32)
-
-    def work(half: int, _: int, batch: Batch) -> None:
-        images = to_disc_images(jnp.asarray(batch.images), batch.ctf, problem.disc, pixel)
-        poses = given_poses(batch)
-        rest = subtract_map(
-            projectors[half], images, poses.rotations, poses.origins_px, problem.disc
-        )
-        spectra = np.asarray(shell_means(jnp.abs(rest.coefficients) ** 2, problem.disc))
-        power[half] += spectra[batch.valid].sum(axis=0)
-        count[half] += int(batch.valid.sum())
-
-    for_each_batch(problem, batch_size, work, report, limit=_NOISE_SAMPLE)
-    return {half: power[half] / max(count[half], 1) for half in HALVES}
+    work, box_px = NoisePass(maps), problem.region_box_px
+    task = make_task(problem, work, batch_size, box_px, limit=_NOISE_SAMPLE)
+    sums = (executor or LocalExecutor()).run(task, report).sums
+    return {half: sums[half, 0]["power"] / max(int(sums[half, 0]["count"]), 1) for half in HALVES}
 
 
 def check_half_map_order(

@@ -4,16 +4,18 @@ The iterations work in the region's box with what is enough to search by. The la
 from the whole images, in the map's own box and with iterative gridding weights.
 """
 
-from collections.abc import Callable
+from dataclasses import dataclass
 
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
 
-from locref_widgets.engine.slicing import Projector
+from locref_widgets.engine.slicing import Accumulator
 from locref_widgets.refinement.batches import Batch
 from locref_widgets.refinement.consensus import new_accumulator, solve_halves
-from locref_widgets.refinement.halves import HALVES, for_each_batch
+from locref_widgets.refinement.executor import Executor, Report
+from locref_widgets.refinement.halves import HALVES
+from locref_widgets.refinement.passes import Arrays, Bench, OutsideMaps, make_task, to_device
 from locref_widgets.refinement.problem import Problem
 from locref_widgets.refinement.region_sums import load_images
 from locref_widgets.refinement.step import Poses, accumulate, inverse_variance
@@ -21,29 +23,60 @@ from locref_widgets.refinement.step import Poses, accumulate, inverse_variance
 GRIDDING_ITERATIONS = 10
 
 
+@dataclass(frozen=True)
+class FinalPass:
+    """Adds up the images, what is outside the region subtracted, at poses told with each."""
+
+    sigma2: dict[int, Float[np.ndarray, " shells"]]
+    keep: bool = False
+
+    def on(self, bench: Bench) -> "_Final":
+        """Set it up on a device."""
+        return _Final(self, bench)
+
+
+class _Final:
+    def __init__(self, told: FinalPass, bench: Bench) -> None:
+        self._bench, disc = bench, bench.problem.disc
+        self._weights = {
+            half: jnp.asarray(inverse_variance(sigma2, disc))
+            for half, sigma2 in told.sigma2.items()
+        }
+
+    def no_sums(self) -> Accumulator:
+        return new_accumulator(self._bench.problem)
+
+    def add(
+        self, sums: Accumulator, half: int, _group: int, batch: Batch, given: Arrays
+    ) -> tuple[Accumulator, Arrays]:
+        problem = self._bench.problem
+        images = load_images(problem, self._bench.outside(half), batch)
+        poses = Poses(jnp.asarray(given["rotations"]), jnp.asarray(given["origins_px"]))
+        valid = jnp.asarray(batch.valid)
+        sums = accumulate(sums, images, poses, valid, self._weights[half], problem.disc)
+        sums.sums.block_until_ready()
+        return sums, {}
+
+
 def final_maps(
+    executor: Executor,
     problem: Problem,
-    outside: dict[int, Projector | None],
+    outside: OutsideMaps | None,
     sigma2: dict[int, Float[np.ndarray, " shells"]],
     rotations: Float[np.ndarray, "n 3 3"],
     origins_angstrom: Float[np.ndarray, "n 2"],
     batch_size: int,
-    report: Callable[[int, int], None],
+    report: Report,
 ) -> tuple[tuple[np.ndarray, np.ndarray], np.ndarray]:
     """Unfiltered half-maps and the map of both at the poses given (see `solve_halves`)."""
-    sums = {half: new_accumulator(problem) for half in HALVES}
-    weights = {half: jnp.asarray(inverse_variance(sigma2[half], problem.disc)) for half in HALVES}
     origins_px = origins_angstrom / problem.pixel_size_angstrom
-
-    def work(half: int, _: int, batch: Batch) -> None:
-        images = load_images(problem, outside[half], batch)
-        at = batch.positions
-        poses = Poses(
-            jnp.asarray(rotations[at], jnp.float32), jnp.asarray(origins_px[at], jnp.float32)
-        )
-        valid = jnp.asarray(batch.valid)
-        sums[half] = accumulate(sums[half], images, poses, valid, weights[half], problem.disc)
-        sums[half].sums.block_until_ready()
-
-    for_each_batch(problem, batch_size, work, report)
+    inputs = {
+        "rotations": rotations.astype(np.float32),
+        "origins_px": origins_px.astype(np.float32),
+    }
+    task = make_task(
+        problem, FinalPass(sigma2), batch_size, problem.box_px, outside=outside, inputs=inputs
+    )
+    result = executor.run(task, report)
+    sums = {half: to_device(result.sums[half, 0]) for half in HALVES}
     return solve_halves(sums, problem.box_px, problem.operators, GRIDDING_ITERATIONS)

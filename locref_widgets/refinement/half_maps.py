@@ -16,12 +16,10 @@ from locref_widgets.refinement.problem import Problem
 from locref_widgets.refinement.references import (
     cut_region,
     in_region_box,
-    make_region,
     paste_region,
     trusted_fsc,
 )
 from locref_widgets.refinement.search_pass import SearchPass
-from locref_widgets.refinement.step import Region
 
 Volume = Float[np.ndarray, "z y x"]
 FoldSums = dict[tuple[int, int], Accumulator]
@@ -52,7 +50,7 @@ def region_half_maps(problem: Problem, sums: FoldSums) -> tuple[tuple[Volume, Vo
     return (first, second), both
 
 
-def fold_regions(
+def fold_cubes(
     problem: Problem,
     sums: FoldSums,
     half: int,
@@ -61,8 +59,8 @@ def fold_regions(
     mask: Volume,
     half_map: Volume,
     cutoff: Float[np.ndarray, "m m m"] | None,
-) -> tuple[Region, ...]:
-    """For each fold, templates of its half-set's map without it, filtered and masked.
+) -> tuple[Float[np.ndarray, "m m m"], ...]:
+    """For each fold, the region of its half-set's map without it, filtered and masked.
 
     The filter follows from the FSC ``curve`` up to ``last_shell`` (in shells of the map's box).
     With a ``cutoff`` of each voxel of the region's box (in its shells) it is non-uniform:
@@ -77,7 +75,7 @@ def fold_regions(
     total = _total(sums, half)
     if cutoff is not None:
         profile = signal_profile(jnp.asarray(cut_region(half_map, problem)), fsc, region_mask)
-    regions = []
+    cubes = []
     for fold in folds:
         rest = subtract_accumulator(total, fold) if len(folds) > 1 else total
         cube = _solve(rest, problem)
@@ -85,5 +83,5 @@ def fold_regions(
             cube = apply_shell_filter(cube, ratio / (1.0 + ratio))
         else:
             cube = local_wiener(cube, profile, ratio, cutoff)
-        regions.append(make_region(np.asarray(cube * region_mask), problem))
-    return tuple(regions)
+        cubes.append(np.asarray(cube * region_mask))
+    return tuple(cubes)

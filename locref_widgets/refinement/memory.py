@@ -1,7 +1,7 @@
 """How many particles a device searches at once, and what happens when that was too many."""
 
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import jax
 
@@ -32,11 +32,15 @@ def bytes_per_particle(plan: SearchPlan) -> int:
     return _ARRAYS * 2 * 4 * largest
 
 
-def particles_at_once(plan: SearchPlan, batch_size: int) -> int:
-    """Particles searched side by side: one on a CPU, as many as fit on other devices."""
-    if jax.default_backend() == "cpu":
+def particles_at_once(plan: SearchPlan, batch_size: int, device: Any = None) -> int:
+    """Particles searched side by side: one on a CPU, as many as fit on other devices.
+
+    ``device`` is one of JAX's; None means the first.
+    """
+    device = device or jax.local_devices()[0]
+    if device.platform == "cpu":
         return min(batch_size, _ON_CPU)
-    stats = jax.local_devices()[0].memory_stats() or {}
+    stats = device.memory_stats() or {}
     free = stats.get("bytes_limit", _UNKNOWN_BYTES) - stats.get("bytes_in_use", 0)
     return max(1, min(batch_size, int(_SHARE * free) // bytes_per_particle(plan)))
 

@@ -24,11 +24,12 @@ from locref_widgets.refinement.consensus import (
 )
 from locref_widgets.refinement.convergence import has_settled, turns_between
 from locref_widgets.refinement.curves import half_map_curves
+from locref_widgets.refinement.executor import Executor, LocalExecutor
 from locref_widgets.refinement.final_maps import final_maps
 from locref_widgets.refinement.given_maps import starting_maps, subtraction_maps
 from locref_widgets.refinement.half_maps import (
     FoldSums,
-    fold_regions,
+    fold_cubes,
     half_sums,
     region_half_maps,
 )
@@ -42,18 +43,14 @@ from locref_widgets.refinement.observing import (
     announce,
     announce_change,
 )
-from locref_widgets.refinement.prepared import PreparedImages
+from locref_widgets.refinement.passes import OutsideMaps
 from locref_widgets.refinement.problem import (
     Problem,
     RefinementInput,
     fulcrum_of,
     pose_problem,
 )
-from locref_widgets.refinement.references import (
-    cut_region,
-    make_region,
-    make_whole_projector,
-)
+from locref_widgets.refinement.references import cut_region
 from locref_widgets.refinement.region_sums import sums_again
 from locref_widgets.refinement.search_pass import (
     HalfReference,
@@ -84,6 +81,7 @@ def refine_loop(
     settings: RefinementSettings,
     observer: Observer,
     resume: IterationResult | None = None,
+    executor: Executor | None = None,
 ) -> IterationResult:
     """Refine until convergence or the largest number of iterations; return the last result.
 
@@ -97,6 +95,8 @@ def refine_loop(
         Follows and steers; one that is a `Steering` may change settings between iterations.
     resume
         Result of the last finished iteration of an interrupted run, to go on from.
+    executor
+        Computes the passes over the images; this machine's devices unless given.
 
     Raises
     ------
@@ -106,7 +106,7 @@ def refine_loop(
         From the observer.
     """
     problem = pose_problem(inputs, settings)
-    loop = _Loop(inputs, settings, observer, problem)
+    loop = _Loop(inputs, settings, observer, problem, executor or LocalExecutor())
     announce(observer, problem, settings)
     loop.prepare()
     if resume is None:
@@ -136,9 +136,10 @@ class _Loop:
         settings: RefinementSettings,
         observer: Observer,
         problem: Problem,
+        executor: Executor,
     ) -> None:
         self.inputs, self.settings, self.observer = inputs, settings, observer
-        self.problem = problem
+        self.problem, self.executor = problem, executor
         # Before any image is set aside, so that it is the same whenever this is made.
         self.largest_half = int(np.bincount(problem.half_sets).max())
         self.batch_size = self._choose_batch_size()
@@ -150,20 +151,16 @@ class _Loop:
         """Reconstruct at the given poses, unless that is done, and set up what is subtracted."""
         started = time.monotonic()
         self.consensus = consensus or reconstruct_consensus(
-            self.problem, self.batch_size, self._report(0, "reconstruction")
+            self.problem, self.batch_size, self._report(0, "reconstruction"), self.executor
         )
         self._set_bad_images_aside(tell=consensus is None)
         maps = subtraction_maps(*self._given())
-        self.outside = {
-            half: make_whole_projector(maps[half] * (1.0 - self.user_mask), self.problem)
-            if self.problem.subtract
-            else None
-            for half in HALVES
-        }
+        self.outside: OutsideMaps | None = None
+        if self.problem.subtract:
+            self.outside = {half: maps[half] * (1.0 - self.user_mask) for half in HALVES}
         self.first_sigma2 = measure_noise(
-            self.problem, maps, self.batch_size, self._report(0, "noise")
+            self.problem, maps, self.batch_size, self._report(0, "noise"), self.executor
         )
-        self.kept = PreparedImages(self.problem.rows.size, self.problem.region_box_px)
         self.preparation_seconds = time.monotonic() - started
 
     def start(self) -> IterationResult:
@@ -190,7 +187,7 @@ class _Loop:
         if mask is not None:
             inputs = replace(self.inputs, mask=mask)
             problem = pose_problem(inputs, change.settings)
-            loop = _Loop(inputs, change.settings, self.observer, problem)
+            loop = _Loop(inputs, change.settings, self.observer, problem, self.executor)
             loop.prepare(self.consensus)
         else:
             loop.use(change.settings)
@@ -212,9 +209,10 @@ class _Loop:
         """Go on with other settings about the same region."""
         self.settings = settings
         self.batch_size = self._choose_batch_size()
-        self.problem = replace(
-            self.problem, fulcrum_angstrom=fulcrum_of(settings, self.inputs.mask)
-        )
+        fulcrum = fulcrum_of(settings, self.inputs.mask)
+        # Only then: what is kept of a problem's images is kept of the very same one.
+        if not np.array_equal(fulcrum, self.problem.fulcrum_angstrom):
+            self.problem = replace(self.problem, fulcrum_angstrom=fulcrum)
         self.prior = settings.prior(self.problem.pixel_size_angstrom)
 
     def seen_anew(self, last: IterationResult, *, new_region: bool) -> IterationResult:
@@ -243,7 +241,9 @@ class _Loop:
         plan = plan_for(self.problem, self.settings, radius)
         start = self._start(last)
         found = search_and_reconstruct(
+            self.executor,
             self.problem,
+            self.outside,
             references,
             plan,
             radius,
@@ -251,7 +251,6 @@ class _Loop:
             start,
             folds_at(iteration, self.settings),
             self.settings.marginalize,
-            None if start.recentred else self.kept,
             self.batch_size,
             self._report(iteration, "search"),
         )
@@ -272,6 +271,7 @@ class _Loop:
         self.sums = None
         del references, found
         half_maps, both = final_maps(
+            self.executor,
             self.problem,
             self.outside,
             {half: draft.info[f"sigma2_half{half}"] for half in HALVES},
@@ -303,13 +303,13 @@ class _Loop:
     def _sums_again(self, last: IterationResult) -> FoldSums:
         """The sums of an iteration that another process made, from the means that it noted."""
         return sums_again(
+            self.executor,
             self.problem,
             self.outside,
             last.info,
             plan_for(self.problem, self.settings, self.problem.region_disc.radius_px),
             folds_of(self.problem, groups_at(last.iteration, self.settings)),
             folds_at(last.iteration, self.settings),
-            None if np.any(last.info["start_turn_rad"]) else self.kept,
             self.batch_size,
             self._report(last.iteration, "reconstruction"),
         )
@@ -344,8 +344,8 @@ class _Loop:
         if last.iteration == 0:
             radius = problem.region_shell(self.settings.initial_lowpass)
             mask = cut_region(last.mask, problem)
-            regions = {
-                half: (make_region(cut_region(volume, problem) * mask, problem),)
+            cubes = {
+                half: (cut_region(volume, problem) * mask,)
                 for half, volume in starting_maps(*self._given()).items()
             }
         else:
@@ -356,17 +356,12 @@ class _Loop:
             assert self.sums is not None  # noqa: S101
             sums = self.sums
             cutoff = cutoff_shells(problem, last.cutoff_resolution_angstrom)
-            regions = {
-                half: fold_regions(problem, sums, half, curve, reach, last.mask, half_map, cutoff)
+            cubes = {
+                half: fold_cubes(problem, sums, half, curve, reach, last.mask, half_map, cutoff)
                 for half, half_map in zip(HALVES, last.half_maps, strict=True)
             }
         return radius, {
-            half: HalfReference(
-                regions=regions[half],
-                outside=self.outside[half],
-                sigma2=last.info[f"sigma2_half{half}"],
-            )
-            for half in HALVES
+            half: HalfReference(cubes[half], last.info[f"sigma2_half{half}"]) for half in HALVES
         }
 
     def _result(

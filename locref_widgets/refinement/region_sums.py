@@ -1,18 +1,21 @@
 """Images cut to the region, and the sums that a pass over them makes."""
 
-from collections.abc import Callable
+from dataclasses import dataclass
 
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Int
+from jaxtyping import Array, Float, Int
 
 from locref_widgets.engine.grids import Disc
 from locref_widgets.engine.region_images import RegionImages, noise_in_region_box
 from locref_widgets.engine.search_plan import SearchPlan
 from locref_widgets.engine.slicing import Accumulator, Projector, empty_accumulator
 from locref_widgets.refinement.batches import Batch
+from locref_widgets.refinement.chunks import Place, RunningSum, Sums
 from locref_widgets.refinement.consensus import given_poses
-from locref_widgets.refinement.halves import HALVES, for_each_batch
+from locref_widgets.refinement.executor import Executor, Report
+from locref_widgets.refinement.halves import HALVES
+from locref_widgets.refinement.passes import Arrays, Bench, OutsideMaps, make_task, to_device
 from locref_widgets.refinement.prepared import PreparedImages
 from locref_widgets.refinement.problem import Problem
 from locref_widgets.refinement.references import make_region
@@ -28,6 +31,9 @@ from locref_widgets.refinement.step import (
     region_images,
 )
 from locref_widgets.refinement.subtraction import DiscImages, subtract_map, to_disc_images
+
+_NOTED = ("mean_turn_rad", "mean_shift_px", "pose_covariance", "probability")
+"""What a search notes of each particle, with which it can be added up again."""
 
 
 def no_sums(region: Region, disc: Disc) -> RegionSums:
@@ -58,13 +64,13 @@ def cut_regions(
 ) -> RegionImages:
     """A batch cut to boxes about the region, at the poses about which it is searched.
 
-    ``kept`` holds boxes at the poses given.
+    ``start`` is that of its particles; ``kept`` holds boxes at the poses given.
     """
     at = batch.positions
     poses = moved_poses(
         given_poses(batch),
-        jnp.asarray(start.turns_rad[at], jnp.float32),
-        jnp.asarray(start.shifts_px[at], jnp.float32),
+        jnp.asarray(start.turns_rad, jnp.float32),
+        jnp.asarray(start.shifts_px, jnp.float32),
         jnp.asarray(problem.fulcrum_angstrom / problem.pixel_size_angstrom, jnp.float32),
     )
     pixel = jnp.asarray(problem.pixel_size_angstrom, jnp.float32)
@@ -78,44 +84,86 @@ def cut_regions(
     return region_images(boxes, batch.ctf, poses, region, plan, pixel)
 
 
+def weights_of(
+    sigma2: dict[int, Float[np.ndarray, " shells"]], problem: Problem
+) -> dict[int, Float[Array, " p"]]:
+    """``1 / sigma^2`` of each pixel of the region's disc, from each half-set's noise spectrum."""
+    disc = problem.region_disc
+    noise = {half: noise_in_region_box(s, problem.box_px, disc) for half, s in sigma2.items()}
+    return {half: jnp.asarray(inverse_variance(noise[half], disc)) for half in sigma2}
+
+
+def merge_groups(sums: dict[Place, Sums], folds: int) -> dict[Place, Sums]:
+    """Sums of each half-set and fold from those of its groups: the same, or one fold only."""
+    if folds > 1:
+        return {place: to_device(total) for place, total in sums.items()}
+    merged = {half: RunningSum() for half in HALVES}
+    for (half, _), total in sorted(sums.items()):
+        merged[half].add(total)
+    return {(half, 0): to_device(merged[half].total) for half in HALVES}
+
+
+@dataclass(frozen=True)
+class SumsPass:
+    """The sums of an earlier search, with the motions that it noted."""
+
+    plan: SearchPlan
+    sigma2: dict[int, Float[np.ndarray, " shells"]]
+    keep: bool
+
+    def on(self, bench: Bench) -> "_Sums":
+        """Set it up on a device."""
+        return _Sums(self, bench)
+
+
+class _Sums:
+    def __init__(self, told: SumsPass, bench: Bench) -> None:
+        self._told, self._bench, problem = told, bench, bench.problem
+        self._weights = weights_of(told.sigma2, problem)
+        self._blank = make_region(np.zeros((problem.region_box_px,) * 3, np.float32), problem)
+
+    def no_sums(self) -> RegionSums:
+        return no_sums(self._blank, self._bench.problem.region_disc)
+
+    def add(
+        self, sums: RegionSums, half: int, _group: int, batch: Batch, given: Arrays
+    ) -> tuple[RegionSums, Arrays]:
+        bench, told, blank = self._bench, self._told, self._blank
+        start = Start(given["start_turn_rad"], given["start_shift_px"])
+        found = FoundPoses(*(jnp.asarray(given[name], jnp.float32) for name in _NOTED))
+        kept = bench.kept if told.keep else None
+        outside = bench.outside(half)
+        images = cut_regions(bench.problem, outside, blank, start, batch, told.plan, kept)
+        valid = jnp.asarray(batch.valid)
+        sums = add_to_region(sums, images, blank, found, self._weights[half], valid, told.plan)
+        return sums, {}
+
+
 def sums_again(
+    executor: Executor,
     problem: Problem,
-    outside: dict[int, Projector | None],
+    outside: OutsideMaps | None,
     info: dict[str, np.ndarray],
     plan: SearchPlan,
     groups: Int[np.ndarray, " n"],
     folds: int,
-    kept: PreparedImages | None,
     batch_size: int,
-    report: Callable[[int, int], None],
-) -> dict[tuple[int, int], Accumulator]:
+    report: Report,
+) -> dict[Place, Accumulator]:
     """The map's sums of an earlier pass from what it noted: equal to the last bit.
 
     ``info`` is that of its `IterationResult`, ``groups`` the group of each
     particle; with one fold only all groups are added to the same sums.
     """
-    disc = problem.region_disc
-    blank = make_region(np.zeros((problem.region_box_px,) * 3, np.float32), problem)
-    places = [(half, fold) for half in HALVES for fold in range(folds)]
-    sums = {place: no_sums(blank, disc) for place in places}
-    weights = {}
-    for half in HALVES:
-        noise = noise_in_region_box(info[f"weight_sigma2_half{half}"], problem.box_px, disc)
-        weights[half] = jnp.asarray(inverse_variance(noise, disc))
-    start = Start(info["start_turn_rad"], info["start_shift_px"])
-
-    def work(half: int, fold: int, batch: Batch) -> None:
-        at = batch.positions
-        found = FoundPoses(
-            *(
-                jnp.asarray(info[name][at], jnp.float32)
-                for name in ("mean_turn_rad", "mean_shift_px", "pose_covariance", "probability")
-            )
-        )
-        images = cut_regions(problem, outside[half], blank, start, batch, plan, kept)
-        valid = jnp.asarray(batch.valid)
-        place = half, fold if folds > 1 else 0
-        sums[place] = add_to_region(sums[place], images, blank, found, weights[half], valid, plan)
-
-    for_each_batch(problem, batch_size, work, report, folds=groups, kept=kept)
+    work = SumsPass(
+        plan,
+        {half: info[f"weight_sigma2_half{half}"] for half in HALVES},
+        keep=not Start(info["start_turn_rad"], info["start_shift_px"]).recentred,
+    )
+    inputs = {name: info[name] for name in (*_NOTED, "start_turn_rad", "start_shift_px")}
+    box_px = problem.region_box_px
+    task = make_task(
+        problem, work, batch_size, box_px, outside=outside, inputs=inputs, groups=groups
+    )
+    sums = merge_groups(executor.run(task, report).sums, folds)
     return {place: total.map for place, total in sums.items()}

@@ -8,8 +8,7 @@ half-set. Later the whole half-set's map serves: what then holds the poses holds
 belong, and the fuller map says more (docs/decisions.md has the figures).
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import jax.numpy as jnp
 import numpy as np
@@ -17,25 +16,19 @@ from jaxtyping import Float, Int
 
 from locref_widgets.engine.likelihood import Prior
 from locref_widgets.engine.region_images import noise_in_region_box, noise_in_whole_box
-from locref_widgets.engine.search import SearchOutcome
 from locref_widgets.engine.search_plan import SearchPlan, plan_search
-from locref_widgets.engine.slicing import Projector
 from locref_widgets.refinement.batches import Batch
-from locref_widgets.refinement.halves import HALVES, for_each_batch
+from locref_widgets.refinement.chunks import Place
+from locref_widgets.refinement.executor import Executor, Report
+from locref_widgets.refinement.halves import HALVES
 from locref_widgets.refinement.memory import FewerAtOnce, particles_at_once
-from locref_widgets.refinement.prepared import PreparedImages
+from locref_widgets.refinement.passes import Arrays, Bench, OutsideMaps, make_task
 from locref_widgets.refinement.problem import Problem
-from locref_widgets.refinement.region_sums import cut_regions, no_sums
+from locref_widgets.refinement.references import make_region
+from locref_widgets.refinement.region_sums import cut_regions, merge_groups, no_sums, weights_of
 from locref_widgets.refinement.settings import RefinementSettings
 from locref_widgets.refinement.starts import Start, compose
-from locref_widgets.refinement.step import (
-    Region,
-    RegionSums,
-    add_to_region,
-    found_poses,
-    inverse_variance,
-    search_poses,
-)
+from locref_widgets.refinement.step import RegionSums, add_to_region, found_poses, search_poses
 
 CROSS_FITTED = 4
 """Iterations, from the first on, whose searches are cross-fitted."""
@@ -55,16 +48,18 @@ _PER_PARTICLE = (
 
 @dataclass(frozen=True)
 class HalfReference:
-    """What the search of one half-set is told: a region for each fold, its outside and noise."""
+    """What the search of one half-set is told: a cube of the region for each fold, and the noise.
 
-    regions: tuple[Region, ...]
-    outside: Projector | None
+    The cubes are filtered, masked and about the region's centre.
+    """
+
+    cubes: tuple[Float[np.ndarray, "m m m"], ...]
     sigma2: Float[np.ndarray, " shells"]
 
 
 @dataclass
 class SearchPass:
-    """Results of a pass, filled batch by batch.
+    """Results of a pass.
 
     Attributes
     ----------
@@ -88,7 +83,7 @@ class SearchPass:
     covariance: Float[np.ndarray, "n 5 5"]
     probability: Float[np.ndarray, " n"]
     found: dict[str, np.ndarray]
-    sums: dict[tuple[int, int], RegionSums] = field(default_factory=dict)
+    sums: dict[Place, RegionSums]
 
 
 def folds_at(iteration: int, settings: RefinementSettings) -> int:
@@ -130,8 +125,78 @@ def plan_for(problem: Problem, settings: RefinementSettings, radius_px: int) -> 
     )
 
 
+@dataclass(frozen=True)
+class RegionPass:
+    """Searches every particle and adds it, at the motion found, to the sums of its group."""
+
+    references: dict[int, HalfReference]
+    plan: SearchPlan
+    radius_px: int
+    precisions: tuple[float, float]
+    marginalize: bool
+    batch_size: int
+    keep: bool
+
+    def on(self, bench: Bench) -> "_RegionWork":
+        """Set it up on a device."""
+        return _RegionWork(self, bench)
+
+
+class _RegionWork:
+    def __init__(self, told: RegionPass, bench: Bench) -> None:
+        self._told, self._bench, problem = told, bench, bench.problem
+        references, disc = told.references, problem.region_disc
+        self._regions = {
+            half: [make_region(cube, problem) for cube in reference.cubes]
+            for half, reference in references.items()
+        }
+        sigma2 = {half: reference.sigma2 for half, reference in references.items()}
+        self._weights = weights_of(sigma2, problem)
+        self._noise = {
+            half: jnp.asarray(noise_in_region_box(s, problem.box_px, disc), jnp.float32)
+            for half, s in sigma2.items()
+        }
+        self._prior = Prior(*(jnp.asarray(value, jnp.float32) for value in told.precisions))
+        self._pixel = bench.pixel_size()
+        self._within_memory = FewerAtOnce(
+            particles_at_once(told.plan, told.batch_size, bench.device)
+        )
+
+    def no_sums(self) -> RegionSums:
+        return no_sums(self._regions[1][0], self._bench.problem.region_disc)
+
+    def add(
+        self, sums: RegionSums, half: int, group: int, batch: Batch, given: Arrays
+    ) -> tuple[RegionSums, Arrays]:
+        bench, told, plan = self._bench, self._told, self._told.plan
+        regions, noise = self._regions[half], self._noise[half]
+        region = regions[group if len(regions) > 1 else 0]
+        start = Start(given["start_turn_rad"], given["start_shift_px"])
+        kept = bench.kept if told.keep else None
+        outside = bench.outside(half)
+        images = cut_regions(bench.problem, outside, region, start, batch, plan, kept)
+        outcome = self._within_memory(
+            lambda at_once: search_poses(
+                images, region, noise, told.radius_px, self._prior, plan, self._pixel, at_once
+            )
+        )
+        found = found_poses(outcome, told.marginalize, plan)
+        valid, weights = jnp.asarray(batch.valid), self._weights[half]
+        sums = add_to_region(sums, images, region, found, weights, valid, plan)
+        return sums, {
+            "turns_rad": outcome.turn_rad,
+            "shifts_px": outcome.shift_px,
+            "mean_turns_rad": found.turns_rad,
+            "mean_shifts_px": found.shifts_px,
+            "covariance": found.covariance,
+            "probability": found.probability,
+        } | {name: getattr(outcome, name) for name in _PER_PARTICLE}
+
+
 def search_and_reconstruct(
+    executor: Executor,
     problem: Problem,
+    outside: OutsideMaps | None,
     references: dict[int, HalfReference],
     plan: SearchPlan,
     radius_px: int,
@@ -139,68 +204,41 @@ def search_and_reconstruct(
     start: Start,
     folds: int,
     marginalize: bool,
-    kept: PreparedImages | None,
     batch_size: int,
-    report: Callable[[int, int], None],
+    report: Report,
 ) -> SearchPass:
     """Search all particles against their half-set's references and rebuild the half-maps."""
-    n, disc = problem.rows.size, problem.region_disc
-    given = len(references[1].regions)
-    groups = folds_of(problem, max(folds, given))
-    result = SearchPass(
-        start=start,
-        turns_rad=np.zeros((n, 3)),
-        shifts_px=np.zeros((n, 2)),
-        mean_turns_rad=np.zeros((n, 3)),
-        mean_shifts_px=np.zeros((n, 2)),
-        covariance=np.zeros((n, 5, 5), np.float32),
-        probability=np.ones(n, np.float32),
-        found={name: np.zeros(n) for name in _PER_PARTICLE},
-        sums={
-            (half, fold): no_sums(references[half].regions[0], disc)
-            for half in HALVES
-            for fold in range(folds)
-        },
+    work = RegionPass(
+        references,
+        plan,
+        radius_px,
+        (float(prior.rotation_precision), float(prior.shift_precision)),
+        marginalize,
+        batch_size,
+        keep=not start.recentred,
     )
-    within_memory = FewerAtOnce(particles_at_once(plan, batch_size))
-    sigma2 = {
-        half: noise_in_region_box(references[half].sigma2, problem.box_px, disc) for half in HALVES
-    }
-    weights = {half: jnp.asarray(inverse_variance(sigma2[half], disc)) for half in HALVES}
-    noise = {half: jnp.asarray(sigma2[half], jnp.float32) for half in HALVES}
-    pixel = jnp.asarray(problem.pixel_size_angstrom, jnp.float32)
-
-    def work(half: int, fold: int, batch: Batch) -> None:
-        region = references[half].regions[fold if given > 1 else 0]
-        images = cut_regions(problem, references[half].outside, region, start, batch, plan, kept)
-        outcome = within_memory(
-            lambda at_once: search_poses(
-                images, region, noise[half], radius_px, prior, plan, pixel, at_once
-            )
-        )
-        found = found_poses(outcome, marginalize, plan)
-        valid = jnp.asarray(batch.valid)
-        place = half, fold if folds > 1 else 0
-        result.sums[place] = add_to_region(
-            result.sums[place], images, region, found, weights[half], valid, plan
-        )
-        at = batch.positions[batch.valid]
-        result.mean_turns_rad[at] = np.asarray(found.turns_rad)[batch.valid]
-        result.mean_shifts_px[at] = np.asarray(found.shifts_px)[batch.valid]
-        result.covariance[at] = np.asarray(found.covariance)[batch.valid]
-        result.probability[at] = np.asarray(found.probability)[batch.valid]
-        _note(result, batch, outcome)
-
-    for_each_batch(problem, batch_size, work, report, folds=groups, kept=kept)
-    return result
-
-
-def _note(result: SearchPass, batch: Batch, outcome: SearchOutcome) -> None:
-    at = batch.positions[batch.valid]
-    result.turns_rad[at] = np.asarray(outcome.turn_rad)[batch.valid]
-    result.shifts_px[at] = np.asarray(outcome.shift_px)[batch.valid]
-    for name in _PER_PARTICLE:
-        result.found[name][at] = np.asarray(getattr(outcome, name))[batch.valid]
+    task = make_task(
+        problem,
+        work,
+        batch_size,
+        problem.region_box_px,
+        outside=outside,
+        inputs={"start_turn_rad": start.turns_rad, "start_shift_px": start.shifts_px},
+        groups=folds_of(problem, max(folds, len(references[1].cubes))),
+    )
+    result = executor.run(task, report)
+    found = result.found
+    return SearchPass(
+        start=start,
+        turns_rad=found["turns_rad"].astype(float),
+        shifts_px=found["shifts_px"].astype(float),
+        mean_turns_rad=found["mean_turns_rad"].astype(float),
+        mean_shifts_px=found["mean_shifts_px"].astype(float),
+        covariance=found["covariance"],
+        probability=found["probability"],
+        found={name: found[name].astype(float) for name in _PER_PARTICLE},
+        sums=merge_groups(result.sums, folds),
+    )
 
 
 def noise_of_half(problem: Problem, found: SearchPass, half: int) -> Float[np.ndarray, " shells"]:

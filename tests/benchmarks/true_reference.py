@@ -70,9 +70,10 @@ def main() -> None:
     white = np.full(problem.disc.radius_px + 1, float(problem.box_px) ** 2)
     sigma2 = jnp.asarray(noise_in_region_box(white, problem.box_px, disc), jnp.float32)
     pixel = jnp.asarray(problem.pixel_size_angstrom, jnp.float32)
-    n, start, searched, used = problem.rows.size, first_start(problem.rows.size), 0.0, 0
+    n, searched, used = problem.rows.size, 0.0, 0
     turns, shifts, work, errors = np.zeros((n, 3)), np.zeros((n, 2)), np.zeros(n), np.zeros((n, 2))
     for number, batch in enumerate(read_batches(problem, np.arange(n), 64)):
+        start = first_start(batch.positions.size)
         images = cut_regions(problem, outside, region, start, batch, plan, None)
         jax.block_until_ready(images)
         clock = time.process_time()
