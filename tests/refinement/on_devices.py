@@ -1,0 +1,69 @@
+"""Refine a small set on several virtual CPU devices: ``python -m`` this file STAR MAPS OUT N.
+
+A program of its own, because the number of devices is fixed when JAX starts. Writes what came out
+into OUT (.npz), with the number of programs that were compiled in the last iteration.
+"""
+
+import os
+import sys
+from pathlib import Path
+
+import numpy as np
+
+
+def main(star: str, maps: str, out: str, devices: str) -> None:
+    os.environ["XLA_FLAGS"] = f"--xla_force_host_platform_device_count={devices}"
+    os.environ["JAX_PLATFORMS"] = "cpu"
+    import jax
+    import jax.monitoring
+
+    from locref_widgets.io.mrc import read_map
+    from locref_widgets.io.particles import read_particles
+    from locref_widgets.refinement.problem import RefinementInput
+    from locref_widgets.refinement.refine import refine_loop
+    from locref_widgets.refinement.settings import RefinementSettings
+    from locref_widgets.runs.process_setup import prepare_process
+    from tests.refinement.following import Recorder
+
+    prepare_process()
+    assert len(jax.local_devices()) == int(devices)
+    compiled = []
+    jax.monitoring.register_event_duration_secs_listener(
+        lambda name, seconds, **_: compiled.append(name) if "backend_compile" in name else None
+    )
+
+    class Counting(Recorder):
+        def iteration_finished(self, result) -> None:
+            super().iteration_finished(result)
+            self.compiled = compiled.copy()
+            compiled.clear()
+
+    folder = Path(maps)
+    inputs = RefinementInput(
+        read_particles(star), read_map(folder / "map.mrc"), read_map(folder / "mask.mrc")
+    )
+    settings = RefinementSettings(
+        fulcrum_angstrom=(15.0, 0.0, 2.0),
+        rotation_extent=0.26,
+        shift_extent=2.0,
+        initial_lowpass=20.0,
+        iterations=3,
+        batch_size=4,
+    )
+    recorder = Counting()
+    last = refine_loop(inputs, settings, recorder)
+    before = recorder.results[-2]
+    np.savez(
+        out,
+        rotations=last.rotations,
+        origins_angstrom=last.origins_angstrom,
+        half1=last.half_maps[0],
+        half2=last.half_maps[1],
+        region=before.map,
+        info=np.concatenate([np.ravel(last.info[name]) for name in sorted(last.info)]),
+        compiled=len(recorder.compiled),
+    )
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
