@@ -1,12 +1,13 @@
 """Refine a small set on several virtual CPU devices: ``python -m`` this file STAR MAPS OUT N.
 
 A program of its own, because the number of devices is fixed when JAX starts. Writes what came out
-into OUT (.npz), with the number of programs that were compiled in the last iteration.
+into OUT (.npz), with the number of programs that the search of the third iteration compiled.
 """
 
 import os
 import sys
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 
@@ -33,10 +34,17 @@ def main(star: str, maps: str, out: str, devices: str) -> None:
     )
 
     class Counting(Recorder):
-        def iteration_finished(self, result) -> None:
-            super().iteration_finished(result)
-            self.compiled = compiled.copy()
-            compiled.clear()
+        """Counts the programs that are made ready in each phase of each iteration."""
+
+        counts: ClassVar[dict[tuple[int, str], int]] = {}
+
+        def event(self, kind, **values) -> None:
+            super().event(kind, **values)
+            phases = [v for k, v in self.events if k == "phase"]
+            if phases:
+                place = phases[-1]["iteration"], phases[-1]["name"]
+                self.counts[place] = self.counts.get(place, 0) + len(compiled)
+                compiled.clear()
 
     folder = Path(maps)
     inputs = RefinementInput(
@@ -52,16 +60,15 @@ def main(star: str, maps: str, out: str, devices: str) -> None:
     )
     recorder = Counting()
     last = refine_loop(inputs, settings, recorder)
-    before = recorder.results[-2]
     np.savez(
         out,
         rotations=last.rotations,
         origins_angstrom=last.origins_angstrom,
         half1=last.half_maps[0],
         half2=last.half_maps[1],
-        region=before.map,
+        region=recorder.results[-2].map,
         info=np.concatenate([np.ravel(last.info[name]) for name in sorted(last.info)]),
-        compiled=len(recorder.compiled),
+        compiled_again=recorder.counts[3, "search"],
     )
 
 
