@@ -8,7 +8,8 @@ the last bit, as long as the devices compute alike.
 """
 
 import math
-from dataclasses import dataclass, field
+from collections import Counter
+from dataclasses import dataclass
 from typing import Any
 
 import jax
@@ -30,6 +31,8 @@ _BOX_PX = 64
 
 Place = tuple[int, int]
 """Half-set and group."""
+Strip = tuple[Place, int]
+"""Its number within its place."""
 Sums = Any
 """A tree of arrays that can be added up."""
 
@@ -50,6 +53,11 @@ class Chunk:
     def place(self) -> Place:
         """Where its sums belong."""
         return self.half, self.group
+
+    @property
+    def strip(self) -> "Strip":
+        """With which neighbours they are added up first."""
+        return self.place, self.number // STRIP
 
 
 def chunk_size(n: int, batch_size: int, box_px: int) -> int:
@@ -119,30 +127,47 @@ def _add_into(total: Any, more: Any) -> Any:
     return np.add(total, more, out=total) if isinstance(total, np.ndarray) else total + more
 
 
-@dataclass
-class OrderedSum:
-    """The sums of a group's chunks, which may come in any order, added up in theirs."""
+class SumInOrder:
+    """Sums numbered from 0, which may come in any order, added up in theirs."""
 
-    _total: RunningSum = field(default_factory=RunningSum)
-    _strip: RunningSum = field(default_factory=RunningSum)
-    _early: dict[int, Sums] = field(default_factory=dict)
-    _next: int = 0
+    def __init__(self) -> None:
+        self._sum = RunningSum()
+        self._early: dict[int, Sums] = {}
+        self.count = 0
 
     def add(self, number: int, sums: Sums) -> None:
-        """Take the sums of a chunk."""
+        """Take one of them."""
         self._early[number] = sums
-        while self._next in self._early:
-            self._strip.add(self._early.pop(self._next))
-            self._next += 1
-            if self._next % STRIP == 0:
-                self._end_strip()
+        while self.count in self._early:
+            self._sum.add(self._early.pop(self.count))
+            self.count += 1
 
-    def result(self) -> Sums:
-        """All of them, once the last has come."""
-        if self._next % STRIP:
-            self._end_strip()
-        return self._total.total
+    @property
+    def total(self) -> Sums:
+        """What is added up so far."""
+        return self._sum.total
 
-    def _end_strip(self) -> None:
-        self._total.add(self._strip.total)
-        self._strip = RunningSum()
+
+class ChunkSums:
+    """The sums of all chunks of a pass, added up as this module says."""
+
+    def __init__(self, chunks: tuple[Chunk, ...]) -> None:
+        self.chunks_in: Counter[Strip] = Counter(chunk.strip for chunk in chunks)
+        self._strips: dict[Strip, SumInOrder] = {}
+        self._places = {chunk.place: SumInOrder() for chunk in chunks}
+
+    def add(self, chunk: Chunk, sums: Sums) -> None:
+        """Take those of a chunk."""
+        strip = self._strips.setdefault(chunk.strip, SumInOrder())
+        strip.add(chunk.number % STRIP, sums)
+        if strip.count == self.chunks_in[chunk.strip]:
+            self.add_strip(chunk.strip, self._strips.pop(chunk.strip).total)
+
+    def add_strip(self, strip: Strip, sums: Sums) -> None:
+        """Take those of a strip's chunks, added up in their order."""
+        place, number = strip
+        self._places[place].add(number, sums)
+
+    def totals(self) -> dict[Place, Sums]:
+        """Of each half-set and group, once all have come."""
+        return {place: added.total for place, added in sorted(self._places.items())}

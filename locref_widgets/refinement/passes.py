@@ -6,7 +6,7 @@ which device it is for (a `Bench`), it becomes `Work`, which takes batch after b
 
 import threading
 from collections.abc import Generator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
 import jax
@@ -15,7 +15,7 @@ import numpy as np
 
 from locref_widgets.engine.slicing import Projector
 from locref_widgets.refinement.batches import Batch, read_batches
-from locref_widgets.refinement.chunks import Chunk, OrderedSum, Place, Sums, cut_chunks
+from locref_widgets.refinement.chunks import Chunk, ChunkSums, Place, Sums, cut_chunks
 from locref_widgets.refinement.prepared import PreparedImages
 from locref_widgets.refinement.problem import Problem
 from locref_widgets.refinement.references import make_whole_projector
@@ -181,9 +181,9 @@ def to_device(sums: Sums) -> Sums:
     return jax.tree.map(jnp.asarray, sums)
 
 
-@dataclass
+@dataclass(frozen=True)
 class PassResult:
-    """What a pass added up and found, put together chunk by chunk.
+    """What a pass added up and found.
 
     Attributes
     ----------
@@ -193,33 +193,33 @@ class PassResult:
         By name, an entry for each particle of the problem; zeros for those not in the pass.
     """
 
-    n_particles: int
-    sums: dict[Place, Sums] = field(default_factory=dict)
-    found: dict[str, np.ndarray] = field(default_factory=dict)
-
-    def note(self, chunk: Chunk, found: Arrays) -> None:
-        """Take what was found of a chunk's particles."""
-        for name, values in found.items():
-            if name not in self.found:
-                self.found[name] = np.zeros((self.n_particles, *values.shape[1:]), values.dtype)
-            self.found[name][chunk.positions] = values
+    sums: dict[Place, Sums]
+    found: dict[str, np.ndarray]
 
 
 class Gathering:
     """Takes the results of chunks as they come, from several threads."""
 
     def __init__(self, task: Task) -> None:
-        self._result = PassResult(task.problem.rows.size)
-        self._sums = {chunk.place: OrderedSum() for chunk in task.chunks}
+        self._n_particles = task.problem.rows.size
+        self._found: dict[str, np.ndarray] = {}
         self._lock = threading.Lock()
+        self.sums = ChunkSums(task.chunks)
 
     def add(self, chunk: Chunk, result: ChunkResult) -> None:
         """Take the result of a chunk."""
         with self._lock:
-            self._result.note(chunk, result.found)
-            self._sums[chunk.place].add(chunk.number, result.sums)
+            self.note(chunk, result.found)
+            self.sums.add(chunk, result.sums)
+
+    def note(self, chunk: Chunk, found: Arrays) -> None:
+        """Take only what was found of a chunk's particles."""
+        for name, values in found.items():
+            if name not in self._found:
+                shape = (self._n_particles, *values.shape[1:])
+                self._found[name] = np.zeros(shape, values.dtype)
+            self._found[name][chunk.positions] = values
 
     def result(self) -> PassResult:
         """Everything, once the last chunk has come."""
-        self._result.sums = {place: total.result() for place, total in sorted(self._sums.items())}
-        return self._result
+        return PassResult(self.sums.totals(), self._found)

@@ -149,16 +149,10 @@ def load_inputs(record: dict[str, Any]) -> "RefinementInput":
     """
     from locref_widgets.refinement.problem import RefinementInput
 
-    entry, companions = record["particles"], record["particles"].get("companions", [])
-    particles = reread_particles(entry["path"], [companion["path"] for companion in companions])
-    named = [entry, *companions, record["map"], record["mask"], *record["half_maps"]]
+    particles = load_particles(record)
     stacks = describe_stacks([stack.path for stack in particles.image_source.stacks])
-    for entry in named:
-        if describe_file(entry["path"])["sha256"] != entry["sha256"]:
-            raise InputError(
-                f"{entry['path']}: was changed since the run began. Put the old file back, or "
-                "begin a new run in another folder."
-            )
+    for entry in (record["map"], record["mask"], *record["half_maps"]):
+        _check_unchanged(entry)
     if changed := _stack_differences(record["stacks"], stacks):
         raise InputError(f"{changed[0]}. Put the old stack back, or begin a new run.")
     half_maps = [read_map(entry["path"]) for entry in record["half_maps"]]
@@ -170,6 +164,26 @@ def load_inputs(record: dict[str, Any]) -> "RefinementInput":
         ),
         half_maps=(half_maps[0], half_maps[1]) if half_maps else None,
     )
+
+
+def load_particles(record: dict[str, Any]) -> Particles:
+    """Read the particle table that `record_inputs` named; its stacks are not looked at.
+
+    Raises `InputError` when a file is missing or its content is not what the run began with.
+    """
+    entry, companions = record["particles"], record["particles"].get("companions", [])
+    particles = reread_particles(entry["path"], [companion["path"] for companion in companions])
+    for file in (entry, *companions):
+        _check_unchanged(file)
+    return particles
+
+
+def _check_unchanged(entry: dict[str, Any]) -> None:
+    if describe_file(entry["path"])["sha256"] != entry["sha256"]:
+        raise InputError(
+            f"{entry['path']}: was changed since the run began. Put the old file back, or begin a "
+            "new run in another folder."
+        )
 
 
 def find_differences(

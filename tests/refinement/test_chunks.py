@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from locref_widgets.io.particles import read_particles
-from locref_widgets.refinement.chunks import STRIP, OrderedSum, chunk_size, cut_chunks
+from locref_widgets.refinement.chunks import STRIP, Chunk, ChunkSums, chunk_size, cut_chunks
 from locref_widgets.refinement.prepared import PreparedImages
 from locref_widgets.refinement.whole_particle import whole_problem
 
@@ -75,10 +75,11 @@ def test_sums_do_not_depend_on_the_order_in_which_chunks_come(count, random):
     before = [term["sums"].copy() for term in terms]
     order = list(range(count))
     random.shuffle(order)
-    total = OrderedSum()
+    chunks = tuple(Chunk(1, 0, number, np.array([number])) for number in range(count))
+    sums = ChunkSums(chunks)
     for number in order:
-        total.add(number, terms[number])
-    found = total.result()
+        sums.add(chunks[number], terms[number])
+    found = sums.totals()[1, 0]
     assert found["count"] == count
     # Strips of eight one after the other, and then the strips one after the other.
     strips = []

@@ -35,9 +35,9 @@ def results(files):
     outs = {}
     for devices in (1, 2, 4):
         out = folder / f"{devices}.npz"
+        arguments = [str(star), str(folder), str(out), str(devices)]
         done = subprocess.run(
-            [sys.executable, "-m", "tests.refinement.on_devices"]
-            + [str(star), str(folder), str(out), str(devices)],
+            [sys.executable, "-m", "tests.refinement.on_devices", *arguments],
             cwd=REPOSITORY,
             capture_output=True,
             text=True,
