@@ -22,10 +22,12 @@ def refine_files(
     *,
     resume: bool,
     queue: bool,
+    executor: str | None = None,
 ) -> "Run":
     """Read the files of a refinement and refine. Raises `InputError` before touching anything."""
     from locref_widgets.io.mrc import read_map
     from locref_widgets.io.particles import read_particles, reread_particles
+    from locref_widgets.runs.executors import choose_executor
     from locref_widgets.runs.folder import RunFolder, is_run
     from locref_widgets.runs.prepare import open_existing
     from locref_widgets.runs.run import refine
@@ -34,6 +36,8 @@ def refine_files(
         raise InputError("--out is missing: name a folder for the run")
     # A folder that cannot be used is said at once, not after reading the particles.
     open_existing(out)
+    if executor is not None:
+        choose_executor(executor)
     record = RunFolder(out).read_record() if resume and is_run(out) else None
     recorded = record["inputs"] if record else {}
     files: dict[str, Path] = {}
@@ -56,6 +60,7 @@ def refine_files(
         half_maps=(read_map(halves[0]), read_map(halves[1])) if halves else None,
         resume=resume,
         wait_for_device=queue,
+        executor=executor,
     )
 
 

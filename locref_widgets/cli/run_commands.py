@@ -20,6 +20,16 @@ Queue = Annotated[
     ),
 ]
 
+Executor = Annotated[
+    str | None,
+    typer.Option(
+        metavar="local|dask:ADDRESS|slurm:FILE.yaml",
+        help="Where it is computed: all devices of this machine, the workers of a Dask cluster, or "
+        "SLURM jobs as a file describes them. (unset: local; with --resume: as before)",
+        show_default=False,
+    ),
+]
+
 
 @app.command()
 @with_settings
@@ -45,6 +55,7 @@ def refine(
         bool, typer.Option("--resume", help="Go on with the run in --out.", show_default=False)
     ] = False,
     queue: Queue = True,
+    executor: Executor = None,
     *,
     given: dict[str, Any],
 ) -> None:
@@ -59,7 +70,10 @@ def refine(
 
     prepare_process()
     run = refine_files(
-        particles, map_, mask, half_maps, out, settings, given, resume=resume, queue=queue
+        *(particles, map_, mask, half_maps, out, settings, given),
+        resume=resume,
+        queue=queue,
+        executor=executor,
     )
     status = run.status
     typer.echo(describe_result(run))

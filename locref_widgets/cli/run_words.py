@@ -60,6 +60,10 @@ def describe_status(run: "Run") -> str:
     lines = [f"{values['folder']}: {values['status']}"]
     if values["waiting_for"]:
         lines.append(f"  waiting for {', '.join(values['waiting_for'])}")
+    if (computed := values["executor"]) and computed["choice"] != "local":
+        dashboard = computed["dashboard"] if values["status"] in ("running", "paused") else None
+        shown = f", dashboard {dashboard}" if dashboard else ""
+        lines.append(f"  computed by {computed['choice']}{shown}")
     if parent := values["parent"]:
         lines.append(f"  from iteration {parent['iteration']} of {parent['path']}")
     if values["message"]:

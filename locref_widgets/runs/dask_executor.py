@@ -75,7 +75,7 @@ class DaskExecutor:
             When the scheduler is lost, or a chunk keeps killing its workers.
         """
         report(0, task.total)
-        with self._faults_in_words():
+        with self.client.as_current(), self._faults_in_words():
             under_way = _PassUnderWay(self, task, self._bench_of(task), self.send(pack_pass(task)))
             try:
                 return under_way.finish(report)

@@ -16,6 +16,7 @@ from locref_widgets.errors import InputError
 
 if TYPE_CHECKING:
     from locref_widgets.refinement.executor import Executor
+    from locref_widgets.runs.folder import RunFolder
     from locref_widgets.runs.slurm_file import SlurmFile
 
 LOCAL = "local"
@@ -42,6 +43,11 @@ class ExecutorChoice:
     kind: str
     place: str = ""
     slurm: "SlurmFile | None" = None
+
+    @property
+    def is_local(self) -> bool:
+        """Whether this machine's devices compute."""
+        return self.kind == LOCAL
 
     @property
     def text(self) -> str:
@@ -82,6 +88,12 @@ def choose_executor(text: str) -> ExecutorChoice:
     return ExecutorChoice(kind, place)
 
 
+def executor_for(text: str | None, run: "RunFolder | None") -> ExecutorChoice:
+    """Read a choice; None means the one that a run has, or local. Raises `InputError`."""
+    recorded = {} if run is None else run.read_record().get("executor") or {}
+    return choose_executor(recorded.get("choice", LOCAL) if text is None else text)
+
+
 @contextmanager
 def open_executor(choice: ExecutorChoice, run_folder: Path, say: Say) -> Iterator["Executor"]:
     """Connect to whatever computes, and let go of it at the end.
@@ -94,7 +106,7 @@ def open_executor(choice: ExecutorChoice, run_folder: Path, say: Say) -> Iterato
     InputError
         When the scheduler does not answer or SLURM does not take the jobs.
     """
-    if choice.kind == LOCAL:
+    if choice.is_local:
         from locref_widgets.refinement.executor import LocalExecutor
 
         yield LocalExecutor()

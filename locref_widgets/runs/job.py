@@ -12,6 +12,7 @@ from locref_widgets.refinement.settings import RefinementSettings
 from locref_widgets.refinement.state import IterationResult, StopRequested
 from locref_widgets.runs.device_queue import DeviceTicket
 from locref_widgets.runs.events import EventLog, read_events
+from locref_widgets.runs.executors import executor_for, open_executor
 from locref_widgets.runs.finish import (
     tell_fulcrum,
     tell_post_processing,
@@ -103,8 +104,11 @@ def _refine(
     if result is not None:
         _tell_untold(folder, observer)
     if result is None or not steward.is_complete:
-        loop = refine_loop or _real_loop()
-        result = loop(steward.inputs, steward.settings, observer, resume=result)
+        compute = (
+            _on_executor(folder, observer) if refine_loop is None else nullcontext(refine_loop)
+        )
+        with compute as loop:
+            result = loop(steward.inputs, steward.settings, observer, resume=result)
     inputs = steward.inputs
     sharpened = write_final(folder, result, inputs.particles, inputs.volume.position, observer)
     tell_post_processing(sharpened, folder, observer)
@@ -119,9 +123,28 @@ def _refine(
 
 
 def _real_loop() -> RefineLoop:
+    return _refine_on_executor
+
+
+def _refine_on_executor(
+    inputs: "RefinementInput",
+    settings: RefinementSettings,
+    observer: RunObserver,
+    resume: IterationResult | None = None,
+) -> IterationResult:
+    """Refine where ``run.json`` says that it is computed."""
     from locref_widgets.refinement.refine import refine_loop
 
-    return refine_loop
+    folder = observer.folder
+    choice = executor_for(None, folder)
+
+    def say(kind: str, **values: Any) -> None:
+        if kind == "executor":
+            folder.set_values(executor=choice.record() | values)
+        observer.say(kind, **values)
+
+    with open_executor(choice, folder.path, say) as executor:
+        return refine_loop(inputs, settings, observer, resume, executor)
 
 
 def _tell_untold(folder: RunFolder, observer: RunObserver) -> None:
@@ -153,7 +176,10 @@ def record_failure(folder: RunFolder, log: EventLog, error: Exception) -> None:
 
 
 def job_record(
-    inputs: dict[str, Any], settings: RefinementSettings, command: list[str]
+    inputs: dict[str, Any],
+    settings: RefinementSettings,
+    command: list[str],
+    executor: dict[str, Any],
 ) -> dict[str, Any]:
     """Return what ``run.json`` holds before the run begins."""
     return {
@@ -161,6 +187,7 @@ def job_record(
         "changes": [],
         "inputs": inputs,
         "command": command,
+        "executor": executor,
         "versions": versions(),
         "host": describe_host(),
         "device": None,

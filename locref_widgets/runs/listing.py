@@ -52,7 +52,7 @@ def describe_run(folder: RunFolder) -> dict[str, Any]:
     ``folder``, ``status`` (``lost`` when its process is gone), ``message`` (why it failed),
     ``created``, ``updated``, ``iterations`` (finished ones), ``maximum_iterations``, ``summary``
     (headline numbers), ``waiting_for`` (runs that come first on the device), ``changes`` (of
-    settings, taken up by now) and ``parent`` (for a branch).
+    settings, taken up by now), ``parent`` (for a branch) and ``executor`` (where it is computed).
     """
     status = folder.status
     record = folder.read_record()
@@ -68,4 +68,5 @@ def describe_run(folder: RunFolder) -> dict[str, Any]:
         "waiting_for": record.get("waiting_for", []) if status == "queued" else [],
         "changes": record.get("changes", []),
         "parent": record.get("parent"),
+        "executor": record.get("executor"),
     }

@@ -10,6 +10,7 @@ from locref_widgets.io.placing import place_on_grid
 from locref_widgets.refinement.settings import RefinementSettings
 from locref_widgets.runs.control import clear_requests
 from locref_widgets.runs.durable import disc_errors
+from locref_widgets.runs.executors import LOCAL, ExecutorChoice
 from locref_widgets.runs.folder import (
     UNFINISHED_RECORD,
     RunFolder,
@@ -87,13 +88,19 @@ def begin(
     inputs: "RefinementInput",
     settings: RefinementSettings,
     existing: RunFolder | None,
+    executor: ExecutorChoice | None = None,
 ) -> tuple[RunFolder, WriterLock]:
     """Take the lock and make the run folder, or mark an existing one as running again.
+
+    ``executor`` says where it is computed; None leaves an existing run with its own.
 
     Raises `InputError` when another process writes there, `OutputError` when the disc fails.
     """
     if existing is not None:
-        return existing, go_on(existing)
+        lock = go_on(existing)
+        if executor is not None:
+            existing.set_values(executor=executor.record())
+        return existing, lock
     with disc_errors(out, begun=False):
         out.mkdir(parents=True, exist_ok=True)
     lock = WriterLock.acquire(out)
@@ -109,7 +116,12 @@ def begin(
             for path in left_behind:
                 path.unlink(missing_ok=True)
         clear_requests(out)
-        record = job_record(record_inputs(inputs, out / "inputs"), settings, command_line())
+        record = job_record(
+            record_inputs(inputs, out / "inputs"),
+            settings,
+            command_line(),
+            (executor or ExecutorChoice(LOCAL)).record(),
+        )
         return RunFolder.create(out, record), lock
     except BaseException:
         lock.release()

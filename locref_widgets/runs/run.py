@@ -17,6 +17,7 @@ from locref_widgets.runs.branch import make_branch
 from locref_widgets.runs.changes import ask_change, latest_settings
 from locref_widgets.runs.device_queue import DeviceTicket
 from locref_widgets.runs.events import afollow_events, follow_events, read_events
+from locref_widgets.runs.executors import executor_for
 from locref_widgets.runs.folder import LIVE, RunFolder
 from locref_widgets.runs.job import RefineLoop, run_job
 from locref_widgets.runs.launch import spawn_worker
@@ -139,7 +140,8 @@ class Run:
         """
         if self.status in (*LIVE, "finished"):
             return
-        ticket = DeviceTicket.draw(self.path) if wait_for_device else None
+        waits = wait_for_device and executor_for(None, self.folder).is_local
+        ticket = DeviceTicket.draw(self.path) if waits else None
         try:
             lock = go_on(self.folder)
         except BaseException:
@@ -213,8 +215,12 @@ def start_refinement(
     *,
     half_maps: tuple[Map, Map] | None = None,
     wait_for_device: bool = True,
+    executor: str | None = None,
 ) -> Run:
     """Refine in a process of its own, which outlives this one; return at once.
+
+    ``executor`` is where it is computed: "local" (all devices of this machine), "dask:ADDRESS" or
+    "slurm:FILE.yaml". Unset: as the run had it, which is local for a new one.
 
     Runs of one user on one machine take turns on its devices, in the order in which they were
     started; ``wait_for_device=False`` begins at once.
@@ -236,9 +242,11 @@ def start_refinement(
         check_resumable(existing, inputs, settings)
         if existing.status in (*LIVE, "finished"):
             return Run(existing.path)
-    ticket = DeviceTicket.draw(Path(out).resolve()) if wait_for_device else None
+    where = executor_for(executor, existing)
+    waits = wait_for_device and where.is_local
+    ticket = DeviceTicket.draw(Path(out).resolve()) if waits else None
     try:
-        folder, lock = begin(Path(out), inputs, settings, existing)
+        folder, lock = begin(Path(out), inputs, settings, existing, where)
     except BaseException:
         if ticket is not None:
             ticket.release()
@@ -258,6 +266,7 @@ def refine(
     progress: bool = True,
     resume: bool = False,
     wait_for_device: bool = True,
+    executor: str | None = None,
     refine_loop: RefineLoop | None = None,
 ) -> Run:
     """Refine in this process, with a progress bar; return when it is finished or stopped.
@@ -265,7 +274,8 @@ def refine(
     Ctrl-C stops it after the batch under way, leaves a run that can be resumed, and raises
     KeyboardInterrupt. ``resume`` goes on with the run in ``out``, if there is one.
     Runs of one user on one machine take turns on its devices; ``wait_for_device=False`` begins at
-    once. ``refine_loop`` stands in for the real one in tests.
+    once. ``executor`` is where it is computed (see `start_refinement`). ``refine_loop`` stands in
+    for the real one in tests.
 
     Raises
     ------
@@ -289,12 +299,13 @@ def refine(
         check_resumable(existing, inputs, settings)
         if existing.status == "finished":
             return Run(existing.path)
+    where = executor_for(executor, existing)
     with ExitStack() as held:
         ticket = None
-        if wait_for_device:
+        if wait_for_device and where.is_local:
             ticket = DeviceTicket.draw(Path(out).resolve())
             held.callback(ticket.release)
-        folder, lock = begin(Path(out), inputs, settings, existing)
+        folder, lock = begin(Path(out), inputs, settings, existing, where)
         held.callback(lock.release)
         printer = ProgressPrinter() if progress else None
         if printer:
