@@ -104,11 +104,8 @@ def _refine(
     if result is not None:
         _tell_untold(folder, observer)
     if result is None or not steward.is_complete:
-        compute = (
-            _on_executor(folder, observer) if refine_loop is None else nullcontext(refine_loop)
-        )
-        with compute as loop:
-            result = loop(steward.inputs, steward.settings, observer, resume=result)
+        loop = refine_loop or _real_loop()
+        result = loop(steward.inputs, steward.settings, observer, resume=result)
     inputs = steward.inputs
     sharpened = write_final(folder, result, inputs.particles, inputs.volume.position, observer)
     tell_post_processing(sharpened, folder, observer)

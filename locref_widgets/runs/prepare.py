@@ -71,11 +71,16 @@ def check_resumable(
         )
 
 
-def go_on(folder: RunFolder) -> WriterLock:
-    """Take the lock of a run that goes on. Raises `InputError` when another process has it."""
+def go_on(folder: RunFolder, executor: ExecutorChoice | None = None) -> WriterLock:
+    """Take the lock of a run that goes on, where it was computed before or on an ``executor``.
+
+    Raises `InputError` when another process has it.
+    """
     lock = WriterLock.acquire(folder.path)
     try:
         clear_requests(folder.path)
+        if executor is not None:
+            folder.set_values(executor=executor.record())
         folder.set_status("running")
     except BaseException:
         lock.release()
@@ -97,10 +102,7 @@ def begin(
     Raises `InputError` when another process writes there, `OutputError` when the disc fails.
     """
     if existing is not None:
-        lock = go_on(existing)
-        if executor is not None:
-            existing.set_values(executor=executor.record())
-        return existing, lock
+        return existing, go_on(existing, executor)
     with disc_errors(out, begun=False):
         out.mkdir(parents=True, exist_ok=True)
     lock = WriterLock.acquire(out)

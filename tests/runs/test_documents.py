@@ -69,7 +69,7 @@ def test_every_event_of_an_eventful_run_is_documented(job, run_path, tmp_path, m
         run_fake(job, tmp_path / "other", settings, failing)
     seen |= assert_documented(open_run(tmp_path / "other").events())
     # These two are told of results that a pretended refinement does not have.
-    assert set(documented()) - seen <= {"note", "fulcrum_estimate"}
+    assert set(documented()) - seen <= {"note", "fulcrum_estimate", "executor"}
 
 
 def test_what_can_be_changed_is_listed_and_nothing_else():
