@@ -1,0 +1,176 @@
+"""The part of a particle that is more blurred than the rest, found in a field of local blur."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Bool, Float
+from scipy import ndimage
+
+from locref_widgets.engine.local_blur import LocalBlur
+from locref_widgets.masks.islands import label_islands
+
+_ROUNDS = 6
+"""Rounds of dividing the points and fitting how blur grows with the distance from the centre."""
+
+_MOST_KEPT = 2.0
+"""Shares of power above this say nothing more: the window holds what is sharp in any particle."""
+
+_FEWEST_POINTS = 30
+"""A class of fewer points is none."""
+
+_CLIP = (-0.03, 0.06)
+"""Blur counts up to these from the rest's, in squares of the resolution: beyond, a point is told
+apart already, and outliers would have all the say in a fit."""
+
+_SD_OF_MAD = 1.4826
+
+
+@dataclass(frozen=True)
+class FlexiblePart:
+    """The points of the part, and how it stands out.
+
+    Attributes
+    ----------
+    inside
+        The part, the largest island of blurred points, on the grid of the points.
+    excess_angstrom2
+        Its median blur over that of the rest, along an axis.
+    kept
+        Share of the signal's power at the resolution that the part has kept, next to the rest, once
+        blur that grows with the distance from the particle's centre is taken out: 1 if it is as
+        sharp. Errors of the angles blur the rim of a rigid particle in that way.
+    apart_scatter
+        Its excess in standard deviations of the rest's own scatter.
+    apart_error
+        Its excess in standard errors of one window.
+    one_sided
+        Distance between the centres of part and rest in radii of gyration: near 0 for a rim or a
+        belt all around.
+    share
+        Of the region's points.
+    of_blurred
+        Points of the part among all that are as blurred.
+    """
+
+    inside: Bool[np.ndarray, "z y x"]
+    excess_angstrom2: float
+    kept: float
+    apart_scatter: float
+    apart_error: float
+    one_sided: float
+    share: float
+    of_blurred: float
+
+
+def find_flexible_part(
+    blur: LocalBlur,
+    region: Bool[np.ndarray, "z y x"],
+    resolution_angstrom: float,
+    *,
+    step_angstrom: float,
+    smooth_angstrom: float,
+) -> FlexiblePart | None:
+    """Divide the points of a region into blurred and sharp; None if one class holds next to all.
+
+    ``blur`` holds the points of ``region`` in their order, ``step_angstrom`` apart. They are
+    divided where Otsu's method divides the share of the signal's power that is left at the
+    resolution, and neighbours within ``smooth_angstrom`` vote.
+    """
+    points = np.argwhere(region) * step_angstrom
+    squared = np.sum((points - points.mean(axis=0)) ** 2, axis=1)
+    u2, error = blur.variance_angstrom2, blur.error_angstrom2
+    smooth_px = smooth_angstrom / step_angstrom
+    rim = np.zeros(len(u2))
+    low = np.zeros(len(u2), bool)
+    for _ in range(_ROUNDS):
+        kept = kept_power(u2 - rim, resolution_angstrom)
+        low = _by_vote(kept < otsu_threshold(kept), region, smooth_px)
+        rest = ~low
+        if min(rest.sum(), low.sum()) < _FEWEST_POINTS:
+            return None
+        rim = _rim(u2, error, squared, rest, resolution_angstrom)
+    blurred = np.zeros(region.shape, bool)
+    blurred[region] = low
+    labels, _ = label_islands(blurred)
+    inside = labels == 1
+    part = inside[region]
+    if part.sum() < _FEWEST_POINTS:
+        return None
+    over = u2 - rim
+    excess = float(np.median(over[part]) - np.median(over[rest]))
+    scatter = _SD_OF_MAD * float(np.median(np.abs(over[rest] - np.median(over[rest]))))
+    apart = np.linalg.norm(points[part].mean(axis=0) - points[rest].mean(axis=0))
+    return FlexiblePart(
+        inside,
+        excess,
+        _kept_beside_rim(u2, squared, part, rest, resolution_angstrom),
+        excess / max(scatter, 1e-9),
+        excess / max(float(np.median(error[rest])), 1e-9),
+        float(apart / np.sqrt(squared.mean())),
+        float(part.mean()),
+        float(part.sum() / low.sum()),
+    )
+
+
+def kept_power(
+    blur_angstrom2: Float[np.ndarray, " points"], resolution_angstrom: float
+) -> Float[np.ndarray, " points"]:
+    """Share of the signal's power that a blur leaves at the resolution, up to 2."""
+    kept = np.exp(-4.0 * np.pi**2 * blur_angstrom2 / resolution_angstrom**2)
+    return np.minimum(kept, _MOST_KEPT)
+
+
+def otsu_threshold(values: Float[np.ndarray, " points"]) -> float:
+    """The value that parts others so that the variance between both sides is greatest (Otsu)."""
+    ordered = np.sort(values)
+    below = np.arange(1, len(ordered))
+    above = len(ordered) - below
+    sums = np.cumsum(ordered)
+    apart = sums[:-1] / below - (sums[-1] - sums[:-1]) / above
+    at = int(np.argmax(below * above * apart**2))
+    return float(0.5 * (ordered[at] + ordered[at + 1]))
+
+
+def _by_vote(
+    chosen: Bool[np.ndarray, " points"], region: Bool[np.ndarray, "z y x"], smooth_px: float
+) -> Bool[np.ndarray, " points"]:
+    """Give each point what most of the region near it is."""
+    field = np.zeros(region.shape, np.float32)
+    field[region] = chosen
+    near = ndimage.gaussian_filter(region.astype(np.float32), smooth_px, mode="constant")
+    for_it = ndimage.gaussian_filter(field, smooth_px, mode="constant")
+    return for_it[region] > 0.5 * near[region]
+
+
+def _rim(
+    u2: Float[np.ndarray, " points"],
+    error: Float[np.ndarray, " points"],
+    squared: Float[np.ndarray, " points"],
+    rest: Bool[np.ndarray, " points"],
+    resolution_angstrom: float,
+) -> Float[np.ndarray, " points"]:
+    """Blur expected of every point from its distance to the centre, as the rest has it."""
+    weight = 1.0 / (error[rest] ** 2 + (0.01 * resolution_angstrom**2) ** 2)
+    clipped = np.clip(u2[rest], *np.percentile(u2[rest], [2, 98]))
+    root = np.sqrt(weight)
+    design = np.stack([root, root * squared[rest]], axis=1)
+    level, growth = np.linalg.lstsq(design, root * clipped, rcond=None)[0]
+    if growth < 0:
+        return np.full(len(u2), np.average(clipped, weights=weight))
+    return level + growth * squared
+
+
+def _kept_beside_rim(
+    u2: Float[np.ndarray, " points"],
+    squared: Float[np.ndarray, " points"],
+    part: Bool[np.ndarray, " points"],
+    rest: Bool[np.ndarray, " points"],
+    resolution_angstrom: float,
+) -> float:
+    """Power kept by the part where all points, its own too, tell how blur grows outwards."""
+    middle = np.median(u2[rest])
+    low, high = (middle + bound * resolution_angstrom**2 for bound in _CLIP)
+    clipped = np.clip(u2, low, high)
+    design = np.stack([np.ones(len(u2)), squared, part.astype(np.float64)], axis=1)
+    excess = np.linalg.lstsq(design, clipped, rcond=None)[0][2]
+    return float(np.exp(-4.0 * np.pi**2 * excess / resolution_angstrom**2))
