@@ -101,7 +101,7 @@ def blur_field(half1: Map, half2: Map) -> BlurField:
     start, size_px = _cube_around(outline, int(np.ceil(_MARGIN_WINDOWS * window / voxel)))
     inner = tuple(slice(a, a + size_px) for a in start)
     finest = resolution / _FINEST
-    coarse_px = min(size_px, next_fast_len(int(np.ceil(2.0 * size_px * voxel / finest)), real=True))
+    coarse_px = min(size_px, _fast_size(2.0 * size_px * voxel / finest))
     halves = [np.asarray(fourier_crop(half[inner], coarse_px)) for half in (first, second)]
     coarse_voxel = voxel * size_px / coarse_px
     power = local_power(*halves, coarse_voxel, finest_angstrom=finest, window_angstrom=window)
@@ -145,12 +145,18 @@ def _cube_around(
     box = bounding_box(outline)
     assert box is not None  # noqa: S101 - an outline has voxels
     extent = max(s.stop - s.start for s in box) + 2 * margin_px
-    size = next_fast_len(extent + extent % 2, real=True)
-    if size % 2 or size >= box_px:
-        size = min(size + size % 2, box_px)
+    size = min(_fast_size(extent), box_px)
     middle = [(s.start + s.stop) // 2 for s in box]
     z, y, x = (int(np.clip(m - size // 2, 0, box_px - size)) for m in middle)
     return (z, y, x), size
+
+
+def _fast_size(least: float) -> int:
+    """The next even number that is quick to transform."""
+    size = int(np.ceil(least))
+    while size % 2 or next_fast_len(size, real=True) != size:
+        size += 1
+    return size
 
 
 def _at_points(

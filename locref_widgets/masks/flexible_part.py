@@ -22,6 +22,9 @@ _CLIP = (-0.03, 0.06)
 """Blur counts up to these from the rest's, in squares of the resolution: beyond, a point is told
 apart already, and outliers would have all the say in a fit."""
 
+_MOST_WEIGHT = 3.0
+"""A point whose expected blur is so many errors has its full say."""
+
 _SD_OF_MAD = 1.4826
 
 
@@ -76,26 +79,77 @@ def find_flexible_part(
     divided where Otsu's method divides the share of the signal's power that is left at the
     resolution, and neighbours within ``smooth_angstrom`` vote.
     """
-    points = np.argwhere(region) * step_angstrom
-    squared = np.sum((points - points.mean(axis=0)) ** 2, axis=1)
     u2, error = blur.variance_angstrom2, blur.error_angstrom2
-    smooth_px = smooth_angstrom / step_angstrom
+    squared = _squared_radius(region, step_angstrom)
     rim = np.zeros(len(u2))
     low = np.zeros(len(u2), bool)
     for _ in range(_ROUNDS):
         kept = kept_power(u2 - rim, resolution_angstrom)
-        low = _by_vote(kept < otsu_threshold(kept), region, smooth_px)
-        rest = ~low
-        if min(rest.sum(), low.sum()) < _FEWEST_POINTS:
+        sides = np.where(kept < otsu_threshold(kept), 1.0, -1.0)
+        low = _by_vote(sides, region, smooth_angstrom / step_angstrom)
+        if min(low.sum(), (~low).sum()) < _FEWEST_POINTS:
             return None
-        rim = _rim(u2, error, squared, rest, resolution_angstrom)
+        rim = _rim(u2, error, squared, ~low, resolution_angstrom)
+    return _described(blur, region, low, rim, resolution_angstrom, step_angstrom)
+
+
+def find_moving_part(
+    blur: LocalBlur,
+    region: Bool[np.ndarray, "z y x"],
+    resolution_angstrom: float,
+    expected_angstrom2: Float[np.ndarray, " points"],
+    *,
+    step_angstrom: float,
+    smooth_angstrom: float,
+) -> FlexiblePart | None:
+    """Divide the points of a region into those as blurred as a known motion makes them and others.
+
+    ``expected_angstrom2`` is the blur that a point would have if it moved along. A point votes for
+    the motion if its blur over the rest's is more than half of that, with the more weight the
+    larger the expected blur is beside its error: near the fulcrum nothing can be told.
+    """
+    u2, error = blur.variance_angstrom2, blur.error_angstrom2
+    squared = _squared_radius(region, step_angstrom)
+    expected = np.minimum(expected_angstrom2, blur.widest_angstrom2)
+    weight = np.minimum(expected / np.hypot(error, 0.01 * resolution_angstrom**2), _MOST_WEIGHT)
+    rim = np.full(len(u2), np.percentile(u2, 25))
+    low = np.zeros(len(u2), bool)
+    for _ in range(_ROUNDS):
+        sides = np.where(u2 - rim > 0.5 * expected, weight, -weight)
+        low = _by_vote(sides, region, smooth_angstrom / step_angstrom)
+        if min(low.sum(), (~low).sum()) < _FEWEST_POINTS:
+            return None
+        rim = _rim(u2, error, squared, ~low, resolution_angstrom)
+    return _described(blur, region, low, rim, resolution_angstrom, step_angstrom)
+
+
+def _squared_radius(
+    region: Bool[np.ndarray, "z y x"], step_angstrom: float
+) -> Float[np.ndarray, " points"]:
+    """Squared distance of a region's points from their centre, in Å²."""
+    points = np.argwhere(region) * step_angstrom
+    return np.sum((points - points.mean(axis=0)) ** 2, axis=1)
+
+
+def _described(
+    blur: LocalBlur,
+    region: Bool[np.ndarray, "z y x"],
+    low: Bool[np.ndarray, " points"],
+    rim: Float[np.ndarray, " points"],
+    resolution_angstrom: float,
+    step_angstrom: float,
+) -> FlexiblePart | None:
+    """Take the largest island of the blurred points, and say how it stands out."""
     blurred = np.zeros(region.shape, bool)
     blurred[region] = low
     labels, _ = label_islands(blurred)
     inside = labels == 1
-    part = inside[region]
+    part, rest = inside[region], ~low
     if part.sum() < _FEWEST_POINTS:
         return None
+    points = np.argwhere(region) * step_angstrom
+    squared = _squared_radius(region, step_angstrom)
+    u2 = blur.variance_angstrom2
     over = u2 - rim
     excess = float(np.median(over[part]) - np.median(over[rest]))
     scatter = _SD_OF_MAD * float(np.median(np.abs(over[rest] - np.median(over[rest]))))
@@ -105,7 +159,7 @@ def find_flexible_part(
         excess,
         _kept_beside_rim(u2, squared, part, rest, resolution_angstrom),
         excess / max(scatter, 1e-9),
-        excess / max(float(np.median(error[rest])), 1e-9),
+        excess / max(float(np.median(blur.error_angstrom2[rest])), 1e-9),
         float(apart / np.sqrt(squared.mean())),
         float(part.mean()),
         float(part.sum() / low.sum()),
@@ -132,14 +186,12 @@ def otsu_threshold(values: Float[np.ndarray, " points"]) -> float:
 
 
 def _by_vote(
-    chosen: Bool[np.ndarray, " points"], region: Bool[np.ndarray, "z y x"], smooth_px: float
+    sides: Float[np.ndarray, " points"], region: Bool[np.ndarray, "z y x"], smooth_px: float
 ) -> Bool[np.ndarray, " points"]:
-    """Give each point what most of the region near it is."""
+    """Give each point the side (above or below zero) that the points near it speak for."""
     field = np.zeros(region.shape, np.float32)
-    field[region] = chosen
-    near = ndimage.gaussian_filter(region.astype(np.float32), smooth_px, mode="constant")
-    for_it = ndimage.gaussian_filter(field, smooth_px, mode="constant")
-    return for_it[region] > 0.5 * near[region]
+    field[region] = sides
+    return ndimage.gaussian_filter(field, smooth_px, mode="constant")[region] > 0
 
 
 def _rim(
