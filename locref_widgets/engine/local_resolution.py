@@ -45,13 +45,12 @@ def band_centres(
     nyquist = box_px / 2
     centre = min(max(box_px * voxel_size_angstrom / lowest_angstrom, 2.0), nyquist)
     centres = [centre]
-    while (centre := centre + 0.5 * band_width_px(centre)) <= nyquist:
+    while (centre := centre + 0.5 * _band_width(centre)) <= nyquist:
         centres.append(centre)
     return np.array(centres)
 
 
-def band_width_px(centre_px: float) -> float:
-    """Width at half height of the band about a frequency, both in Fourier pixels."""
+def _band_width(centre_px: float) -> float:
     return max(_RELATIVE_WIDTH * centre_px, _LEAST_WIDTH_SHELLS)
 
 
@@ -91,7 +90,7 @@ def local_resolution(
     for centre in centres:
         sigma_px = min(window_wavelengths * box_px / centre, largest_px)
         now = _local_correlation(
-            *spectra, float(centre), band_width_px(centre), float(sigma_px), box_px=box_px
+            *spectra, float(centre), _band_width(centre), float(sigma_px), box_px=box_px
         )
         reached, alive = _follow(reached, alive, before, now, previous, float(centre), threshold)
         before, previous = now, float(centre)

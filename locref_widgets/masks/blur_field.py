@@ -8,7 +8,7 @@ from scipy.fft import next_fast_len
 
 from locref_widgets.engine.filters import fourier_crop, lowpass
 from locref_widgets.engine.fsc import spherical_mask
-from locref_widgets.engine.local_blur import LocalBlur, local_blur, local_power
+from locref_widgets.engine.local_blur import LocalPower, local_power
 from locref_widgets.errors import InputError
 from locref_widgets.io.box_position import BoxPosition
 from locref_widgets.io.mrc import Map
@@ -17,10 +17,11 @@ from locref_widgets.masks.islands import keep_islands
 from locref_widgets.masks.resample import resample_on_grid
 from locref_widgets.masks.resolution_masks import resolution_masks
 
+_WINDOW_OF_GYRATION = 0.25
 _WINDOW_RESOLUTIONS = 1.5
-_WINDOW_ANGSTROM = (8.0, 15.0)
-"""Standard deviation of the window: a multiple of the resolution within these bounds. Smaller holds
-too little structure, larger sees beyond a domain."""
+_WINDOW_LARGEST_ANGSTROM = 15.0
+"""Standard deviation of the window: this share of the particle's radius of gyration, so that it
+lies within a domain, but at least so many times the resolution, to hold enough structure."""
 
 _FINEST = 1.1
 """Bands go up to this times the frequency of the resolution."""
@@ -42,12 +43,12 @@ _MARGIN_WINDOWS = 2.0
 
 @dataclass(frozen=True)
 class BlurField:
-    """Blur at points over a particle.
+    """Power in bands, which tells the blur, at points over a particle.
 
     Attributes
     ----------
-    blur
-        At the points of ``region``, in their order.
+    power
+        What the blur is told from.
     region
         Points in the particle, on a grid of their own (z, y, x).
     step_angstrom
@@ -62,7 +63,7 @@ class BlurField:
         Standard deviation of the window that each point is told from.
     """
 
-    blur: LocalBlur
+    power: LocalPower
     region: Bool[np.ndarray, "pz py px"]
     step_angstrom: float
     corner_angstrom: Float[np.ndarray, "3"]
@@ -96,22 +97,25 @@ def blur_field(half1: Map, half2: Map) -> BlurField:
     voxel = half1.voxel_size_angstrom
     first, second = half1.data, half2.data
     resolution = resolution_masks(first, second, voxel).resolution_angstrom
-    window = float(np.clip(_WINDOW_RESOLUTIONS * resolution, *_WINDOW_ANGSTROM))
     outline = _outline(first, second, voxel, resolution)
+    window = _window_angstrom(outline, voxel, resolution)
     start, size_px = _cube_around(outline, int(np.ceil(_MARGIN_WINDOWS * window / voxel)))
     inner = tuple(slice(a, a + size_px) for a in start)
     finest = resolution / _FINEST
     coarse_px = min(size_px, _fast_size(2.0 * size_px * voxel / finest))
-    halves = [np.asarray(fourier_crop(half[inner], coarse_px)) for half in (first, second)]
+    coarse1, coarse2 = (
+        np.asarray(fourier_crop(half[inner], coarse_px)) for half in (first, second)
+    )
     coarse_voxel = voxel * size_px / coarse_px
-    power = local_power(*halves, coarse_voxel, finest_angstrom=finest, window_angstrom=window)
+    power = local_power(
+        coarse1, coarse2, coarse_voxel, finest_angstrom=finest, window_angstrom=window
+    )
     step = power.step_px * coarse_voxel
     # Voxel N//2 keeps its place when frequencies are cropped.
     corner_zyx = (np.array(start) + size_px // 2) * voxel - (coarse_px // 2) * coarse_voxel
     corner_zyx = corner_zyx + 0.5 * (power.step_px - 1) * coarse_voxel
     region = _at_points(outline, voxel, power.cross.shape[1:], step, corner_zyx)
-    blur = local_blur(power, region)
-    return BlurField(blur, region, step, corner_zyx[::-1].copy(), outline, resolution, window)
+    return BlurField(power, region, step, corner_zyx[::-1].copy(), outline, resolution, window)
 
 
 def _outline(
@@ -135,6 +139,13 @@ def _outline(
             "rises above the noise. Give unfiltered half-maps with positive density."
         )
     return keep_islands(dense, count=1)
+
+
+def _window_angstrom(outline: Bool[np.ndarray, "z y x"], voxel: float, resolution: float) -> float:
+    points = np.argwhere(outline) * voxel
+    gyration = float(np.sqrt(np.sum(np.var(points, axis=0))))
+    window = max(_WINDOW_OF_GYRATION * gyration, _WINDOW_RESOLUTIONS * resolution)
+    return min(window, _WINDOW_LARGEST_ANGSTROM)
 
 
 def _cube_around(

@@ -1,15 +1,16 @@
 """The part of a particle that is more blurred than the rest, found in a field of local blur."""
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Bool, Float
 from scipy import ndimage
 
-from locref_widgets.engine.local_blur import LocalBlur
+from locref_widgets.engine.local_blur import LocalBlur, LocalPower, local_blur
 from locref_widgets.masks.islands import label_islands
 
-_ROUNDS = 6
+_ROUNDS = 8
 """Rounds of dividing the points and fitting how blur grows with the distance from the centre."""
 
 _MOST_KEPT = 2.0
@@ -36,6 +37,8 @@ class FlexiblePart:
     ----------
     inside
         The part, the largest island of blurred points, on the grid of the points.
+    blur
+        At all points, against the rest.
     excess_angstrom2
         Its median blur over that of the rest, along an axis.
     kept
@@ -56,6 +59,7 @@ class FlexiblePart:
     """
 
     inside: Bool[np.ndarray, "z y x"]
+    blur: LocalBlur
     excess_angstrom2: float
     kept: float
     apart_scatter: float
@@ -66,7 +70,7 @@ class FlexiblePart:
 
 
 def find_flexible_part(
-    blur: LocalBlur,
+    power: LocalPower,
     region: Bool[np.ndarray, "z y x"],
     resolution_angstrom: float,
     *,
@@ -75,26 +79,20 @@ def find_flexible_part(
 ) -> FlexiblePart | None:
     """Divide the points of a region into blurred and sharp; None if one class holds next to all.
 
-    ``blur`` holds the points of ``region`` in their order, ``step_angstrom`` apart. They are
-    divided where Otsu's method divides the share of the signal's power that is left at the
-    resolution, and neighbours within ``smooth_angstrom`` vote.
+    They are divided where Otsu's method divides the share of the signal's power that is left at the
+    resolution, neighbours within ``smooth_angstrom`` vote, and blur is told anew against the sharp.
+    Points are ``step_angstrom`` apart.
     """
-    u2, error = blur.variance_angstrom2, blur.error_angstrom2
-    squared = _squared_radius(region, step_angstrom)
-    rim = np.zeros(len(u2))
-    low = np.zeros(len(u2), bool)
-    for _ in range(_ROUNDS):
-        kept = kept_power(u2 - rim, resolution_angstrom)
-        sides = np.where(kept < otsu_threshold(kept), 1.0, -1.0)
-        low = _by_vote(sides, region, smooth_angstrom / step_angstrom)
-        if min(low.sum(), (~low).sum()) < _FEWEST_POINTS:
-            return None
-        rim = _rim(u2, error, squared, ~low, resolution_angstrom)
-    return _described(blur, region, low, rim, resolution_angstrom, step_angstrom)
+
+    def side(over: LocalBlur) -> Float[np.ndarray, " points"]:
+        kept = kept_power(over.variance_angstrom2, resolution_angstrom)
+        return np.where(kept < otsu_threshold(kept), 1.0, -1.0)
+
+    return _divided(power, region, resolution_angstrom, side, step_angstrom, smooth_angstrom)
 
 
 def find_moving_part(
-    blur: LocalBlur,
+    power: LocalPower,
     region: Bool[np.ndarray, "z y x"],
     resolution_angstrom: float,
     expected_angstrom2: Float[np.ndarray, " points"],
@@ -108,18 +106,38 @@ def find_moving_part(
     the motion if its blur over the rest's is more than half of that, with the more weight the
     larger the expected blur is beside its error: near the fulcrum nothing can be told.
     """
-    u2, error = blur.variance_angstrom2, blur.error_angstrom2
+
+    def side(over: LocalBlur) -> Float[np.ndarray, " points"]:
+        expected = np.minimum(expected_angstrom2, over.widest_angstrom2)
+        error = np.hypot(over.error_angstrom2, 0.01 * resolution_angstrom**2)
+        weight = np.minimum(expected / error, _MOST_WEIGHT)
+        return np.where(over.variance_angstrom2 > 0.5 * expected, weight, -weight)
+
+    return _divided(power, region, resolution_angstrom, side, step_angstrom, smooth_angstrom)
+
+
+def _divided(
+    power: LocalPower,
+    region: Bool[np.ndarray, "z y x"],
+    resolution_angstrom: float,
+    side: Callable[[LocalBlur], Float[np.ndarray, " points"]],
+    step_angstrom: float,
+    smooth_angstrom: float,
+) -> FlexiblePart | None:
+    """Divide by what ``side`` says of the blur over that of the rest, until that is settled."""
     squared = _squared_radius(region, step_angstrom)
-    expected = np.minimum(expected_angstrom2, blur.widest_angstrom2)
-    weight = np.minimum(expected / np.hypot(error, 0.01 * resolution_angstrom**2), _MOST_WEIGHT)
-    rim = np.full(len(u2), np.percentile(u2, 25))
-    low = np.zeros(len(u2), bool)
-    for _ in range(_ROUNDS):
-        sides = np.where(u2 - rim > 0.5 * expected, weight, -weight)
-        low = _by_vote(sides, region, smooth_angstrom / step_angstrom)
+    blur = local_blur(power, region)
+    rim = np.full(len(squared), np.percentile(blur.variance_angstrom2, 25))
+    low = np.zeros(len(squared), bool)
+    for round_ in range(_ROUNDS):
+        over = replace(blur, variance_angstrom2=blur.variance_angstrom2 - rim)
+        before, low = low, _by_vote(side(over), region, smooth_angstrom / step_angstrom)
         if min(low.sum(), (~low).sum()) < _FEWEST_POINTS:
             return None
-        rim = _rim(u2, error, squared, ~low, resolution_angstrom)
+        if round_ and np.array_equal(before, low):
+            break
+        blur = local_blur(power, region, ~low)
+        rim = _rim(blur, squared, ~low, resolution_angstrom)
     return _described(blur, region, low, rim, resolution_angstrom, step_angstrom)
 
 
@@ -156,6 +174,7 @@ def _described(
     apart = np.linalg.norm(points[part].mean(axis=0) - points[rest].mean(axis=0))
     return FlexiblePart(
         inside,
+        blur,
         excess,
         _kept_beside_rim(u2, squared, part, rest, resolution_angstrom),
         excess / max(scatter, 1e-9),
@@ -195,14 +214,14 @@ def _by_vote(
 
 
 def _rim(
-    u2: Float[np.ndarray, " points"],
-    error: Float[np.ndarray, " points"],
+    blur: LocalBlur,
     squared: Float[np.ndarray, " points"],
     rest: Bool[np.ndarray, " points"],
     resolution_angstrom: float,
 ) -> Float[np.ndarray, " points"]:
     """Blur expected of every point from its distance to the centre, as the rest has it."""
-    weight = 1.0 / (error[rest] ** 2 + (0.01 * resolution_angstrom**2) ** 2)
+    u2 = blur.variance_angstrom2
+    weight = 1.0 / (blur.error_angstrom2[rest] ** 2 + (0.01 * resolution_angstrom**2) ** 2)
     clipped = np.clip(u2[rest], *np.percentile(u2[rest], [2, 98]))
     root = np.sqrt(weight)
     design = np.stack([root, root * squared[rest]], axis=1)

@@ -8,6 +8,7 @@ import numpy as np
 from jaxtyping import Bool, Float
 from scipy import ndimage
 
+from locref_widgets.engine.local_blur import LocalBlur
 from locref_widgets.io.mrc import Map
 from locref_widgets.masks.blur_field import BlurField
 from locref_widgets.masks.check_values import needed_edge_px
@@ -96,9 +97,9 @@ def mask_of_part(part: FlexiblePart, field: BlurField, like: Map) -> Map:
     return Map(mask, voxel, None, like.position, (remark,))
 
 
-def blur_map(field: BlurField, like: Map) -> Map:
+def blur_map(blur: LocalBlur, field: BlurField, like: Map) -> Map:
     """Blur at the voxels of a map, over that of its sharpest tenth, as a root in Å."""
-    u2 = field.blur.variance_angstrom2
+    u2 = blur.variance_angstrom2
     over = np.maximum(u2 - np.percentile(u2, 10), 0.0)
     filled = _spread(np.sqrt(over).astype(np.float32), field)
     values = field.on_the_maps(filled, like).data * field.outline

@@ -12,6 +12,7 @@ from dataclasses import replace
 import numpy as np
 from jaxtyping import Float
 
+from locref_widgets.engine.local_blur import local_blur
 from locref_widgets.errors import InputError
 from locref_widgets.io.half_maps import check_half_maps
 from locref_widgets.io.mrc import Map
@@ -68,7 +69,7 @@ def propose_from_half_maps(half1: Map, half2: Map) -> Proposal:
     check_half_maps(half1, half2)
     field = blur_field(half1, half2)
     part = find_flexible_part(
-        field.blur,
+        field.power,
         field.region,
         field.resolution_angstrom,
         step_angstrom=field.step_angstrom,
@@ -117,13 +118,14 @@ def propose_from_pose_changes(
     field = blur_field(half1, half2)
     told = f"The pose changes have a spread of {_degrees(turns_rad):.1f}°"
     if np.trace(spread) <= _STANDARD_ERRORS * spread_error:
+        blur = local_blur(field.power, field.region)
         reason = f"{told}, no more than their errors: nothing moves against the rest."
-        return Proposal(None, 0.0, "no", reason, blur_angstrom=blur_map(field, half1))
+        return Proposal(None, 0.0, "no", reason, blur_angstrom=blur_map(blur, field, half1))
     centre = np.array(half1.size_xyz) // 2 * half1.voxel_size_angstrom
     lever = field.points_angstrom() - centre - fulcrum_angstrom
     expected = blur_of_turns(lever, spread) + shift_variance_angstrom2
     part = find_moving_part(
-        field.blur,
+        field.power,
         field.region,
         field.resolution_angstrom,
         expected,
@@ -172,8 +174,8 @@ def _agreement(
 ) -> float:
     """Blur of the part over the rest's, by that expected: least squares through the origin."""
     inside = part.inside[field.region]
-    u2 = field.blur.variance_angstrom2
-    told = inside & (expected < field.blur.widest_angstrom2)
+    u2 = part.blur.variance_angstrom2
+    told = inside & (expected < part.blur.widest_angstrom2)
     if not told.any():
         told = inside
     excess = u2[told] - np.median(u2[~inside])
@@ -181,7 +183,8 @@ def _agreement(
 
 
 def _proposal(part: FlexiblePart | None, field: BlurField, like: Map) -> Proposal:
-    shown = blur_map(field, like)
+    blur = local_blur(field.power, field.region) if part is None else part.blur
+    shown = blur_map(blur, field, like)
     if part is None:
         reason = "All of the particle is about equally blurred."
         return Proposal(None, 0.0, "no", reason, blur_angstrom=shown)
