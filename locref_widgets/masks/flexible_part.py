@@ -103,15 +103,19 @@ def find_moving_part(
     """Divide the points of a region into those as blurred as a known motion makes them and others.
 
     ``expected_angstrom2`` is the blur that a point would have if it moved along. A point votes for
-    the motion if its blur over the rest's is more than half of that, with the more weight the
-    larger the expected blur is beside its error: near the fulcrum nothing can be told.
+    the motion if it has lost more than half of the power that it then would have lost, with the
+    more weight the larger the expected blur is beside its error: near the fulcrum nothing can be
+    told. (A window half of which moves has lost half; and motions that are no Gaussian's blur less
+    at high frequencies than their variance says.)
     """
 
     def side(over: LocalBlur) -> Float[np.ndarray, " points"]:
         expected = np.minimum(expected_angstrom2, over.widest_angstrom2)
         error = np.hypot(over.error_angstrom2, 0.01 * resolution_angstrom**2)
         weight = np.minimum(expected / error, _MOST_WEIGHT)
-        return np.where(over.variance_angstrom2 > 0.5 * expected, weight, -weight)
+        kept = kept_power(over.variance_angstrom2, resolution_angstrom)
+        half_way = 0.5 * (1.0 + kept_power(expected, resolution_angstrom))
+        return np.where(kept < half_way, weight, -weight)
 
     return _divided(power, region, resolution_angstrom, side, step_angstrom, smooth_angstrom)
 
