@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from jaxtyping import Float, Int
-from scipy.spatial.transform import Rotation
 
+from locref_widgets.engine.fulcrum import motion_about_fulcrum
 from locref_widgets.errors import InputError
 from locref_widgets.io.mrc import Map, read_map
 from locref_widgets.refinement.state import IterationResult
@@ -44,25 +44,31 @@ def propose_from_run(path: str | os.PathLike[str]) -> "Proposal":
     given, last = folder.read_iteration(0), folder.read_iteration(finished[-1])
     half1, half2 = (_iteration_map(folder, name) for name in _HALF_MAPS)
     rows, last_rows = _common_rows(given, last)
-    turns = turns_in_map_frame(given.rotations[rows], last.rotations[last_rows])
+    fulcrum = _fulcrum_angstrom(folder, last.iteration)
+    turns, shifts = motion_about_fulcrum(
+        np.asarray(given.rotations, np.float64)[rows],
+        np.asarray(given.origins_angstrom, np.float64)[rows],
+        np.asarray(last.rotations, np.float64)[last_rows],
+        np.asarray(last.origins_angstrom, np.float64)[last_rows],
+        fulcrum,
+    )
+    # E = R D R^T: the same vector, seen in the map's frame.
+    in_map = np.einsum("nji,nj->ni", np.asarray(given.rotations, np.float64)[rows], turns)
     error = last.info.get("rotation_error_rad")
+    shift_error_px = last.info.get("shift_error_px")
+    left = float(np.mean(shifts**2))
+    if shift_error_px is not None:
+        # Of both components together, in pixels.
+        error_angstrom = np.asarray(shift_error_px, np.float64) * half1.voxel_size_angstrom
+        left -= float(np.mean(error_angstrom[last_rows] ** 2)) / 2.0
     return propose_from_pose_changes(
         half1,
         half2,
-        turns,
-        _fulcrum_angstrom(folder),
+        in_map,
+        fulcrum,
         turn_error_rad=None if error is None else np.asarray(error, np.float64)[last_rows],
-        shift_variance_angstrom2=_shift_variance(last, half1.voxel_size_angstrom),
+        shift_variance_angstrom2=max(left, 0.0),
     )
-
-
-def turns_in_map_frame(
-    given: Float[np.ndarray, "n 3 3"], refined: Float[np.ndarray, "n 3 3"]
-) -> Float[np.ndarray, "n 3"]:
-    """Rotation vectors D of the map, ``R' = R D``, in radians."""
-    before = np.asarray(given, np.float64)
-    after = np.asarray(refined, np.float64)
-    return Rotation.from_matrix(np.swapaxes(before, -1, -2) @ after).as_rotvec()
 
 
 def _iteration_map(folder: RunFolder, name: str) -> Map:
@@ -77,24 +83,21 @@ def _common_rows(
     return first, second
 
 
-def _fulcrum_angstrom(folder: RunFolder) -> Float[np.ndarray, "3"]:
+def _fulcrum_angstrom(folder: RunFolder, iteration: int) -> Float[np.ndarray, "3"]:
+    """The point fitted to the pose changes, else the one in effect in an iteration."""
     estimate = folder.summary.get("fulcrum_estimate")
     if estimate and estimate.get("is_offered"):
         return np.array(estimate["point_angstrom"], np.float64)
     events, _ = read_events(folder.events_path)
-    started = [event for event in events if event["kind"] == "run_started"]
-    if not started:
-        raise InputError(f"{folder.path}: its events do not say which fulcrum was used.")
-    return np.array(started[-1]["fulcrum_angstrom"], np.float64)
-
-
-def _shift_variance(last: IterationResult, voxel_size_angstrom: float) -> float:
-    """Variance along an axis of the shifts found, in Å², without that of their errors."""
-    shifts = last.info.get("shift_px")
-    if shifts is None:
-        return 0.0
-    total = float(np.mean(np.asarray(shifts, np.float64) ** 2))
-    errors = last.info.get("shift_error_px")
-    if errors is not None:
-        total -= float(np.mean(np.asarray(errors, np.float64) ** 2)) / 2.0
-    return max(total, 0.0) * voxel_size_angstrom**2
+    told = [
+        event["fulcrum_angstrom"]
+        for event in events
+        if event["kind"] == "run_started"
+        or (event["kind"] == "settings_changed" and event["iteration"] <= iteration)
+    ]
+    if not told:
+        raise InputError(
+            f"{folder.path}: its events do not say about which fulcrum the poses turn: "
+            f"{folder.events_path.name} is missing or cut short. Propose from half-maps instead."
+        )
+    return np.array(told[-1], np.float64)
