@@ -78,6 +78,9 @@ def go_on(folder: RunFolder, executor: ExecutorChoice | None = None) -> WriterLo
     """
     lock = WriterLock.acquire(folder.path)
     try:
+        # What a killed process was just writing.
+        for part in (*folder.path.glob(UNFINISHED_RECORD), *folder.path.glob("final/.*.part")):
+            part.unlink(missing_ok=True)
         clear_requests(folder.path)
         if executor is not None:
             folder.set_values(executor=executor.record())
