@@ -10,7 +10,8 @@ if TYPE_CHECKING:
 _HINTS = {
     "stopped": "go on with: locref refine --resume --out {}",
     "failed": "mend the cause, then go on with: locref refine --resume --out {}",
-    "lost": "its process died without a word; go on with: locref refine --resume --out {}",
+    "lost": "its process was killed, as when memory is short; go on with: "
+    "locref refine --resume --out {}",
     "paused": "go on with: locref continue {}",
     "queued": "begin at once with: locref stop {0}; locref refine --resume --no-queue --out {0}",
     "finished": "",

@@ -159,7 +159,7 @@ def record_failure(folder: RunFolder, log: EventLog, error: Exception) -> None:
     Listeners are not told: the error itself goes on to whoever started the job.
     """
     said = isinstance(error, InputError | OutputError)
-    message = str(error) if said else f"{type(error).__name__}: {error}"
+    message = str(error) if said else f"{type(error).__name__}: {error}{_advice(error)}"
     # On a full disc the failure itself may not be writable: the run then shows as lost. The status
     # comes last: whoever waits for it finds everything else written.
     with suppress(OutputError, OSError):
@@ -170,6 +170,18 @@ def record_failure(folder: RunFolder, log: EventLog, error: Exception) -> None:
         log.append("failed", message=message)
     with suppress(OutputError, OSError):
         folder.set_status("failed", message)
+
+
+def _advice(error: Exception) -> str:
+    """What to do about a fault that is not ours."""
+    if isinstance(error, MemoryError) or "RESOURCE_EXHAUSTED" in str(error):
+        return (
+            ". The memory is too small even for the least that can be done at once. Free it (other "
+            "programs on the same device), give a smaller rotation extent, shift extent or batch "
+            "size, or bin the particles; every iteration finished before is safe, and the run can "
+            "be resumed."
+        )
+    return ""
 
 
 def job_record(

@@ -2,6 +2,7 @@
 
 import math
 import sys
+from contextlib import suppress
 from typing import Any
 
 from locref_widgets.runs.run_state import PHASE_WORDS, RunState
@@ -37,8 +38,10 @@ class ProgressPrinter:
         """Print a line above the bar."""
         if self._bar is not None:
             self._bar.clear()
-        self.stream.write(text + "\n")
-        self.stream.flush()
+        # Whoever read along may have gone, or the log's disc be full: the run goes on.
+        with suppress(OSError):
+            self.stream.write(text + "\n")
+            self.stream.flush()
 
     def _on_run_started(self, event: dict[str, Any]) -> None:
         degrees = math.degrees(event["rotation_extent"])

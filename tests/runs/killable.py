@@ -13,6 +13,8 @@ from pathlib import Path
 import mrcfile
 import numpy as np
 
+from locref_widgets.refinement.settings import RefinementSettings
+
 PIXEL_ANGSTROM, BOX_PX, PARTICLES, ITERATIONS = 6.0, 32, 48, 3
 
 
@@ -46,13 +48,8 @@ def write_real_job(folder: Path) -> None:
             file.voxel_size = PIXEL_ANGSTROM
 
 
-def refine_real_job(job: Path, out: Path) -> str:
-    """Refine the job, or go on with it; return the status it ends with."""
-    from locref_widgets.refinement.settings import RefinementSettings
-    from locref_widgets.runs.run import refine
-    from tests.runs.fake_job import read_job
-
-    settings = RefinementSettings(
+def real_settings() -> RefinementSettings:
+    return RefinementSettings(
         fulcrum_angstrom=(12.0, 0.0, 2.0),
         rotation_extent=0.2,
         shift_extent=1.5,
@@ -60,8 +57,15 @@ def refine_real_job(job: Path, out: Path) -> str:
         iterations=ITERATIONS,
         batch_size=4,
     )
+
+
+def refine_real_job(job: Path, out: Path) -> str:
+    """Refine the job, or go on with it; return the status it ends with."""
+    from locref_widgets.runs.run import refine
+    from tests.runs.fake_job import read_job
+
     arguments = read_job(job).arguments
-    return refine(*arguments, settings, out, progress=False, resume=True).status
+    return refine(*arguments, real_settings(), out, progress=False, resume=True).status
 
 
 def main(job: Path) -> None:
