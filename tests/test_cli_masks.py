@@ -226,6 +226,22 @@ def test_a_model_is_fitted_back_to_where_it_was(
     np.testing.assert_allclose(found, [13.0, 0.0, 0.0], atol=0.5)
 
 
+def test_no_mask_is_proposed_where_nothing_is_blurred_more(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rng = np.random.default_rng(5)
+    for half in ("half1.mrc", "half2.mrc"):
+        noisy = two_blobs(48, 3.0).data + rng.normal(scale=0.05, size=(48,) * 3)
+        write_map(half, noisy.astype(np.float32), VOXEL_ANGSTROM)
+    words = ["propose-mask", "--half-maps", "half1.mrc", "half2.mrc", "--out", "proposed.mrc"]
+    assert locref(*words, "--json") == 0
+    said = json.loads(capsys.readouterr().out)
+    assert said["verdict"] == "no"
+    assert said["mask"] is None
+    assert "standard errors" in said["reason"]
+    assert not Path("proposed.mrc").exists()
+
+
 @pytest.mark.parametrize(
     ("words", "told"),
     [
@@ -257,6 +273,8 @@ def test_a_model_is_fitted_back_to_where_it_was(
             "Q",
         ),
         (["check-mask", "absent.mrc"], "absent.mrc"),
+        (["propose-mask", "--out", "o.mrc"], "give --half-maps A B, or --run DIR"),
+        (["propose-mask", "--run", "absent", "--out", "o.mrc"], "not a run folder"),
         (["fit", "model.pdb", "--in-map", "map.mrc", "--out", "o.mrc"], "the result is one too"),
         (["fit", "text.mrc", "--in-map", "map.mrc", "--out", "o.mrc"], "text.mrc"),
         (["resample", "absent.mrc", "--on-grid", "map.mrc", "--out", "o.mrc"], "absent.mrc"),

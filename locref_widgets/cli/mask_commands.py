@@ -286,3 +286,30 @@ def check_mask(
     typer.echo(to_json(values) if as_json else describe_check(values))
     if values["state"] == "fault":
         raise typer.Exit(2)
+
+
+@app.command("propose-mask")
+def propose_mask(
+    out: Annotated[Path, typer.Option(help="Mask to write (.mrc).", show_default=False)],
+    half_maps: Annotated[
+        tuple[Path, Path] | None,
+        typer.Option(metavar="A B", help="Unfiltered half-maps of the whole particle."),
+    ] = None,
+    run: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Or a run: its pose changes are used too.")
+    ] = None,
+    blur: Annotated[
+        Path | None, typer.Option(metavar="OUT", help="Map of the blur in Å to write (.mrc).")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Propose a mask around the part that is more blurred than the rest, and say how sure that is.
+
+    Where the answer is no, no mask is written.
+    """
+    from locref_widgets.cli.propose_job import describe_proposed, propose_file
+    from locref_widgets.runs.process_setup import prepare_process
+
+    prepare_process()
+    values = propose_file(out, half_maps, run, blur)
+    typer.echo(to_json(values) if as_json else describe_proposed(values))
