@@ -54,6 +54,9 @@ def umask() -> int:
 
 def _explain(target: Path, error: OSError) -> str:
     """Say what went wrong when writing ``target``, what is safe and how to go on."""
+    if error.errno is None and "requested and" in str(error):
+        # NumPy's way to say that the system took only a part.
+        error = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
     mend = {
         errno.ENOSPC: "The disc is full: free some space and run it again.",
         errno.EDQUOT: "Your disc quota is used up: free some space and run it again.",

@@ -80,8 +80,12 @@ def read_small_file(path: Path) -> bytes:
 
 
 def _take(folder: Path, name: str) -> bool:
+    path = folder / "control" / name
     try:
-        (folder / "control" / name).unlink()
+        path.unlink()
     except FileNotFoundError:
         return False
+    except OSError:
+        # A disc that is read-only by now says so whether or not there is such a file.
+        return path.exists()
     return True

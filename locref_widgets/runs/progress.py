@@ -93,6 +93,12 @@ class ProgressPrinter:
     def _on_queued(self, event: dict[str, Any]) -> None:
         self.line(f"waiting for the device: first comes {', then '.join(event['waiting_for'])}")
 
+    def _on_executor(self, event: dict[str, Any]) -> None:
+        self.line(
+            f"computed by {event['choice']}, {event['workers']} workers connected by now;"
+            f" dashboard {event['dashboard']}"
+        )
+
     def _on_branched(self, event: dict[str, Any]) -> None:
         self.line(f"goes on from iteration {event['iteration']} of {event['parent']}")
 
