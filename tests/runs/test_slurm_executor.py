@@ -1,20 +1,16 @@
 """Workers through SLURM, which is not here: the script that is sent, and a pretended ``sbatch``."""
 
 import itertools
-import os
 import shlex
-import signal
-import time
 
 import pytest
 
 from locref_widgets.errors import InputError
 from locref_widgets.runs.dask_clusters import make_slurm_cluster, start_slurm
 from locref_widgets.runs.executors import choose_executor, open_executor
-from locref_widgets.runs.run import refine
 from locref_widgets.runs.slurm_file import SlurmFile
-from tests.runs.fake_slurm import is_over, job_process, with_programs, write_fake_slurm
-from tests.runs.test_dask_executor import arguments, assert_same, in_search, local, once
+from tests.runs.fake_slurm import with_programs, write_fake_slurm
+from tests.runs.test_dask_executor import arguments, local
 
 __all__ = ["arguments", "local"]  # fixtures
 
@@ -65,34 +61,6 @@ def test_the_script_asks_for_what_the_file_says(slurm, tmp_path):
     assert options["--host"] == "127.0.0.1"
     assert address.startswith("tcp://127.0.0.1:")
     assert dashboard.startswith("http://127.0.0.1:")
-
-
-def test_a_run_is_computed_by_jobs_and_one_that_ends_is_sent_again(
-    slurm, arguments, local, run_path, tmp_path
-):
-    yaml = tmp_path / "two.yaml"
-    yaml.write_text(
-        "workers: 2\nthreads: 1\ncpus: 1\nmemory: 4GB\ngpu_directive: null\ndashboard: ':0'\n"
-    )
-
-    def end_one() -> None:
-        os.killpg(job_process(slurm, 1), signal.SIGKILL)
-
-    with once(run_path, in_search(1), end_one):
-        run = refine(*arguments, run_path, progress=False, executor=f"slurm:{yaml}")
-    assert run.status == "finished"
-    assert_same(run, local)
-    record = run.folder.read_record()["executor"]
-    assert record["choice"] == f"slurm:{yaml}"
-    assert record["slurm"]["workers"] == 2
-    assert record["dashboard"]
-    # With the run its jobs end.
-    numbers = [int(path.stem) for path in slurm.glob("*.sh")]
-    assert len(numbers) >= 3
-    deadline = time.monotonic() + 30
-    while not all(is_over(job_process(slurm, number)) for number in numbers):
-        assert time.monotonic() < deadline
-        time.sleep(0.2)
 
 
 def test_without_slurm_it_is_told(tmp_path, monkeypatch):
