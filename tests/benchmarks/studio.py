@@ -62,7 +62,8 @@ COMMIT = f"""async () => {{
         studio.strokes.extend([n / 2, n / 2, n / 3 + i], n / 16);
         const began = performance.now();
         studio.strokes.end();
-        while (studio.strokes.pending.length && performance.now() - began < 5000) await new Promise(done => setTimeout(done, 2));
+        while (studio.strokes.pending.length && performance.now() - began < 5000)
+            await new Promise(done => setTimeout(done, 2));
         times.push(performance.now() - began);
         await new Promise(done => setTimeout(done, 300));
     }}
@@ -78,7 +79,8 @@ PREVIEW = f"""async ([name, low, high]) => {{
         studio.previewShown = 0;
         range.value = String(value);
         range.dispatchEvent(new Event('input'));
-        while (!studio.previewShown && performance.now() - began < 5000) await new Promise(done => setTimeout(done, 1));
+        while (!studio.previewShown && performance.now() - began < 5000)
+            await new Promise(done => setTimeout(done, 1));
         await new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)));
         times.push(performance.now() - began);
         await new Promise(done => setTimeout(done, 250));
