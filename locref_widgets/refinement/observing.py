@@ -1,5 +1,6 @@
 """How a refinement is followed and steered from outside, and what it says of its settings."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
@@ -80,3 +81,14 @@ def _in_effect(problem: Problem, settings: RefinementSettings) -> dict[str, Any]
         # As it is done, also where the settings leave it open.
         "settings": settings.model_dump(mode="json") | {"subtract": problem.subtract},
     }
+
+
+def report_pass(observer: Observer, iteration: int, phase: str) -> Callable[[int, int], None]:
+    """Tell that a pass begins; return what is called with the particles done and their total."""
+    observer.event("phase", iteration=iteration, name=phase)
+
+    def report(done: int, total: int) -> None:
+        observer.event("progress", iteration=iteration, phase=phase, done=done, total=total)
+        observer.checkpoint()
+
+    return report

@@ -9,7 +9,6 @@ references and limit the next search.
 import time
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 from jaxtyping import Float
@@ -17,22 +16,13 @@ from jaxtyping import Float
 from locref_widgets.engine.fsc_warnings import fsc_warnings
 from locref_widgets.engine.fulcrum import move_about_fulcrum
 from locref_widgets.refinement.batches import BATCH_SIZE
-from locref_widgets.refinement.consensus import (
-    Consensus,
-    measure_noise,
-    reconstruct_consensus,
-)
+from locref_widgets.refinement.consensus import Consensus, measure_noise, reconstruct_consensus
 from locref_widgets.refinement.convergence import has_settled, turns_between
 from locref_widgets.refinement.curves import half_map_curves
 from locref_widgets.refinement.executor import Executor, LocalExecutor
 from locref_widgets.refinement.final_maps import final_maps
 from locref_widgets.refinement.given_maps import starting_maps, subtraction_maps
-from locref_widgets.refinement.half_maps import (
-    FoldSums,
-    fold_cubes,
-    half_sums,
-    region_half_maps,
-)
+from locref_widgets.refinement.half_maps import FoldSums, fold_cubes, half_sums, region_half_maps
 from locref_widgets.refinement.halves import HALVES
 from locref_widgets.refinement.masking import cutoff_shells, draw_mask
 from locref_widgets.refinement.moved_fulcrum import FULCRUM, about_fulcrum
@@ -42,14 +32,10 @@ from locref_widgets.refinement.observing import (
     Steering,
     announce,
     announce_change,
+    report_pass,
 )
 from locref_widgets.refinement.passes import OutsideMaps
-from locref_widgets.refinement.problem import (
-    Problem,
-    RefinementInput,
-    fulcrum_of,
-    pose_problem,
-)
+from locref_widgets.refinement.problem import Problem, RefinementInput, fulcrum_of, pose_problem
 from locref_widgets.refinement.references import cut_region
 from locref_widgets.refinement.region_sums import sums_again
 from locref_widgets.refinement.search_pass import (
@@ -64,12 +50,7 @@ from locref_widgets.refinement.search_pass import (
 from locref_widgets.refinement.settings import RefinementSettings
 from locref_widgets.refinement.starts import Start, first_start, next_start
 from locref_widgets.refinement.state import CORRECTED_CURVE, IterationResult
-from locref_widgets.refinement.steering import (
-    ADDED_AGAIN,
-    REDRAWN,
-    differing,
-    is_another_search,
-)
+from locref_widgets.refinement.steering import ADDED_AGAIN, REDRAWN, differing, is_another_search
 from locref_widgets.refinement.whole_particle import set_aside
 
 _SHELLS_BEYOND = 2
@@ -314,16 +295,8 @@ class _Loop:
             self._report(last.iteration, "reconstruction"),
         )
 
-    def _report(self, iteration: int, phase: str) -> Any:
-        self.observer.event("phase", iteration=iteration, name=phase)
-
-        def report(done: int, total: int) -> None:
-            self.observer.event(
-                "progress", iteration=iteration, phase=phase, done=done, total=total
-            )
-            self.observer.checkpoint()
-
-        return report
+    def _report(self, iteration: int, phase: str) -> Callable[[int, int], None]:
+        return report_pass(self.observer, iteration, phase)
 
     def _set_bad_images_aside(self, *, tell: bool) -> None:
         self.problem, bad, warnings = set_aside(self.problem, self.consensus.usable)

@@ -73,8 +73,12 @@ def test_kept_images_are_those_that_fit(rng):
     kept.put(np.array([1, 5, 6, 9]), boxes)
     assert kept.holds(np.array([1, 5]))
     assert not kept.holds(np.array([1, 2]))
-    assert not kept.holds(np.array([6])), "there is room for six"
     assert np.array_equal(kept.get(np.array([5, 1])), boxes[[1, 0]])
+    # There is room for six: the first to come are kept.
+    kept.put(np.array([2, 3, 4]), boxes[:3])
+    assert kept.holds(np.array([1, 5, 6, 9, 2, 3]))
+    assert not kept.holds(np.array([4]))
+    assert np.array_equal(kept.get(np.array([3, 9])), boxes[[1, 3]])
 
 
 def test_cross_fitting_ends_after_its_iterations():
