@@ -16,7 +16,8 @@ const common = {
   banner: { js: `/* ${name} ${version} */` },
 };
 const widgets = {
-  ...common, format: 'esm', entryPoints: ['fulcrum_picker', 'map_view', 'mask_studio', 'number_slider', 'region_table'].map(name => `js/src/${name}.ts`), outdir: 'locref_widgets/widgets/static',
+  ...common, format: 'esm', outdir: 'locref_widgets/widgets/static',
+  entryPoints: ['file_bridge', 'fulcrum_picker', 'map_view', 'mask_studio', 'number_slider', 'region_table'].map(name => `js/src/${name}.ts`),
 };
 const lab = {
   ...common, format: 'iife', entryPoints: ['js/src/lab/container.ts'], write: false,

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
         FulcrumPicker,
         MapView,
         MaskStudio,
+        ModelView,
         ParticleTable,
         RunDashboard,
         SettingsForm,
@@ -41,6 +42,7 @@ _HOME = {
     "FulcrumPicker": "locref_widgets.widgets",
     "MapView": "locref_widgets.widgets",
     "MaskStudio": "locref_widgets.widgets",
+    "ModelView": "locref_widgets.widgets",
     "ParticleTable": "locref_widgets.widgets",
     "SettingsForm": "locref_widgets.widgets",
 }
@@ -49,6 +51,7 @@ __all__ = [
     "FulcrumPicker",
     "MapView",
     "MaskStudio",
+    "ModelView",
     "ParticleTable",
     "RefinementSettings",
     "RunDashboard",

@@ -36,9 +36,10 @@ const MEASURE_MS = 150;
 /** The volumes come once per model; further views of the same widget share them. */
 const received = new WeakMap<object, Map<string, Shown>>();
 
-/** Calls at most once in so many milliseconds, the last time with the latest wish. */
+/** Acts at most once in so many milliseconds, the last time with the latest wish. */
 export class Throttle {
   private timer = 0;
+  private act: () => void = () => {};
 
   constructor(private readonly milliseconds: number) {}
 
@@ -47,10 +48,10 @@ export class Throttle {
   }
 
   run(act: () => void): void {
-    clearTimeout(this.timer);
-    this.timer = window.setTimeout(() => {
+    this.act = act;
+    this.timer ||= window.setTimeout(() => {
       this.timer = 0;
-      act();
+      this.act();
     }, this.milliseconds);
   }
 

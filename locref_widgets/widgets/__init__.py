@@ -3,6 +3,7 @@
 from locref_widgets.widgets.fulcrum_picker import FulcrumPicker
 from locref_widgets.widgets.map_view import MapView
 from locref_widgets.widgets.mask_studio import MaskStudio
+from locref_widgets.widgets.model_view import ModelView
 from locref_widgets.widgets.particle_table import ParticleTable
 from locref_widgets.widgets.run_dashboard import RunDashboard
 from locref_widgets.widgets.settings_form import SettingsForm
@@ -11,6 +12,7 @@ __all__ = [
     "FulcrumPicker",
     "MapView",
     "MaskStudio",
+    "ModelView",
     "ParticleTable",
     "RunDashboard",
     "SettingsForm",

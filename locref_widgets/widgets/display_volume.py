@@ -106,7 +106,7 @@ def first_level(volume: Float[np.ndarray, "z y x"], voxel_size_angstrom: float) 
         return float(np.nan_to_num(part).max())
 
 
-def _every_nth(volume: Float[np.ndarray, "z y x"]) -> Float[np.ndarray, "z y x"]:
+def _every_nth(volume: Float[np.ndarray, "z y x"]) -> Float[np.ndarray, "sz sy sx"]:
     """Every n-th voxel along each axis: no random numbers, and no part of the box is left out."""
     step = max(1, int(np.ceil((volume.size / _MOST_SAMPLED) ** (1 / 3))))
     return volume[::step, ::step, ::step]

@@ -1,16 +1,21 @@
 """The fulcrum by hand: clicked, dragged, typed or chosen, with what it means for the region."""
 
+import html
 from typing import Any
 
 import ipywidgets as widgets
 import numpy as np
 import traitlets
 
-from locref_widgets.io.mrc import check_same_grid
+from locref_widgets.errors import InputError
+from locref_widgets.io.mrc import Map, check_same_grid
 from locref_widgets.refinement.fulcrum_point import angstrom_to_voxels, voxels_to_angstrom
 from locref_widgets.refinement.settings import RefinementSettings
 from locref_widgets.widgets.fulcrum_front import FulcrumFront
 from locref_widgets.widgets.map_view import Point, fulcrum_voxels
+from locref_widgets.widgets.model_view import ModelView
+from locref_widgets.widgets.nglview_support import load_nglview
+from locref_widgets.widgets.style import style_sheet
 from locref_widgets.widgets.volume_widget import MapOrPath, as_map
 
 
@@ -32,6 +37,9 @@ class FulcrumPicker(widgets.VBox):
         Extents for the preview, and a fulcrum to begin with.
     run
         An earlier run, or its folder, whose fitted fulcrum is offered.
+    model
+        A model fitted into the map: a PDB or mmCIF file, or a `gemmi.Structure`. It is shown below
+        in nglview, where a click on an atom puts the fulcrum there; `model_view` is that view.
     level
         Contour level in the map's units.
 
@@ -62,6 +70,7 @@ class FulcrumPicker(widgets.VBox):
         *,
         settings: RefinementSettings | None = None,
         run: Any = None,
+        model: Any = None,
         level: float | None = None,
     ) -> None:
         volume = as_map(volume)
@@ -87,7 +96,7 @@ class FulcrumPicker(widgets.VBox):
             shift_extent=float(settings.shift_extent),
             run_path="" if run is None else str(getattr(run, "path", run)),
         )
-        super().__init__([self._front])
+        super().__init__([self._front, *self._model_part(model, volume)])
         self._take(point)
         self._front.observe(lambda change: self._take(change["new"]), "fulcrum")
 
@@ -106,6 +115,11 @@ class FulcrumPicker(widgets.VBox):
         """The view itself: its `level`, `layers`, `cursor`, `picked`, and quick choices."""
         return self._front
 
+    @property
+    def model_view(self) -> ModelView | None:
+        """The view of the fitted model; None without a model or without nglview."""
+        return self._model_view
+
     def settings_values(self) -> dict[str, Any]:
         """What was chosen, as values for `RefinementSettings(**values)`."""
         return {
@@ -114,10 +128,41 @@ class FulcrumPicker(widgets.VBox):
             "shift_extent": self.shift_extent,
         }
 
+    def close(self) -> None:
+        """Take the view away, with its drawing contexts."""
+        # Also called on a view whose making failed.
+        for part in getattr(self, "children", ()):
+            part.close()
+        super().close()
+
+    def _model_part(self, model: Any, volume: Map) -> list[widgets.Widget]:
+        self._model_view = None
+        if model is None:
+            return []
+        try:
+            load_nglview()
+        except InputError as error:
+            # The rest of the picker needs no nglview.
+            words = f'<div class="locref-warning" role="status">{html.escape(str(error))}</div>'
+            return [style_sheet(), widgets.HTML(words)]
+        view = self._model_view = ModelView(model, volume, level=self._front.level)
+        view.observe(self._on_atom, "picked_atom")
+        return [view]
+
+    def _on_atom(self, change: dict[str, Any]) -> None:
+        atom = change["new"]
+        try:
+            self._front.fulcrum = atom["voxel"]
+            self._front.found = f"Atom {atom['name']} of the model."
+        except InputError as error:
+            self._front.advice = f"Atom {atom['name']}: {error}"
+
     def _take(self, voxels: Any) -> None:
         with self.hold_trait_notifications():
             self.fulcrum = tuple(float(value) for value in voxels)
             self.fulcrum_angstrom = self._to_angstrom(self.fulcrum)
+        if self._model_view is not None:
+            self._model_view.show_point(self._model_view.from_voxel(self.fulcrum))
 
     def _to_angstrom(self, voxels: Any) -> tuple[float, float, float]:
         x, y, z = voxels_to_angstrom(np.asarray(voxels), self._box_px, self._size)

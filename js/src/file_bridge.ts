@@ -1,0 +1,30 @@
+/**
+ * Gives files from the kernel addresses in this page, from which other widgets load them.
+ *
+ * nglview takes a map by its address at once, but as a message only as text that it keeps and sends
+ * again with every later message.
+ */
+import type { InitializeProps } from '@anywidget/types';
+
+export default {
+  initialize({ model }: InitializeProps): () => void {
+    const addresses = new Map<string, string>();
+    const onFile = (content: { kind: string; id: string }, buffers: DataView[]) => {
+      if (content.kind !== 'file') return;
+      const { id } = content;
+      const old = addresses.get(id);
+      if (old) URL.revokeObjectURL(old);
+      const url = URL.createObjectURL(new Blob([buffers[0] as DataView<ArrayBuffer>]));
+      addresses.set(id, url);
+      model.send({ kind: 'address', id, url });
+    };
+    model.on('msg:custom', onFile as never);
+    // Files sent before this page listened are lost: ask for them.
+    model.send({ kind: 'here' });
+    return () => {
+      model.off('msg:custom', onFile as never);
+      for (const url of addresses.values()) URL.revokeObjectURL(url);
+    };
+  },
+  render() {},
+};

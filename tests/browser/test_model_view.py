@@ -1,0 +1,106 @@
+"""nglview in a real JupyterLab: a model with its map, and the fulcrum picked by an atom."""
+
+import json
+
+import pytest
+
+pytest.importorskip("nglview")
+
+# Three ions in a row; the one in the middle is the centre of everything.
+SETUP = """
+import gemmi, numpy as np, locref_widgets as lw
+from locref_widgets.io.mrc import Map
+from locref_widgets.io.box_position import BoxPosition
+def ions(*places):
+    structure, chain, model = gemmi.Structure(), gemmi.Chain("A"), gemmi.Model(1)
+    for number, place in enumerate(places, start=1):
+        residue, atom = gemmi.Residue(), gemmi.Atom()
+        residue.name, residue.seqid, residue.het_flag = "ZN", gemmi.SeqId(number, " "), "H"
+        atom.name, atom.element, atom.pos = "ZN", gemmi.Element("Zn"), gemmi.Position(*place)
+        residue.add_atom(atom)
+        chain.add_residue(residue)
+    model.add_chain(chain)
+    structure.add_model(model)
+    structure.setup_entities()
+    return structure
+z, y, x = np.mgrid[:24, :24, :24].astype("f4")
+density = np.exp(-((x-12)**2 + (y-12)**2 + (z-12)**2) / 60).astype("f4")
+# Off zero, as crops are: the frame of the model is not that of the voxels.
+volume = Map(density, 2.0, position=BoxPosition((0, 0, 0), (10.0, -6.0, 4.0)))
+middle = np.array([12, 12, 12]) * 2.0 + [10, -6, 4]
+model = ions(middle - [12, 0, 0], middle, middle + [12, 0, 0])
+"""
+
+
+def received_bytes(page):
+    """Bytes that come over WebSockets from here on."""
+    total = [0]
+
+    def count(payload):
+        total[0] += len(payload)
+
+    page.on("websocket", lambda socket: socket.on("framereceived", count))
+    return total
+
+
+def click_middle(page):
+    canvas = page.locator(".nglview-main canvas, .nglview canvas, canvas.ngl").first
+    if not canvas.count():
+        canvas = page.locator(".widget-container canvas").last
+    box = canvas.bounding_box()
+    page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    page.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+
+
+def loaded(page):
+    page.locator(".locref-note", has_text="Click an atom").wait_for(timeout=60_000)
+    page.wait_for_timeout(1500)  # nglview makes the surface in a worker and tells nobody
+
+
+def test_a_model_with_its_map(notebook):
+    wire = received_bytes(notebook.page)
+    notebook.open([SETUP, "view = lw.ModelView(model, volume)\nview"], "model.ipynb").run_all()
+    page = notebook.page
+    loaded(page)
+    click_middle(page)
+    page.locator(".locref-note", has_text="[ZN]2").wait_for()
+    picked = json.loads(notebook.evaluate("import json; print(json.dumps(view.picked_atom))"))
+    assert picked["angstrom"] == [34, 18, 28]
+    assert picked["voxel"] == [12, 12, 12]
+    before = wire[0]
+    notebook.evaluate("view.level = 0.8")
+    page.wait_for_timeout(800)
+    # nglview's own way would send the map again with every change.
+    assert wire[0] - before < 20_000
+    notebook.shoot("model_view", page.locator(".locref-keys"))
+    assert not notebook.errors
+
+
+def test_an_atom_sets_the_fulcrum(notebook):
+    cell = "picker = lw.FulcrumPicker(volume, fulcrum=(3, 4, 5), model=model)\npicker"
+    notebook.open([SETUP, cell], "atom.ipynb").run_all()
+    page = notebook.page
+    loaded(page)
+    # Its mark is in the model's view too, and does not stand in the way.
+    click_middle(page)
+    page.locator(".locref-place", has_text="Atom [ZN]2").wait_for()
+    fulcrum = json.loads(notebook.evaluate("import json; print(json.dumps(picker.fulcrum))"))
+    assert fulcrum == [12, 12, 12]
+    page.locator("figcaption", has_text="xy at z = 12").wait_for()
+    notebook.evaluate("picker.fulcrum = (12, 20, 12)")
+    page.wait_for_timeout(500)
+    notebook.shoot("fulcrum_picker_model", page.locator(".jp-OutputArea-output").last)
+    assert not notebook.errors
+
+
+def test_a_reloaded_page_shows_the_model_again(notebook):
+    notebook.open([SETUP, "view = lw.ModelView(model, volume)\nview"], "again.ipynb").run_all()
+    page = notebook.page
+    loaded(page)
+    page.evaluate("() => jupyterapp.shell.currentWidget.context.save()")
+    notebook.show("again.ipynb", reset=False)
+    page.locator(".locref-note").first.wait_for()
+    page.wait_for_timeout(3000)
+    click_middle(page)
+    page.locator(".locref-note", has_text="[ZN]2").wait_for()
+    assert not notebook.errors
