@@ -9,14 +9,14 @@ import type { InitializeProps } from '@anywidget/types';
 export default {
   initialize({ model }: InitializeProps): () => void {
     const addresses = new Map<string, string>();
-    const onFile = (content: { kind: string; id: string }, buffers: DataView[]) => {
+    const onFile = (content: { kind: string; id: string; ticket: number }, buffers: DataView[]) => {
       if (content.kind !== 'file') return;
-      const { id } = content;
+      const { id, ticket } = content;
       const old = addresses.get(id);
       if (old) URL.revokeObjectURL(old);
       const url = URL.createObjectURL(new Blob([buffers[0] as DataView<ArrayBuffer>]));
       addresses.set(id, url);
-      model.send({ kind: 'address', id, url });
+      model.send({ kind: 'address', id, url, ticket });
     };
     model.on('msg:custom', onFile as never);
     // Files sent before this page listened are lost: ask for them.

@@ -58,6 +58,7 @@ class ModelView(widgets.VBox):
 
     picked_atom = traitlets.Dict(help="name, angstrom and voxel of the atom clicked last")
     level = traitlets.Float(help="Contour level of the map")
+    is_loaded = traitlets.Bool(False, help="Whether a page shows the model and the map")
 
     def __init__(
         self,
@@ -71,7 +72,6 @@ class ModelView(widgets.VBox):
         self._volume = None if volume is None else as_map(volume)
         self._display: DisplayVolume | None = None
         self._waiting: list[dict[str, Any]] = []
-        self._is_loading = False
         self._has_marker = False
         self._marker: np.ndarray | None = None
         self.view = nglview.NGLWidget()
@@ -89,7 +89,7 @@ class ModelView(widgets.VBox):
     def show_point(self, angstrom: Any) -> None:
         """Mark a point, given in Å in the model's frame; None takes the mark away."""
         self._marker = None if angstrom is None else np.asarray(angstrom, dtype=np.float64)
-        if self.view.loaded and not self._is_loading:
+        if self.is_loaded:
             self._send_marker()
 
     def to_voxel(self, angstrom: Any) -> np.ndarray:
@@ -144,7 +144,7 @@ class ModelView(widgets.VBox):
     def _on_message(self, _view: Any, content: dict[str, Any], _buffers: Any) -> None:
         if content.get("type") == "request_loaded" and content.get("data"):
             # The view came up, or came up again in another page: it holds nothing yet.
-            self._is_loading = True
+            self.is_loaded = False
             self._words.value = _words("The model is on its way…")
             self._bridge.request()
         elif content.get("type") == "async_message" and content.get("data") == "ok":
@@ -175,8 +175,8 @@ class ModelView(widgets.VBox):
             self.view.send(message)
             if message["methodName"] == "loadFile":
                 return
-        if self._is_loading:
-            self._is_loading = False
+        if not self.is_loaded:
+            self.is_loaded = True
             self._words.value = _words("Click an atom to read where it is.")
             self._send_marker()
 
@@ -186,7 +186,7 @@ class ModelView(widgets.VBox):
         return (self.level - display.low) / (display.high - display.low) * 255 - _SIGNED
 
     def _send_level(self) -> None:
-        if not self.view.loaded or self._is_loading:
+        if not self.is_loaded:
             return
         where = {"component_index": 1, "repr_index": 0}
         self.view.send(

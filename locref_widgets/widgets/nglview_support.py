@@ -80,6 +80,7 @@ class FileBridge(anywidget.AnyWidget):
         self._files, self._on_addresses = files, on_addresses
         self._awaited: set[str] = set()
         self._addresses: dict[str, str] = {}
+        self._ticket = 0
         self.on_msg(self._answer)
 
     def request(self) -> None:
@@ -87,13 +88,16 @@ class FileBridge(anywidget.AnyWidget):
         files = list(self._files())
         self._awaited = {name for name, _ in files}
         self._addresses = {}
+        self._ticket += 1
         for name, content in files:
-            self.send({"kind": "file", "id": name}, [content])
+            self.send({"kind": "file", "id": name, "ticket": self._ticket}, [content])
 
     def _answer(self, _widget: Any, content: dict[str, Any], _buffers: Any) -> None:
         if content.get("kind") == "here" and self._awaited:
             self.request()
-        elif content.get("kind") == "address" and content.get("id") in self._awaited:
+        elif content.get("kind") != "address" or content.get("ticket") != self._ticket:
+            return  # an address of an earlier request is no longer good
+        elif content.get("id") in self._awaited:
             self._awaited.remove(content["id"])
             self._addresses[content["id"]] = str(content["url"])
             if not self._awaited:

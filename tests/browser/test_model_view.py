@@ -44,24 +44,31 @@ def received_bytes(page):
 
 
 def click_middle(page):
-    canvas = page.locator(".nglview-main canvas, .nglview canvas, canvas.ngl").first
-    if not canvas.count():
-        canvas = page.locator(".widget-container canvas").last
-    box = canvas.bounding_box()
+    box = page.locator(".ui-resizable canvas").bounding_box()
     page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    page.wait_for_timeout(300)  # nglview looks what is under a pointer at rest
     page.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
 
 
-def loaded(page):
-    page.locator(".locref-note", has_text="Click an atom").wait_for(timeout=60_000)
-    page.wait_for_timeout(1500)  # nglview makes the surface in a worker and tells nobody
+@pytest.fixture(autouse=True)
+def tall(page):
+    """A page that JupyterLab need not scroll when a cell is clicked."""
+    page.set_viewport_size({"width": 1280, "height": 2400})
+
+
+def loaded(notebook, view="view"):
+    for _ in range(600):
+        if notebook.evaluate(f"print({view}.is_loaded)") == "True":
+            break
+        notebook.page.wait_for_timeout(100)
+    notebook.page.wait_for_timeout(2000)  # nglview makes the surface in a worker and tells nobody
 
 
 def test_a_model_with_its_map(notebook):
     wire = received_bytes(notebook.page)
     notebook.open([SETUP, "view = lw.ModelView(model, volume)\nview"], "model.ipynb").run_all()
     page = notebook.page
-    loaded(page)
+    loaded(notebook)
     click_middle(page)
     page.locator(".locref-note", has_text="[ZN]2").wait_for()
     picked = json.loads(notebook.evaluate("import json; print(json.dumps(view.picked_atom))"))
@@ -80,7 +87,7 @@ def test_an_atom_sets_the_fulcrum(notebook):
     cell = "picker = lw.FulcrumPicker(volume, fulcrum=(3, 4, 5), model=model)\npicker"
     notebook.open([SETUP, cell], "atom.ipynb").run_all()
     page = notebook.page
-    loaded(page)
+    loaded(notebook, "picker.model_view")
     # Its mark is in the model's view too, and does not stand in the way.
     click_middle(page)
     page.locator(".locref-place", has_text="Atom [ZN]2").wait_for()
@@ -96,11 +103,11 @@ def test_an_atom_sets_the_fulcrum(notebook):
 def test_a_reloaded_page_shows_the_model_again(notebook):
     notebook.open([SETUP, "view = lw.ModelView(model, volume)\nview"], "again.ipynb").run_all()
     page = notebook.page
-    loaded(page)
+    loaded(notebook)
     page.evaluate("() => jupyterapp.shell.currentWidget.context.save()")
+    notebook.evaluate("view.is_loaded = False")  # nothing of the page before counts
     notebook.show("again.ipynb", reset=False)
-    page.locator(".locref-note").first.wait_for()
-    page.wait_for_timeout(3000)
+    loaded(notebook)
     click_middle(page)
     page.locator(".locref-note", has_text="[ZN]2").wait_for()
     assert not notebook.errors

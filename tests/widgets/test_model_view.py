@@ -85,8 +85,8 @@ def test_files_go_by_address_and_never_into_the_archive(wire, volume):
     assert set(files) == {"model", "map"}
     assert b"_atom_site" in files["model"]
     assert not sent(wire, view)
-    receive(view._bridge, kind="address", id="model", url="blob:a")
-    receive(view._bridge, kind="address", id="map", url="blob:b")
+    receive(view._bridge, kind="address", id="model", url="blob:a", ticket=1)
+    receive(view._bridge, kind="address", id="map", url="blob:b", ticket=1)
     calls = sent(wire, view)
     assert [call["methodName"] for call in calls] == ["removeAllComponents", "loadFile"]
     assert calls[-1]["args"][0]["data"] == "blob:a"
@@ -123,7 +123,7 @@ def test_an_atom_is_told_in_both_frames(wire, volume):
 def test_the_level_is_sent_on_the_files_own_scale(wire, volume):
     view = ModelView(model_of((0, 0, 0)), volume, level=0.5)
     display = to_display(volume.data)
-    view.view.loaded = True
+    view.is_loaded = True
     view.level = 1.0
     call = sent(wire, view)[-1]
     assert call["methodName"] == "setParameters"
@@ -136,7 +136,7 @@ def test_an_atom_sets_the_fulcrum_and_the_fulcrum_is_marked(wire):
     volume = Map(np.random.default_rng(1).normal(size=(20, 20, 20)).astype(np.float32), 2.0)
     picker = FulcrumPicker(volume, model=model_of((10, 20, 30)))
     view = picker.model_view
-    view.view.loaded = True
+    view.is_loaded = True
     view.view.picked = {"atom1": {"name": "[ZN]1:A.ZN", "x": 10.0, "y": 20.0, "z": 30.0}}
     assert picker.fulcrum == (5, 10, 15)
     assert "[ZN]1:A.ZN" in picker.front.found
@@ -178,7 +178,10 @@ def test_addresses_that_were_not_asked_for_are_left(wire):
     receive(bridge, kind="address", id="a", url="blob:early")
     assert told == []
     bridge.request()
-    receive(bridge, kind="address", id="b", url="blob:other")
-    receive(bridge, kind="address", id="a", url="blob:right")
-    receive(bridge, kind="address", id="a", url="blob:second")
+    bridge.request()
+    receive(bridge, kind="address", id="a", url="blob:revoked", ticket=1)
+    receive(bridge, kind="address", id="b", url="blob:other", ticket=2)
+    assert told == []
+    receive(bridge, kind="address", id="a", url="blob:right", ticket=2)
+    receive(bridge, kind="address", id="a", url="blob:second", ticket=2)
     assert told == [{"a": "blob:right"}]
