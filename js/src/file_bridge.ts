@@ -1,10 +1,12 @@
 /**
- * Gives files from the kernel addresses in this page, from which other widgets load them.
+ * Gives files from the kernel addresses in this page, from which other widgets load them, and tells
+ * the kernel whether the page is dark.
  *
  * nglview takes a map by its address at once, but as a message only as text that it keeps and sends
  * again with every later message.
  */
 import type { InitializeProps } from '@anywidget/types';
+import { onThemeChange, readTheme } from './theme';
 
 export default {
   initialize({ model }: InitializeProps): () => void {
@@ -19,10 +21,15 @@ export default {
       model.send({ kind: 'address', id, url, ticket });
     };
     model.on('msg:custom', onFile as never);
+    // nglview's paper is white unless told otherwise.
+    const sayTheme = () => model.send({ kind: 'theme', dark: readTheme(document.body).dark });
+    const stop = onThemeChange(sayTheme);
+    sayTheme();
     // Files sent before this page listened are lost: ask for them.
     model.send({ kind: 'here' });
     return () => {
       model.off('msg:custom', onFile as never);
+      stop();
       for (const url of addresses.values()) URL.revokeObjectURL(url);
     };
   },

@@ -32,6 +32,6 @@ export class GreyPicture {
       const [from, to] = [v * width, (height - 1 - v) * width];
       for (let u = 0; u < width; u++) words[to + u] = table[data[from + u]];
     }
-    this.canvas.getContext('2d')!.putImageData(this.image, 0, 0);
+    this.canvas.getContext('2d', { willReadFrequently: true })!.putImageData(this.image, 0, 0);
   }
 }

@@ -27,6 +27,7 @@ export class LevelControl {
   private readonly deviations = element('span', 'locref-hint');
   private readonly counts = new WeakMap<Uint8Array, Float64Array>();
   private chosen = '';
+  private drawn = '';
   private exact: { id: string; level: number; kda: number } | null = null;
   private readonly observer: ResizeObserver;
 
@@ -96,6 +97,9 @@ export class LevelControl {
     if (!layer?.volume) return;
     this.which.value = layer.id;
     const { volume, style } = layer;
+    const key = [layer.id, style.level, layer.version, layer.colour(this.stage.theme), this.stage.theme.dark, this.canvas.clientWidth, this.exact?.kda].join();
+    if (key === this.drawn) return;
+    this.drawn = key;
     const { low, high, mean, deviation } = volume;
     Object.assign(this.slider, { min: String(low), max: String(high) });
     this.slider.value = String(style.level);

@@ -20,6 +20,7 @@ export interface Lines {
 }
 
 export interface GpuMesh {
+  id: number;
   array: WebGLVertexArrayObject;
   buffers: WebGLBuffer[];
   count: number;
@@ -67,6 +68,8 @@ precision mediump float;
 uniform vec3 colour; uniform float opacity; out vec4 pixel;
 void main() { pixel = vec4(colour, 1.) * opacity; }`;
 
+const SAMPLES = 4;
+
 type Places = Record<string, WebGLUniformLocation | null>;
 
 /** What `place` must be for a mesh on its own voxels: scale, then offset. */
@@ -80,10 +83,12 @@ export class Renderer {
   private readonly line: { program: WebGLProgram; places: Places };
   private readonly lineArray: WebGLVertexArrayObject;
   private readonly lineBuffer: WebGLBuffer;
+  private uploads = 0;
+  private samples: { frame: WebGLFramebuffer; buffers: WebGLRenderbuffer[]; width: number; height: number } | null = null;
 
   /** Throws an error in words where the browser gives no WebGL2. */
   constructor(readonly canvas: HTMLCanvasElement) {
-    const gl = canvas.getContext('webgl2', { antialias: true, alpha: false, powerPreference: 'high-performance' });
+    const gl = canvas.getContext('webgl2', { antialias: false, powerPreference: 'high-performance' });
     if (!gl) throw new Error('This browser gives no WebGL2 picture, so the surface cannot be drawn; the slices work without it.');
     this.gl = gl;
     const attributes = { position: 0, normal: 1 };
@@ -116,7 +121,7 @@ export class Renderer {
     });
     buffers.push(fill(gl.ELEMENT_ARRAY_BUFFER, mesh.indices));
     gl.bindVertexArray(null);
-    return { array, buffers, count: mesh.indices.length };
+    return { id: ++this.uploads, array, buffers, count: mesh.indices.length };
   }
 
   free(mesh: GpuMesh): void {
@@ -124,8 +129,25 @@ export class Renderer {
     for (const buffer of mesh.buffers) this.gl.deleteBuffer(buffer);
   }
 
-  /** Opaque surfaces, lines, then transparent surfaces in the order given, of each only what is nearest to the eye. */
-  draw(look: Look, surfaces: Surface[], lines: Lines[]): void {
+  /**
+   * Opaque surfaces, lines, then transparent surfaces in the order given, of each only what is nearest
+   * to the eye. `isSmooth`: with smooth edges, which takes several times as long in software.
+   */
+  draw(look: Look, surfaces: Surface[], lines: Lines[], isSmooth: boolean): void {
+    const { gl } = this;
+    const { width, height } = this.canvas;
+    if (isSmooth) this.useSamples(width, height);
+    else gl.bindFramebuffer(gl.FRAMEBUFFER, null);
+    this.drawInto(look, surfaces, lines);
+    if (!isSmooth || !this.samples) return;
+    gl.bindFramebuffer(gl.READ_FRAMEBUFFER, this.samples.frame);
+    gl.bindFramebuffer(gl.DRAW_FRAMEBUFFER, null);
+    gl.blitFramebuffer(0, 0, width, height, 0, 0, width, height, gl.COLOR_BUFFER_BIT, gl.NEAREST);
+    gl.invalidateFramebuffer(gl.READ_FRAMEBUFFER, [gl.COLOR_ATTACHMENT0, gl.DEPTH_ATTACHMENT]);
+    gl.bindFramebuffer(gl.FRAMEBUFFER, null);
+  }
+
+  private drawInto(look: Look, surfaces: Surface[], lines: Lines[]): void {
     const { gl } = this;
     gl.viewport(0, 0, this.canvas.width, this.canvas.height);
     gl.clearColor(...look.paper, 1);
@@ -174,6 +196,27 @@ export class Renderer {
   /** Give the context back: the browser keeps only sixteen. */
   dispose(): void {
     this.gl.getExtension('WEBGL_lose_context')?.loseContext();
+  }
+
+  /** Draw into a picture of several samples a pixel, of the canvas' size. */
+  private useSamples(width: number, height: number): void {
+    const { gl } = this;
+    if (this.samples?.width === width && this.samples.height === height) return gl.bindFramebuffer(gl.FRAMEBUFFER, this.samples.frame);
+    if (this.samples) {
+      gl.deleteFramebuffer(this.samples.frame);
+      for (const buffer of this.samples.buffers) gl.deleteRenderbuffer(buffer);
+    }
+    const count = Math.min(SAMPLES, gl.getParameter(gl.MAX_SAMPLES));
+    const frame = gl.createFramebuffer()!;
+    gl.bindFramebuffer(gl.FRAMEBUFFER, frame);
+    const buffers = ([[gl.RGBA8, gl.COLOR_ATTACHMENT0], [gl.DEPTH_COMPONENT24, gl.DEPTH_ATTACHMENT]] as const).map(([format, place]) => {
+      const buffer = gl.createRenderbuffer()!;
+      gl.bindRenderbuffer(gl.RENDERBUFFER, buffer);
+      gl.renderbufferStorageMultisample(gl.RENDERBUFFER, count, format, width, height);
+      gl.framebufferRenderbuffer(gl.FRAMEBUFFER, place, gl.RENDERBUFFER, buffer);
+      return buffer;
+    });
+    this.samples = { frame, buffers, width, height };
   }
 
   private drawSurface({ mesh, place, colour, opacity }: Surface): void {

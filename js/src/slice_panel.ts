@@ -61,7 +61,7 @@ export class SlicePanel extends Picture {
     const [width, height] = [Math.round(this.width * ratio), Math.round(this.height * ratio)];
     if (!width || !height || !this.stage.first?.volume) return;
     if (this.canvas.width !== width || this.canvas.height !== height) Object.assign(this.canvas, { width, height });
-    const context = this.canvas.getContext('2d')!;
+    const context = this.canvas.getContext('2d', { willReadFrequently: true })!;
     context.setTransform(ratio, 0, 0, ratio, 0, 0);
     const shown = this.window();
     paintSlice(context, {

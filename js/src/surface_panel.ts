@@ -20,6 +20,9 @@ const CLICK_PIXELS = 4;
 /** A picture slower than this is drawn with the coarse surface while it moves. */
 const SLOW_MS = 50;
 const REST_MS = 160;
+const LONGEST_REST_MS = 1500;
+/** A fine surface made in less is worth waiting for. */
+const QUICK_MS = 80;
 /** Boxes below this have no coarse surface. */
 const SMALLEST_COARSE = 80;
 
@@ -52,6 +55,8 @@ export class SurfacePanel extends Picture {
   private restTimer = 0;
   private moving = false;
   private unusable = '';
+  /** What the picture on screen shows. */
+  private drawn = { content: '', cursor: '', labels: '' };
   /** Milliseconds of the last fine picture, the graphics card's work included. */
   frameMs = 0;
   /** Called after a new surface is on screen. */
@@ -127,6 +132,7 @@ export class SurfacePanel extends Picture {
     this.frame.prepend(this.canvas);
     this.kept.clear();
     this.sphere = null;
+    this.drawn.content = '';
     this.lost.hidden = true;
     try {
       this.renderer = new Renderer(this.canvas);
@@ -155,7 +161,7 @@ export class SurfacePanel extends Picture {
 
   picture(): HTMLCanvasElement | null {
     if (!this.renderer) return null;
-    this.paint(); // the buffer is only whole until the browser has shown it
+    this.paint(true); // the buffer is only whole until the browser has shown it
     const both = document.createElement('canvas');
     Object.assign(both, { width: this.canvas.width, height: this.canvas.height });
     const context = both.getContext('2d')!;
@@ -164,7 +170,8 @@ export class SurfacePanel extends Picture {
     return both;
   }
 
-  paint(): void {
+  /** `isAtRest`: draw in full, however long it takes. Else slow pictures are drawn with less care, or later. */
+  paint(isAtRest = false): void {
     const { renderer } = this;
     if (!renderer) return;
     const ratio = Math.min(window.devicePixelRatio || 1, 2);
@@ -182,15 +189,46 @@ export class SurfacePanel extends Picture {
       this.sphere ||= renderer.upload(ball());
       surfaces.push({ mesh: this.sphere, place: placed(item.radius, item.centre), colour: rgb(item.colour), opacity: item.opacity });
     }
+    this.paintLabels(ratio);
+    const content = this.contentOf(surfaces);
+    const place = String(cursor);
+    const isSlow = this.frameMs > SLOW_MS && !isAtRest;
+    if (content === this.drawn.content && !isAtRest) {
+      if (place === this.drawn.cursor) return;
+      // A slow picture is not drawn anew for every step of the slices.
+      if (isSlow) return this.restSoon();
+    }
+    [this.drawn.content, this.drawn.cursor] = [content, place];
     const turn = Float32Array.from(transpose(this.camera.rotation));
     const paper = theme.paper.map(value => value / 255) as [number, number, number];
     const ink = theme.ink.map(value => value / 255) as [number, number, number];
     renderer.draw({ clip: this.camera.matrix(this.width, this.height), turn, paper }, surfaces, [
       { points: this.edges, colour: ink, opacity: 0.25 },
       { points: crossHair(grid, cursor), colour: ink, opacity: 0.35 },
-    ]);
-    if (!this.moving) renderer.timeDrawing(milliseconds => (this.frameMs = milliseconds));
-    this.paintLabels(ratio);
+    ], !isSlow);
+    if (isSlow) this.restSoon();
+    else if (!this.moving) renderer.timeDrawing(milliseconds => (this.frameMs = milliseconds));
+  }
+
+  /** Everything but the cross-hair that the picture depends on. */
+  private contentOf(surfaces: readonly Surface[]): string {
+    const { camera, width, height } = this;
+    const meshes = surfaces.map(({ mesh, place, colour, opacity }) => `${mesh.id} ${place} ${colour} ${opacity}`);
+    return [camera.rotation, camera.zoom, camera.pan, width, height, window.devicePixelRatio, this.stage.theme.dark, ...meshes].join('|');
+  }
+
+  /** A hand on a slow machine moves less often than that machine's rest would be. */
+  private get restMs(): number {
+    return Math.min(Math.max(REST_MS, this.frameMs), LONGEST_REST_MS);
+  }
+
+  /** Draw in full once nothing has moved for a while. */
+  private restSoon(): void {
+    clearTimeout(this.restTimer);
+    this.restTimer = window.setTimeout(() => {
+      this.moving = false;
+      this.paint(true);
+    }, this.restMs);
   }
 
   /** The best surface there is, and a wish for a better one. */
@@ -198,7 +236,7 @@ export class SurfacePanel extends Picture {
     const level = layer.byteLevel();
     let kept = this.kept.get(layer.volumeId);
     if (!kept) {
-      kept = { version: -1, wanted: NaN, fine: null, fineLevel: NaN, coarse: null, coarseLevel: NaN, fineMs: 0 };
+      kept = { version: -1, wanted: NaN, fine: null, fineLevel: NaN, coarse: null, coarseLevel: NaN, fineMs: NaN };
       this.kept.set(layer.volumeId, kept);
     }
     if (kept.wanted !== level || kept.version !== layer.version) {
@@ -224,15 +262,23 @@ export class SurfacePanel extends Picture {
       this.onSurface(id, made);
       this.wishes.draw();
     };
-    const large = Math.max(...layer.volume!.shape) >= SMALLEST_COARSE;
-    if (large) this.mesher.make(id, level, true, take(true));
-    this.mesher.make(id, level, false, take(false));
+    const isLarge = Math.max(...layer.volume!.shape) >= SMALLEST_COARSE;
+    // A coarse surface comes first where the fine one keeps waiting, else after it, for turning.
+    const first = isLarge && !(kept.fineMs < QUICK_MS);
+    if (first) this.mesher.make(id, level, true, take(true));
+    this.mesher.make(id, level, false, made => {
+      take(false)(made);
+      if (isLarge && !first && kept.wanted === made.level) this.mesher.make(id, level, true, take(true));
+    });
   }
 
   private paintLabels(ratio: number): void {
-    const context = this.labels.getContext('2d')!;
     const { theme, grid, fulcrum, showFulcrum, tool } = this.stage;
     const { width, height, camera } = this;
+    const labels = [camera.rotation, camera.zoom, camera.pan, width, height, ratio, theme.dark, showFulcrum && fulcrum].join('|');
+    if (labels === this.drawn.labels && !tool.paint) return;
+    this.drawn.labels = labels;
+    const context = this.labels.getContext('2d', { willReadFrequently: true })!;
     context.setTransform(ratio, 0, 0, ratio, 0, 0);
     context.clearRect(0, 0, width, height);
     const project = (voxel: ArrayLike<number>): Vec3 => camera.project(voxel, width, height);
@@ -268,11 +314,7 @@ export class SurfacePanel extends Picture {
   /** Something is moving: coarse surfaces if fine ones are slow, until it rests. */
   nowMoving(): void {
     this.moving = true;
-    clearTimeout(this.restTimer);
-    this.restTimer = window.setTimeout(() => {
-      this.moving = false;
-      this.wishes.draw();
-    }, REST_MS);
+    this.restSoon();
     this.wishes.draw();
   }
 

@@ -32,6 +32,8 @@ _SURFACE = {
     "disablePicking": True,
 }
 _MARKER = (0.82, 0.29, 0.05)
+_PAPER = {False: "#fcfcfd", True: "#0e1014"}
+"""By whether the page is dark, as in the other views."""
 
 
 class ModelView(widgets.VBox):
@@ -72,11 +74,12 @@ class ModelView(widgets.VBox):
         self._volume = None if volume is None else as_map(volume)
         self._display: DisplayVolume | None = None
         self._waiting: list[dict[str, Any]] = []
+        self._paper = _PAPER[False]
         self._has_marker = False
         self._marker: np.ndarray | None = None
         self.view = nglview.NGLWidget()
         self.view.layout.height = _HEIGHT
-        self._bridge = FileBridge(self._files, self._load)
+        self._bridge = FileBridge(self._files, self._load, self._use_theme)
         self._words = widgets.HTML(_words("Click an atom to read where it is."))
         super().__init__([style_sheet(), self._bridge, self.view])
         self.add_class("locref-keys")
@@ -178,7 +181,18 @@ class ModelView(widgets.VBox):
         if not self.is_loaded:
             self.is_loaded = True
             self._words.value = _words("Click an atom to read where it is.")
+            self._send_background()
             self._send_marker()
+
+    def _use_theme(self, is_dark: bool) -> None:
+        self._paper = _PAPER[is_dark]
+        if self.is_loaded:
+            self._send_background()
+
+    def _send_background(self) -> None:
+        colour = {"backgroundColor": self._paper}
+        call = self.view._get_remote_call_msg
+        self.view.send(call("setParameters", target="Stage", args=[colour]))
 
     def _byte_level(self) -> float:
         display = self._display
@@ -205,7 +219,7 @@ class ModelView(widgets.VBox):
             self.view.send(call("removeComponent", target="Stage", args=[place]))
         self._has_marker = self._marker is not None
         if self._marker is not None:
-            radius = 1.5 if self._volume is None else 2.0 * self._volume.voxel_size_angstrom
+            radius = 1.5 if self._volume is None else max(1.5, self._volume.voxel_size_angstrom)
             ball = ["sphere", self._marker.tolist(), list(_MARKER), radius]
             self.view.send(call("addShape", target="Widget", args=["fulcrum", [ball]]))
 

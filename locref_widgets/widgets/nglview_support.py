@@ -68,15 +68,20 @@ def _versions() -> tuple[str | None, str | None]:
 class FileBridge(anywidget.AnyWidget):
     """Puts files where the page can load them; it shows nothing and has to be displayed once.
 
-    `request` asks the page for addresses; `on_addresses` is called with them when all are there.
+    `request` asks the page for addresses; `on_addresses` is called with them when all are there,
+    `on_theme` with whether the page is dark, now and when that changes.
     """
 
     _esm = traitlets.Unicode().tag(sync=True)
 
     def __init__(
-        self, files: Callable[[], Iterable[tuple[str, bytes]]], on_addresses: Callable[..., None]
+        self,
+        files: Callable[[], Iterable[tuple[str, bytes]]],
+        on_addresses: Callable[[dict[str, str]], None],
+        on_theme: Callable[[bool], None] = lambda _is_dark: None,
     ) -> None:
         super().__init__(_esm=read_bundle("file_bridge.js"))
+        self._on_theme = on_theme
         self._files, self._on_addresses = files, on_addresses
         self._awaited: set[str] = set()
         self._addresses: dict[str, str] = {}
@@ -93,7 +98,9 @@ class FileBridge(anywidget.AnyWidget):
             self.send({"kind": "file", "id": name, "ticket": self._ticket}, [content])
 
     def _answer(self, _widget: Any, content: dict[str, Any], _buffers: Any) -> None:
-        if content.get("kind") == "here" and self._awaited:
+        if content.get("kind") == "theme":
+            self._on_theme(bool(content.get("dark")))
+        elif content.get("kind") == "here" and self._awaited:
             self.request()
         elif content.get("kind") != "address" or content.get("ticket") != self._ticket:
             return  # an address of an earlier request is no longer good

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 import urllib.request
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -85,7 +86,13 @@ class Lab:
 
 @pytest.fixture(scope="session")
 def lab(tmp_path_factory):
-    base = tmp_path_factory.mktemp("lab")
+    with running_lab(tmp_path_factory.mktemp("lab")) as shown:
+        yield shown
+
+
+@contextmanager
+def running_lab(base):
+    """A JupyterLab that keeps everything of its own below the folder `base`."""
     root = base / "notebooks"
     root.mkdir()
     with socket.socket() as probe:

@@ -94,9 +94,19 @@ def test_files_go_by_address_and_never_into_the_archive(wire, volume):
     assert sent(wire, view)[-1]["args"][0]["data"] == "blob:b"
     receive(view.view, type="async_message", data="ok")
     names = [call["methodName"] for call in sent(wire, view)]
-    assert names[-2:] == ["addRepresentation", "autoView"]
+    assert names[-3:] == ["addRepresentation", "autoView", "setParameters"]
     assert {call["methodName"] for call in view.view._ngl_msg_archive} == {"setSize"}
     assert all(len(str(call)) < 2000 for call in sent(wire, view))
+    view.close()
+
+
+def test_the_paper_is_the_pages(wire, volume):
+    view = ModelView(model_of((0, 0, 0)), volume)
+    receive(view._bridge, kind="theme", dark=True)
+    view.is_loaded = True
+    assert not sent(wire, view)
+    receive(view._bridge, kind="theme", dark=False)
+    assert sent(wire, view)[-1]["args"] == [{"backgroundColor": "#fcfcfd"}]
     view.close()
 
 
