@@ -5,7 +5,7 @@
  * nglview takes a map by its address at once, but as a message only as text that it keeps and sends
  * again with every later message.
  */
-import type { InitializeProps } from '@anywidget/types';
+import type { InitializeProps, RenderProps } from '@anywidget/types';
 import { onThemeChange, readTheme } from './theme';
 
 export default {
@@ -33,5 +33,18 @@ export default {
       for (const url of addresses.values()) URL.revokeObjectURL(url);
     };
   },
-  render() {},
+  /** Nothing but words once the kernel is gone, for the view beside it says none. */
+  render({ model, el }: RenderProps): () => void {
+    const words = document.createElement('div');
+    words.setAttribute('role', 'status');
+    words.className = 'locref-warning';
+    words.hidden = true;
+    el.append(words);
+    const onConnection = () => {
+      words.textContent = 'The kernel behind this view has ended or was restarted: clicks on atoms are not heard. Run the cell again.';
+      words.hidden = false;
+    };
+    model.on('comm_live_update', onConnection);
+    return () => model.off('comm_live_update', onConnection);
+  },
 };

@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from tests.browser.axe import serious_faults
 from tests.browser.viewer import (
     CLIPPED,
     FULCRUM,
@@ -195,6 +196,24 @@ def test_the_region_swings_about_the_point(picker):
     page.get_by_label("axis of the preview").select_option("swing")
     page.wait_for_function(SETTLED)
     picker.shoot("fulcrum_picker", page.locator(".locref-map"))
+    assert not picker.errors
+
+
+def test_axe_finds_nothing_serious(picker):
+    assert not serious_faults(picker, ".locref-map")
+
+
+def test_a_restarted_kernel_is_told_in_words(picker):
+    page = picker.page
+    page.evaluate(
+        "() => jupyterapp.shell.currentWidget.context.sessionContext.session.kernel.restart()"
+    )
+    page.locator(".locref-wait", has_text="kernel").first.wait_for()
+    # Turning, leafing and typing still work on what is there.
+    page.mouse.click(*at_voxel(page, "xy", 20, 20))
+    wait_for_heading(page, "xz at y = 20")
+    picker.run_all()
+    page.wait_for_function(SETTLED)
     assert not picker.errors
 
 

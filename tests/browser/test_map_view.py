@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from matplotlib import image
 
+from tests.browser.axe import serious_faults
 from tests.browser.viewer import (
     CLIPPED,
     FULCRUM,
@@ -248,6 +249,51 @@ def test_a_reloaded_page_shows_the_map_again(notebook):
     page.wait_for_function(SETTLED)
     assert page.evaluate(f"() => {VIEWER}.stage.first.style.level") == 0.6
     assert not notebook.errors
+
+
+OVERLAY = """
+from locref_widgets.io.box_position import BoxPosition
+volume = Map(density[:, 6:40].astype("f4"), 4.0, position=BoxPosition((0, 6, 0)))
+# Half as many voxels, of twice the size, and a place of its own.
+coarse = Map((density + blob(12, 30, 26, 4))[::2, ::2, ::2].astype("f4"), 8.0,
+             position=BoxPosition((0, 0, 0), (8.0, 0, 0)))
+view = lw.MapView(volume)
+view.add_map(coarse, name="coarse", level=0.4, opacity=0.5)
+view
+"""
+
+
+def test_several_maps_on_grids_of_their_own_that_are_no_cubes(notebook):
+    setup = SETUP.replace("view = lw.MapView", "unused = lw.MapView").replace("\nview\n", "\n")
+    notebook.open([setup, OVERLAY], "overlay.ipynb").run_all()
+    page = notebook.page
+    page.wait_for_function(SETTLED)
+    assert "48 × 34 × 48 voxels of 4 Å" in page.locator(".locref-bar").inner_text()
+    # The coarse map's outline is where its density passes the level, in the first map's voxels.
+    page.mouse.click(*at_voxel(page, "xy", 20, 18, (48, 34)))
+    wait_for_heading(page, "xz at y = 18")
+    layer = f"{VIEWER}.stage.layer('map1')"
+    assert page.evaluate(f"() => [{layer}.volume.scale, ...{layer}.volume.offset]") == [2, 2, -6, 0]
+    page.mouse.move(*at_voxel(page, "xy", 20, 18, (48, 34)))
+    page.locator(".locref-read-out", has_text="coarse").wait_for()
+    exact = float(notebook.evaluate("print(coarse.data[view.cursor[2] // 2, 12, 9])"))
+    assert f"coarse {exact:.4f}" in page.locator(".locref-read-out").inner_text()
+    page.get_by_label("opacity of coarse").fill("0.3")
+    page.get_by_label("map whose contour level is set").select_option("map1")
+    page.get_by_label("Level", exact=False).last.fill("0.25")
+    page.keyboard.press("Enter")
+    page.wait_for_timeout(500)
+    state = notebook.evaluate("print(view.layers[1]['opacity'], view.layers[1]['level'])")
+    assert state == "0.3 0.25"
+    page.wait_for_function(SETTLED)
+    notebook.shoot("map_view_overlay", page.locator(".locref-map"))
+    assert not notebook.errors
+
+
+def test_axe_finds_nothing_serious(notebook):
+    notebook.open([SETUP], "axe_map.ipynb").run_all()
+    notebook.page.wait_for_function(SETTLED)
+    assert not serious_faults(notebook, ".locref-map")
 
 
 @pytest.mark.parametrize("width", [620, 900, 1280])

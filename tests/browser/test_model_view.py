@@ -111,3 +111,12 @@ def test_a_reloaded_page_shows_the_model_again(notebook):
     click_middle(page)
     page.locator(".locref-note", has_text="[ZN]2").wait_for()
     assert not notebook.errors
+
+
+def test_a_restarted_kernel_is_told_in_words(notebook):
+    notebook.open([SETUP, "view = lw.ModelView(model)\nview"], "restart_model.ipynb").run_all()
+    loaded(notebook)
+    notebook.page.evaluate(
+        "() => jupyterapp.shell.currentWidget.context.sessionContext.session.kernel.restart()"
+    )
+    notebook.page.locator(".locref-warning", has_text="kernel").wait_for()

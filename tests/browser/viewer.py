@@ -25,13 +25,13 @@ def picture_box(page, view):
 
 
 def at_voxel(page, view, right, up, size=48):
-    """Where a voxel of a slice is: the whole box fits into the picture."""
+    """Where a voxel of a slice is: the whole box, of one size or two, fits into the picture."""
     box = picture_box(page, view)
-    scale = min(box["width"], box["height"]) / size
-    middle = (size - 1) / 2
+    across, high = size if isinstance(size, tuple) else (size, size)
+    scale = min(box["width"] / across, box["height"] / high)
     return (
-        box["x"] + box["width"] / 2 + (right - middle) * scale,
-        box["y"] + box["height"] / 2 - (up - middle) * scale,
+        box["x"] + box["width"] / 2 + (right - (across - 1) / 2) * scale,
+        box["y"] + box["height"] / 2 - (up - (high - 1) / 2) * scale,
     )
 
 
