@@ -155,6 +155,12 @@ export class SurfacePanel extends Picture {
     this.wishes.draw();
   }
 
+  /** Also called when the picture comes back into the page, where the browser may have dropped it. */
+  protected resized(): void {
+    this.drawn.content = '';
+    super.resized();
+  }
+
   private isShown(layer: Layer): boolean {
     return layer.inSurface && layer.style.visible && layer.style.opacity > 0 && layer.volume !== null;
   }
