@@ -170,7 +170,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("models", nargs="*")
     parser.add_argument("--cases", type=int, default=40)
-    parser.add_argument("--box", type=int, default=72)
+    parser.add_argument("--box", type=int, default=96)
     parser.add_argument("--seed", type=int, default=0)
     given = parser.parse_args()
     atoms = [positions(None), *(positions(model) for model in given.models)]
