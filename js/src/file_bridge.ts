@@ -6,6 +6,7 @@
  * again with every later message.
  */
 import type { InitializeProps, RenderProps } from '@anywidget/types';
+import { post } from './post';
 import { onThemeChange, readTheme } from './theme';
 
 export default {
@@ -18,15 +19,15 @@ export default {
       if (old) URL.revokeObjectURL(old);
       const url = URL.createObjectURL(new Blob([buffers[0] as DataView<ArrayBuffer>]));
       addresses.set(id, url);
-      model.send({ kind: 'address', id, url, ticket });
+      post(model, { kind: 'address', id, url, ticket });
     };
     model.on('msg:custom', onFile as never);
     // nglview's paper is white unless told otherwise.
-    const sayTheme = () => model.send({ kind: 'theme', dark: readTheme(document.body).dark });
+    const sayTheme = () => post(model, { kind: 'theme', dark: readTheme(document.body).dark });
     const stop = onThemeChange(sayTheme);
     sayTheme();
     // Files sent before this page listened are lost: ask for them.
-    model.send({ kind: 'here' });
+    post(model, { kind: 'here' });
     return () => {
       model.off('msg:custom', onFile as never);
       stop();

@@ -46,8 +46,8 @@ class FulcrumLink extends KernelLink<State> {
     });
     this.panel = new FulcrumPanel(stage.grid, mask ? swingSwitch : null, {
       place: (voxel, how) => this.place(voxel, how),
-      choose: id => this.ask({ kind: 'choose', choice: id }),
-      useRun: path => this.ask({ kind: 'use_run', path }),
+      choose: id => this.tell({ kind: 'choose', choice: id }),
+      useRun: path => this.tell({ kind: 'use_run', path }),
       setExtents: (rotationRad, shiftPx) => {
         this.save('rotation_extent', rotationRad);
         this.save('shift_extent', shiftPx);
@@ -77,7 +77,7 @@ class FulcrumLink extends KernelLink<State> {
     this.panel.setWords(model.get('found'), model.get('advice'));
     viewer.setFulcrum([...model.get('fulcrum')] as Vec3);
     this.update();
-    if (mask) model.send({ kind: 'need_region' });
+    if (mask) this.tell({ kind: 'need_region' });
   }
 
   dispose(): void {
@@ -110,11 +110,7 @@ class FulcrumLink extends KernelLink<State> {
     if (!(this.viewer.stage.tool as FulcrumTool).isPlacing) return this.sendPick(at);
     this.show(at.voxel!);
     this.panel.setWords('Clicked on the surface.', '');
-    this.ask({ kind: 'pick_fulcrum', id: at.layer, voxel: at.voxel, direction: at.ray?.direction });
-  }
-
-  private ask(content: object): void {
-    this.model.send(content);
+    this.tell({ kind: 'pick_fulcrum', id: at.layer, voxel: at.voxel, direction: at.ray?.direction });
   }
 
   private onRegion(answer: { kind: string; centre: Vec3 }, buffers: DataView[]): void {

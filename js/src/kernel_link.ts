@@ -3,6 +3,7 @@ import type { AnyModel } from '@anywidget/types';
 import type { Grid, Vec3 } from './geometry';
 import { Layer, type Shown, type Style } from './layers';
 import type { PointerAt } from './tools';
+import { post } from './post';
 import { type Host, Viewer } from './viewer';
 import { say, sayDensity } from './words';
 
@@ -78,8 +79,8 @@ export class KernelLink<State extends VolumeState> {
       cursorMoved: voxel => this.save('cursor', voxel as State['cursor']),
       levelChanged: layer => this.saveLevel(layer),
       styleChanged: () => this.saveStyles(),
-      massWanted: (layer, kda) => this.model.send({ kind: 'level_for_mass', id: layer.id, kda }),
-      pointed: voxel => (voxel ? this.probing.run(() => this.model.send({ kind: 'probe', voxel })) : this.probing.stop()),
+      massWanted: (layer, kda) => this.tell({ kind: 'level_for_mass', id: layer.id, kda }),
+      pointed: voxel => (voxel ? this.probing.run(() => this.tell({ kind: 'probe', voxel })) : this.probing.stop()),
       picked: at => this.sendPick(at),
       ...host,
     });
@@ -124,7 +125,12 @@ export class KernelLink<State extends VolumeState> {
   }
 
   sendPick(at: PointerAt): void {
-    this.model.send({ kind: 'pick', id: at.layer, voxel: at.voxel, direction: at.ray?.direction });
+    this.tell({ kind: 'pick', id: at.layer, voxel: at.voxel, direction: at.ray?.direction });
+  }
+
+  /** Send to the kernel, or say that there is none. */
+  protected tell(content: object): void {
+    if (!post(this.model, content)) this.onConnection();
   }
 
   private saveLevel(layer: Layer): void {
@@ -170,7 +176,7 @@ export class KernelLink<State extends VolumeState> {
     for (const id of missing) this.asked.add(id);
     this.viewer.say('Waiting for the map from the kernel…');
     this.beImpatient('No answer from the kernel yet. It is busy, or it was restarted: then run this cell again.');
-    this.model.send({ kind: 'need_volumes', ids: missing });
+    this.tell({ kind: 'need_volumes', ids: missing });
   }
 
   private beImpatient(words: string): void {
@@ -218,7 +224,7 @@ export class KernelLink<State extends VolumeState> {
   private measure(): void {
     const first = this.viewer.stage.first;
     if (!first?.volume || first.style.kind !== 'map') return;
-    this.measuring.run(() => this.model.send({ kind: 'measure', id: first.id, level: first.style.level }));
+    this.measuring.run(() => this.tell({ kind: 'measure', id: first.id, level: first.style.level }));
   }
 
   private onCursor(): void {

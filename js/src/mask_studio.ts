@@ -56,7 +56,7 @@ class StudioLink extends KernelLink<State> implements Studio {
   previewShown = 0;
 
   constructor(model: AnyModel<State>) {
-    super(model, { picked: (at: PointerAt) => this.onPick(at)  });
+    super(model, { picked: (at: PointerAt) => this.onPick(at) });
     const { viewer } = this;
     this.radius = model.get('brush_radius');
     this.gated = model.get('gated');
@@ -65,7 +65,7 @@ class StudioLink extends KernelLink<State> implements Studio {
       mask: () => this.maskLayer?.volume ?? null,
       gate: level => this.gateAt(level),
       changed: (box: Box) => viewer.regionChanged(this.maskId, box.low, box.high.map((high, axis) => high - box.low[axis]) as Vec3),
-      send: (stroke: Stroke) => model.send({ kind: 'stroke', ...stroke }),
+      send: (stroke: Stroke) => this.tell({ kind: 'stroke', ...stroke }),
     });
     this.pointer = new StudioTool(this, this.strokes);
     this.bar = new StudioBar({
@@ -85,7 +85,7 @@ class StudioLink extends KernelLink<State> implements Studio {
     }
     viewer.onDrawn = () => this.drawBar();
     this.follow();
-    model.send({ kind: 'need_studio' });
+    this.tell({ kind: 'need_studio' });
   }
 
   dispose(): void {
@@ -134,15 +134,15 @@ class StudioLink extends KernelLink<State> implements Studio {
   }
 
   undo(): void {
-    this.model.send({ kind: 'undo' });
+    this.tell({ kind: 'undo' });
   }
 
   redo(): void {
-    this.model.send({ kind: 'redo' });
+    this.tell({ kind: 'redo' });
   }
 
   pickRegions(places: Place[], split: boolean): void {
-    this.model.send({ kind: 'regions', places, split });
+    this.tell({ kind: 'regions', places, split });
   }
 
   eraserMoved(): void {
@@ -175,7 +175,7 @@ class StudioLink extends KernelLink<State> implements Studio {
 
   private erase(outside: boolean): void {
     const sphere = this.pointer.eraserSphere;
-    if (sphere) this.model.send({ kind: 'erase', spheres: [sphere], outside });
+    if (sphere) this.tell({ kind: 'erase', spheres: [sphere], outside });
   }
 
   private onPick(at: PointerAt): void {

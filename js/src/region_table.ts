@@ -2,6 +2,7 @@
 import type { AnyModel, RenderProps } from '@anywidget/types';
 import { element } from './dom';
 import { regionCss } from './palette';
+import { post } from './post';
 import css from './region_table.css';
 
 interface Row {
@@ -61,7 +62,7 @@ class Table {
   };
 
   private row(row: Row): HTMLElement {
-    const send = (kind: string) => this.model.send({ kind, id: row.id });
+    const send = (kind: string) => post(this.model, { kind, id: row.id });
     const tick = element('input');
     Object.assign(tick, { type: 'checkbox', checked: row.chosen, title: 'Take it into the preview of the mask' });
     tick.setAttribute('aria-label', `region ${row.rank} in the mask`);

@@ -270,7 +270,7 @@ def notebook(page, lab):
         if not any(words in text for words in NOT_OURS):
             shown.errors.append(text)
 
-    page.on("pageerror", lambda error: keep(str(error)))
+    page.on("pageerror", lambda error: keep(f"{error}\n{error.stack}"))
     page.on("console", lambda message: keep(message.text) if message.type == "error" else None)
     yield shown
     lab.end_sessions()

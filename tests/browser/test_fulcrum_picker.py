@@ -212,6 +212,9 @@ def test_a_restarted_kernel_is_told_in_words(picker):
     # Turning, leafing and typing still work on what is there.
     page.mouse.click(*at_voxel(page, "xy", 20, 20))
     wait_for_heading(page, "xz at y = 20")
+    # The value under the pointer is asked for, and nobody is there to hear it.
+    page.mouse.move(*at_voxel(page, "xy", 24, 24))
+    page.wait_for_timeout(300)
     picker.run_all()
     page.wait_for_function(SETTLED)
     assert not picker.errors

@@ -324,5 +324,5 @@ def test_narrow_page_clips_nothing(notebook):
             if "locref-preview" not in words  # its whole is in the tooltip
         ]
         assert not clipped, (name, clipped)
-        assert not serious_faults(page, ".locref-studio"), name
+        assert not serious_faults(notebook, ".locref-studio"), name
     notebook.shoot("mask_studio_900px", page.locator(".locref-studio"))
