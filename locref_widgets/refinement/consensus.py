@@ -124,10 +124,21 @@ def add_up_halves(
 
     Also returns, per particle, whether its image is finite and not constant. Computed on this
     machine unless an ``executor`` is given.
+
+    Raises
+    ------
+    InputError
+        If a half-set holds no particle.
     """
+    empty = [half for half in HALVES if not np.any(problem.half_sets == half)]
+    if empty:
+        raise InputError(
+            f"{problem.particles.path}: no particle is in half-set {empty[0]} (rlnRandomSubset)."
+            " Take the table that the consensus refinement wrote, with both half-sets."
+        )
     task = make_task(problem, AddUpPass(), batch_size, problem.box_px)
     result = (executor or LocalExecutor()).run(task, report)
-    sums = {half: to_device(result.sums[half, 0]) for half in HALVES}
+    sums = {half: to_device(result.sums.pop((half, 0))) for half in HALVES}
     return sums, result.found["usable"]
 
 

@@ -77,6 +77,6 @@ def final_maps(
     task = make_task(
         problem, FinalPass(sigma2), batch_size, problem.box_px, outside=outside, inputs=inputs
     )
-    result = executor.run(task, report)
-    sums = {half: to_device(result.sums[half, 0]) for half in HALVES}
+    added = executor.run(task, report).sums
+    sums = {half: to_device(added.pop((half, 0))) for half in HALVES}
     return solve_halves(sums, problem.box_px, problem.operators, GRIDDING_ITERATIONS)

@@ -94,12 +94,15 @@ def weights_of(
 
 
 def merge_groups(sums: dict[Place, Sums], folds: int) -> dict[Place, Sums]:
-    """Sums of each half-set and fold from those of its groups: the same, or one fold only."""
+    """Sums of each half-set and fold from those of its groups: the same, or one fold only.
+
+    Those given are taken out of ``sums``, so that their memory is free.
+    """
     if folds > 1:
-        return {place: to_device(total) for place, total in sums.items()}
+        return {place: to_device(sums.pop(place)) for place in list(sums)}
     merged = {half: RunningSum() for half in HALVES}
-    for (half, _), total in sorted(sums.items()):
-        merged[half].add(total)
+    for place in sorted(sums):
+        merged[place[0]].add(sums.pop(place))
     return {(half, 0): to_device(merged[half].total) for half in HALVES}
 
 
