@@ -89,12 +89,13 @@ def refine_loop(
     problem = pose_problem(inputs, settings)
     loop = _Loop(inputs, settings, observer, problem, executor or LocalExecutor())
     announce(observer, problem, settings)
-    loop.prepare()
+    maps = loop.prepare()
     if resume is None:
-        result = loop.start()
+        result = loop.start(maps)
         observer.iteration_finished(result)
     else:
         result = resume
+    del maps
     while True:
         change = None
         if isinstance(observer, Steering):
@@ -128,8 +129,11 @@ class _Loop:
         self.sums: FoldSums | None = None
         self.prior = settings.prior(problem.pixel_size_angstrom)
 
-    def prepare(self, consensus: Consensus | None = None) -> None:
-        """Reconstruct at the given poses, unless that is done, and set up what is subtracted."""
+    def prepare(self, consensus: Consensus | None = None) -> dict[int, np.ndarray]:
+        """Reconstruct at the given poses, unless that is done, and set up what is subtracted.
+
+        Returns what is subtracted of each half-set, as it was before the region was cut out of it.
+        """
         started = time.monotonic()
         self.consensus = consensus or reconstruct_consensus(
             self.problem, self.batch_size, self._report(0, "reconstruction"), self.executor
@@ -139,24 +143,26 @@ class _Loop:
         self.outside: OutsideMaps | None = None
         if self.problem.subtract:
             self.outside = {half: maps[half] * (1.0 - self.user_mask) for half in HALVES}
-        self.first_sigma2 = measure_noise(
+        self.preparation_seconds = time.monotonic() - started
+        return maps
+
+    def start(self, maps: dict[int, np.ndarray]) -> IterationResult:
+        """Iteration 0: the map at the given poses, before any search; ``maps`` tell the noise."""
+        started, consensus = time.monotonic(), self.consensus
+        sigma2 = measure_noise(
             self.problem, maps, self.batch_size, self._report(0, "noise"), self.executor
         )
-        self.preparation_seconds = time.monotonic() - started
-
-    def start(self) -> IterationResult:
-        """Iteration 0: the map at the given poses, before any search."""
-        consensus = self.consensus
         nothing = np.zeros(self.problem.rows.size)
         info = {
             "pose_change_rad": nothing,
             "shift_change_px": nothing,
-            "sigma2_half1": self.first_sigma2[1],
-            "sigma2_half2": self.first_sigma2[2],
+            "sigma2_half1": sigma2[1],
+            "sigma2_half2": sigma2[2],
             "resolution_history_angstrom": np.zeros(0),
             FULCRUM: self.problem.fulcrum_angstrom,
         }
-        return self._result(0, consensus.half_maps, consensus.both, info, self.preparation_seconds)
+        seconds = self.preparation_seconds + time.monotonic() - started
+        return self._result(0, consensus.half_maps, consensus.both, info, seconds)
 
     def changed(self, change: Change, last: IterationResult) -> tuple["_Loop", IterationResult]:
         """The loop with other settings or another mask, and the last result as these have it.
