@@ -1,6 +1,8 @@
 """Connections to Dask clusters: one that runs already, or workers started through SLURM."""
 
 import shutil
+import signal
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,6 +23,9 @@ _LOOPBACK = "127.0.0.1"
 _ALLOWED_FAILURES = 10
 """Workers that may die over a chunk: jobs end when their time is over, which is nobody's fault."""
 
+_LEAVE_BEFORE_SECONDS = 600
+"""Before its job is ended; a chunk that it computes by then is given to another."""
+
 
 @contextmanager
 def connect(place: "str | Cluster") -> Iterator[Client]:
@@ -38,7 +43,8 @@ def connect(place: "str | Cluster") -> Iterator[Client]:
         named = {"scheduler_file": place}
     try:
         client = Client(**named, timeout=_CONNECT_SECONDS, set_as_default=False)
-    except (OSError, TimeoutError, ValueError, RuntimeError) as error:
+    except (OSError, TypeError, ValueError, RuntimeError) as error:
+        # A TypeError is how Dask says that it was told of no certificates.
         raise InputError(
             f"the Dask scheduler at {place} does not answer ({error}). Start one (dask scheduler),"
             " or give its right address; for tls:// addresses, docs/cluster.md says how to name the"
@@ -73,8 +79,7 @@ def start_slurm(file: SlurmFile, run_folder: Path) -> "Iterator[Cluster]":
 
 def make_slurm_cluster(file: SlurmFile, run_folder: Path) -> Any:
     """The cluster of a file, without workers yet (see `start_slurm`)."""
-    from dask_jobqueue.slurm import SLURMCluster
-
+    cluster_class = _slurm_cluster_class()
     logs = run_folder / "workers"
     logs.mkdir(exist_ok=True)
     scheduler: dict[str, Any] = {"dashboard_address": file.dashboard}
@@ -82,7 +87,7 @@ def make_slurm_cluster(file: SlurmFile, run_folder: Path) -> Any:
         scheduler["host"] = _LOOPBACK
     with dask.config.set({"distributed.scheduler.allowed-failures": _ALLOWED_FAILURES}):
         try:
-            return SLURMCluster(
+            return cluster_class(
                 queue=file.queue,
                 account=file.account,
                 walltime=file.walltime,
@@ -98,7 +103,7 @@ def make_slurm_cluster(file: SlurmFile, run_folder: Path) -> Any:
                 job_name=f"locref-{run_folder.name}",
                 job_extra_directives=[*_gpu(file), *file.directives],
                 job_script_prologue=list(file.prologue),
-                worker_extra_args=["--no-dashboard", *_worker_host(file)],
+                worker_extra_args=["--no-dashboard", *_worker_host(file), *_lifetime(file)],
                 scheduler_options=scheduler,
             )
         except (OSError, ValueError, RuntimeError) as error:
@@ -108,12 +113,31 @@ def make_slurm_cluster(file: SlurmFile, run_folder: Path) -> Any:
             ) from error
 
 
+def _slurm_cluster_class() -> Any:
+    """Dask-jobqueue's class; as it is imported it would take Ctrl-C for itself."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    from dask_jobqueue.slurm import SLURMCluster
+
+    if threading.current_thread() is threading.main_thread():
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    return SLURMCluster
+
+
 def _gpu(file: SlurmFile) -> list[str]:
     return [file.gpu_directive] if file.gpu_directive else []
 
 
 def _worker_host(file: SlurmFile) -> list[str]:
     return ["--host", _LOOPBACK] if file.interface is None else []
+
+
+def _lifetime(file: SlurmFile) -> list[str]:
+    """Have a worker hand over what it has before its job's time is over, not all at once."""
+    left = file.walltime_seconds - _LEAVE_BEFORE_SECONDS
+    if left < _LEAVE_BEFORE_SECONDS:
+        return []
+    return ["--lifetime", f"{left}s", "--lifetime-stagger", f"{_LEAVE_BEFORE_SECONDS // 3}s"]
 
 
 def _security(file: SlurmFile) -> Security | None:

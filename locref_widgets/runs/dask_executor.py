@@ -130,7 +130,7 @@ class DaskExecutor:
             ) from error
         except (CancelledError, CommClosedError, OSError, TimeoutError) as error:
             raise OutputError(
-                f"the Dask scheduler at {self.address} was lost ({error or type(error).__name__})."
+                f"the Dask scheduler at {self.address} was lost ({type(error).__name__})."
                 f" {safe} once it is back, with another one, or with --executor local."
             ) from error
 

@@ -1,6 +1,7 @@
 """The file that says how workers are started through SLURM: ``--executor slurm:FILE.yaml``."""
 
 import os
+import re
 from pathlib import Path
 from typing import Any, Literal
 
@@ -10,6 +11,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from locref_widgets.errors import InputError
 
 _LOOPBACK = ("lo", "lo0")
+_WALLTIME = r"(?:(\d+)-)?(\d+)(?::(\d\d))?(?::(\d\d))?"
+"""Days-hours:minutes:seconds, minutes:seconds or minutes, as SLURM takes them."""
 
 
 class TLSFiles(BaseModel):
@@ -56,7 +59,7 @@ class SlurmFile(BaseModel):
     gpu_directive: str | None = "--gres=gpu:1"
     cpus: int = Field(4, ge=1)
     memory: str = Field("32GB", pattern=r"^\d+(\.\d+)?\s?([kMGT]i?B)$")
-    walltime: str = Field("12:00:00", pattern=r"^(\d+-)?\d+(:\d\d){1,2}$|^\d+$")
+    walltime: str = Field("12:00:00", pattern=rf"^{_WALLTIME}$")
     queue: str | None = None
     account: str | None = None
     threads: int = Field(2, ge=1)
@@ -67,6 +70,17 @@ class SlurmFile(BaseModel):
     interface: str | None = None
     tls: TLSFiles | Literal[False] | None = None
     dashboard: str = Field("127.0.0.1:8787", pattern=r"^[^:]*:\d+$")
+
+    @property
+    def walltime_seconds(self) -> int:
+        """How long a job may take."""
+        found = re.fullmatch(_WALLTIME, self.walltime)
+        days, *rest = found.groups() if found else (None, "0", None, None)
+        numbers = [int(number) for number in rest if number is not None]
+        if days is None and len(numbers) < 3:
+            numbers = [0, *numbers]  # minutes come first
+        hours, minutes, seconds = (*numbers, 0, 0)[:3]
+        return ((int(days or 0) * 24 + hours) * 60 + minutes) * 60 + seconds
 
     @property
     def is_local(self) -> bool:

@@ -11,10 +11,11 @@ import numpy as np
 import pytest
 from distributed import Client, LocalCluster
 
+from locref_widgets.errors import OutputError
 from locref_widgets.io.mrc import Map
 from locref_widgets.io.particles import read_particles
 from locref_widgets.refinement.settings import RefinementSettings
-from locref_widgets.runs.run import Run, open_run, refine
+from locref_widgets.runs.run import Run, open_run, refine, start_refinement
 from tests.refinement.following import soft_ball
 
 
@@ -128,3 +129,32 @@ def test_a_worker_is_killed_in_a_search_and_another_joins(cluster, arguments, lo
         after = client.run(os.getpid)
     assert len(after) == 3
     assert len(set(after.values()) & set(pids.values())) == 1
+
+
+def test_stopped_in_a_search_and_resumed_here(cluster, arguments, local, run_path):
+    executor = executor_of(cluster)
+    run = start_refinement(*arguments, run_path, executor=executor)
+    with once(run_path, in_search(2), run.stop):
+        assert run.wait(600) == "stopped"
+    assert run.iterations() == [0, 1]
+    told = [event for event in run.events() if event["kind"] == "executor"]
+    record = run.folder.read_record()["executor"]
+    assert record["choice"] == told[0]["choice"] == executor
+    assert record["dashboard"] == told[0]["dashboard"] == cluster.dashboard_link
+    assert told[0]["workers"] == 2
+    run = refine(*arguments, run_path, progress=False, resume=True, executor="local")
+    assert run.folder.read_record()["executor"]["choice"] == "local"
+    assert_same(run, local)
+
+
+def test_without_its_scheduler_a_run_fails_in_words_and_can_be_resumed(
+    cluster, arguments, local, run_path
+):
+    with (
+        once(run_path, in_search(1), cluster.close),
+        pytest.raises(OutputError, match=r"scheduler at tcp://.* was lost.*resume the run"),
+    ):
+        refine(*arguments, run_path, progress=False, executor=executor_of(cluster))
+    assert open_run(run_path).status == "failed"
+    run = refine(*arguments, run_path, progress=False, resume=True, executor="local")
+    assert_same(run, local)

@@ -82,3 +82,19 @@ def test_on_the_machine_itself_no_certificates_are_needed(tmp_path):
 def test_a_file_that_is_not_there_is_told(tmp_path):
     with pytest.raises(InputError, match="No such file"):
         SlurmFile.load(tmp_path / "absent.yaml")
+
+
+@pytest.mark.parametrize(
+    ("walltime", "seconds"),
+    [
+        # The forms that sbatch documents.
+        ("90", 5400),
+        ("90:30", 5430),
+        ("2:00:05", 7205),
+        ("1-12", 129600),
+        ("1-12:30", 131400),
+        ("1-00:00:01", 86401),
+    ],
+)
+def test_walltimes_are_read_as_slurm_reads_them(walltime, seconds):
+    assert SlurmFile(workers=1, walltime=walltime).walltime_seconds == seconds
