@@ -14,7 +14,11 @@ from locref_widgets.refinement.settings import RefinementSettings
 from locref_widgets.refinement.state import IterationResult
 from locref_widgets.runs.durable import disc_errors, whole_folder, write_json
 from locref_widgets.runs.events import now_iso
-from locref_widgets.runs.iteration_files import read_iteration_files, write_iteration_files
+from locref_widgets.runs.iteration_files import (
+    read_changes,
+    read_iteration_files,
+    write_iteration_files,
+)
 from locref_widgets.runs.lock import is_held
 
 SCHEMA = 1
@@ -84,11 +88,18 @@ class RunFolder:
 
     def read_iteration(self, iteration: int) -> IterationResult:
         """Read an iteration exactly as it was written."""
+        return read_iteration_files(self._existing(iteration))
+
+    def read_changes(self, iteration: int) -> IterationResult:
+        """Read what the summary of an iteration needs, without its maps."""
+        return read_changes(self._existing(iteration))
+
+    def _existing(self, iteration: int) -> Path:
         if iteration not in self.iterations():
             raise InputError(
                 f"{self.path}: has no iteration {iteration} (has {self.iterations()})."
             )
-        return read_iteration_files(self.iteration_folder(iteration))
+        return self.iteration_folder(iteration)
 
     def write_iteration(
         self,

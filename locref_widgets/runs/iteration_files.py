@@ -69,10 +69,45 @@ def read_iteration_files(folder: Path) -> IterationResult:
             },
         )
     except (OSError, ValueError, KeyError) as error:
-        raise InputError(
-            f"{folder / 'info.npz'}: cannot be read ({error}). Remove the folder {folder} to let "
-            "the run repeat this iteration."
-        ) from None
+        raise _damaged(folder, error) from None
+
+
+_FOR_THE_SUMMARY = ("pose_change_rad", "shift_change_px", "at_bound")
+
+
+def read_changes(folder: Path) -> IterationResult:
+    """Read what the summary of an iteration needs, without its maps (which are empty).
+
+    Of a million particles the rest is gigabytes. Raises `InputError` when it is damaged.
+    """
+    nothing = np.zeros((0, 0, 0), np.float32)
+    try:
+        with np.load(folder / "info.npz", allow_pickle=False) as stored:
+            return IterationResult(
+                iteration=int(stored["iteration"]),
+                half_maps=(nothing, nothing),
+                map=nothing,
+                mask=nothing,
+                fsc=_curves({n: stored[n] for n in stored.files if n.startswith("fsc/")}),
+                resolution_angstrom=float(stored["resolution_angstrom"]),
+                converged=bool(stored["converged"]),
+                seconds=float(stored["seconds"]),
+                **{name: stored[name] for name in _POSES},
+                info={
+                    name: stored[f"info/{name}"]
+                    for name in _FOR_THE_SUMMARY
+                    if f"info/{name}" in stored.files
+                },
+            )
+    except (OSError, ValueError, KeyError) as error:
+        raise _damaged(folder, error) from None
+
+
+def _damaged(folder: Path, error: Exception) -> InputError:
+    return InputError(
+        f"{folder / 'info.npz'}: cannot be read ({error}). Remove the folder {folder} to let "
+        "the run repeat this iteration."
+    )
 
 
 def refined_particles(particles: Particles, result: IterationResult) -> Particles:

@@ -6,10 +6,15 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+from jaxtyping import Float
 
+from locref_widgets.io.mrc import header_voxel_size_angstrom
+from locref_widgets.io.mrc_header import read_header
 from locref_widgets.refinement.diagnostics import summarise_iteration
 from locref_widgets.refinement.observing import Change
+from locref_widgets.refinement.settings import RefinementSettings
 from locref_widgets.refinement.state import IterationResult, StopRequested
+from locref_widgets.runs.changes import in_effect
 from locref_widgets.runs.control import take_request
 from locref_widgets.runs.events import EventLog
 from locref_widgets.runs.folder import RunFolder
@@ -91,12 +96,9 @@ class RunObserver:
 
     def tell_iteration(self, result: IterationResult) -> None:
         """Log the summary of an iteration that is on the disc, and update the headline numbers."""
-        initial_rotations = self.particles.rotations[result.indices]
-        # Before the first search no particle can be at the bound, and the result says nothing.
-        info = {"at_bound": np.zeros(len(result.indices), dtype=bool)} | result.info
-        payload = summarise_iteration(
-            replace(result, info=info),
-            initial_rotations,
+        payload = _summarise(
+            result,
+            self.particles.rotations[result.indices],
             self.steward.settings_at(result.iteration),
             self.particles.pixel_size_angstrom,
         )
@@ -135,3 +137,33 @@ def summary_of(
         "at_bound_fraction": finished["at_bound_fraction"],
         "seconds": round(before.get("seconds", 0.0) + finished["seconds"], 1),
     }
+
+
+def summary_from_files(folder: RunFolder, iteration: int) -> dict[str, Any]:
+    """What the event of an iteration told, made anew from its files and those of iteration 0.
+
+    Raises `InputError` when one of the two is not there.
+    """
+    given, result = (folder.read_changes(number) for number in (0, iteration))
+    # Particles that are set aside are so from the start: both have the same rows.
+    row = np.searchsorted(given.indices, result.indices)
+    header = read_header(folder.iteration_folder(iteration) / "map.mrc")
+    return _summarise(
+        result,
+        given.rotations[row],
+        in_effect(folder.read_record(), iteration)[0],
+        header_voxel_size_angstrom(header),
+    )
+
+
+def _summarise(
+    result: IterationResult,
+    initial_rotations: Float[np.ndarray, "n 3 3"],
+    settings: RefinementSettings,
+    pixel_size_angstrom: float,
+) -> dict[str, Any]:
+    # Before the first search no particle can be at the bound, and the result says nothing.
+    info = {"at_bound": np.zeros(len(result.indices), dtype=bool)} | result.info
+    return summarise_iteration(
+        replace(result, info=info), initial_rotations, settings, pixel_size_angstrom
+    )

@@ -21,7 +21,7 @@ from locref_widgets.runs.executors import executor_for
 from locref_widgets.runs.folder import LIVE, RunFolder
 from locref_widgets.runs.job import RefineLoop, run_job
 from locref_widgets.runs.launch import spawn_worker
-from locref_widgets.runs.observer import Listener
+from locref_widgets.runs.observer import Listener, summary_from_files
 from locref_widgets.runs.prepare import (
     begin,
     check_resumable,
@@ -81,6 +81,14 @@ class Run:
     def iteration(self, iteration: int) -> IterationResult:
         """Read the maps, poses and curves of an iteration."""
         return self.folder.read_iteration(iteration)
+
+    def summarise(self, iteration: int) -> dict[str, Any]:
+        """Histograms, heatmaps and curves of an iteration, made anew from its files.
+
+        The same as its event ``iteration_finished`` holds (``docs/events.md``). The poses given
+        are those of iteration 0, so that the table of particles is not read.
+        """
+        return summary_from_files(self.folder, iteration)
 
     def events(self) -> list[dict[str, Any]]:
         """Read all events so far."""

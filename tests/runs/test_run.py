@@ -90,6 +90,18 @@ def test_an_iteration_comes_back_bit_for_bit(job, run_path):
     assert (after.seconds, after.converged) == (before.seconds, before.converged)
 
 
+def test_the_summary_of_an_iteration_can_be_made_anew_from_its_files(job, run_path):
+    """With half-sets apart and a part of the table: rows are those of the iterations."""
+    part = Job(job.particles.take(np.arange(7, 35)), job.volume, job.mask)
+    run = run_fake(part, run_path)
+    for event in run.events():
+        if event["kind"] == "iteration_finished":
+            told = {name: v for name, v in event.items() if name not in ("schema", "time", "kind")}
+            assert run.summarise(event["iteration"]) == told
+    with pytest.raises(InputError, match="has no iteration 9"):
+        run.summarise(9)
+
+
 def test_every_input_column_passes_through(job, run_path):
     from locref_widgets.io.particles import read_particles
 
