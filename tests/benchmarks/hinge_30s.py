@@ -135,8 +135,8 @@ def main() -> None:
     share = 1e3 * cpu / len(refined) / len(iterations)
     print(f"{len(iterations)} iterations: {share:.1f} CPU-ms a particle and iteration in all")
     with np.load(iterations[-1]) as info:
-        print(f"certified {100 * info['certified'].mean():.1f} %")
-        print(f"cells a particle {info['cells_evaluated'].mean():.0f}")
+        print(f"certified {100 * info['info/certified'].mean():.1f} %")
+        print(f"cells a particle {info['info/cells_evaluated'].mean():.0f}")
 
 
 if __name__ == "__main__":
