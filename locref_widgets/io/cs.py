@@ -17,6 +17,7 @@ from jaxtyping import Float, Int, Num
 from locref_widgets.errors import InputError
 from locref_widgets.io.cs_format import read_cs_columns, write_cs_columns
 from locref_widgets.io.cs_group import read_group_files
+from locref_widgets.io.fence import check_allowed
 
 _JOB = re.compile(r"^(?:cryosparc_)?(?:P\d+_)?(?P<job>J\d+)_(?:\d{3,}_)?(?P<rest>.+)$")
 _PASSTHROUGH = re.compile(r"^(?:cryosparc_)?(?:P\d+_)?(?P<job>J\d+)_passthrough_(?P<rest>.+)$")
@@ -228,6 +229,7 @@ def _read_group(path: Path) -> CsTable:
     """Read the fields that a .csg names, group by group, each from the file it names."""
     files: dict[Path, set[str]] = {}
     for group, metafile in read_group_files(path).items():
+        check_allowed(path.parent / metafile, f"{path}: results/{group}")
         files.setdefault(path.parent / metafile, set()).add(group)
     # The poses' file says which particles there are, and in which order.
     ordered = sorted(files, key=lambda name: "alignments3D" not in files[name])

@@ -10,6 +10,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from locref_widgets.errors import InputError
+from locref_widgets.io.fence import allowed_roots, is_allowed, leaves, outside_words
 from locref_widgets.io.image_stack import ImageStack
 
 AS_STACK = ":mrcs"
@@ -79,16 +80,21 @@ def find_file(name: str, folders: Sequence[Path]) -> Path | None:
     Raises
     ------
     InputError
-        If there is none, but not every place could be looked at.
+        If there is none, but not every place could be, or may be, looked at
+        (`locref_widgets.io.fence`).
     """
     refused = ""
-    name = name.removesuffix(AS_STACK)
-    for folder in folders:
+    places = [folder / name.removesuffix(AS_STACK) for folder in folders]
+    roots = allowed_roots()
+    allowed = [place for place in places if is_allowed(place, roots)]
+    if places and not allowed:
+        raise InputError(f"{name}: {outside_words(places[0])}")
+    for place in allowed:
         try:
-            if (folder / name).is_file():
-                return folder / name
+            if place.is_file():
+                return place
         except OSError as error:
-            refused = refused or f"{folder / name}: cannot be looked at ({error.strerror or error})"
+            refused = refused or f"{place}: cannot be looked at ({error.strerror or error})"
     if refused:
         raise InputError(f"{refused}. Mend the permissions of its folder, or mend the name.")
     return None
@@ -147,9 +153,11 @@ def open_images(
     Raises
     ------
     InputError
-        If stacks are missing, out of reach, not MRC, not square, of different boxes or shorter
-        than the table says.
+        If stacks are missing, outside ``root``, out of reach, not MRC, not square, of different
+        boxes or shorter than the table says.
     """
+    if folders is None and root is not None:
+        _check_within(names, star, Path(root))
     folders = search_folders(star, root) if folders is None else folders
     paths = [find_file(name, folders) for name in names.names]
     missing = [name for name, path in zip(names.names, paths, strict=True) if path is None]
@@ -175,6 +183,16 @@ def open_images(
             "of their stack). Give the stack that belongs to the table, or take those rows out."
         )
     return ParticleImages(stacks, tuple(names.names), names.which, names.number)
+
+
+def _check_within(names: ImageNames, star: Path, root: Path) -> None:
+    for stack, name in enumerate(names.names):
+        if leaves(name, root):
+            row = int(np.flatnonzero(names.which == stack)[0])
+            raise InputError(
+                f"{star}: row {row + 1} names the stack {name}, which lies outside {root}, the "
+                "folder given (root). Mend the name, or give a folder above both."
+            )
 
 
 def _check_stack(stack: ImageStack, first: ImageStack, star: Path) -> None:

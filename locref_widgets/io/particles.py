@@ -245,8 +245,9 @@ def read_particles(
 
     Parameters
     ----------
-    root: the folder that relative image names start from. Without it they are looked for from the
-        file's folder, then from each folder above it, then from the current one.
+    root: the folder that image names start from and may not lead out of. Without it relative ones
+        are looked for from the file's folder, then from each folder above it, then from the current
+        one.
     need_half_sets: whether absent half-sets are an error.
     passthrough: files whose further fields are joined to a .cs file by ``uid``. None: those that
         lie beside it under the names that cryoSPARC gives them.
