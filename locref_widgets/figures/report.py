@@ -48,8 +48,8 @@ def write_report(run_folder: str | os.PathLike[str]) -> Path:
     return target
 
 
-def render_report(run: RunData) -> str:
-    """Return the report's HTML."""
+def render_report(run: RunData, more: str = "") -> str:
+    """Return the report's HTML; ``more`` are sections to stand before where it came from."""
     parts = [_header(run)]
     if run.iterations:
         parts.append(number_cards(run))
@@ -63,7 +63,7 @@ def render_report(run: RunData) -> str:
     if run.iterations:
         parts.append(f'<h2>The iterations</h2><section class="card">{_iterations(run)}</section>')
     parts += [_told("Warnings", run.warnings), _told("Notes", run.notes)]
-    parts += [settings_section(run), mask_section(run)]
+    parts += [more, settings_section(run), mask_section(run)]
     parts.append(provenance_sections(run))
     parts.append("<footer>Written by locref_widgets. This page needs no network.</footer>")
     return page(f"Local refinement: {run.name}", "\n".join(part for part in parts if part))

@@ -16,7 +16,7 @@ from locref_widgets.refinement.settings import RefinementSettings
 from locref_widgets.refinement.state import IterationResult
 
 # Bins of azimuth x elevation, finest first. A bin's mean needs a handful of particles.
-_GRIDS = ((36, 18), (24, 12), (18, 9))
+_GRIDS = ((72, 36), (36, 18), (24, 12), (18, 9))
 _PARTICLES_PER_BIN = 5
 
 

@@ -52,6 +52,8 @@ class RunState:
     warnings: list[str] = field(default_factory=list)
     waiting_for: list[str] = field(default_factory=list)
     iterations: dict[int, dict[str, Any]] = field(default_factory=dict)
+    effects: dict[int, dict[str, Any]] = field(default_factory=dict)
+    """By the iteration that they begin with: settings, fulcrum and mask as their event told."""
     latest_time: datetime | None = None
     pace: Pace = field(default_factory=Pace)
     _paused_at: datetime | None = None
@@ -65,6 +67,11 @@ class RunState:
     def latest(self) -> dict[str, Any] | None:
         """Payload of the last finished iteration that measured pose changes, else None."""
         return self.iterations[max(self.iterations)] if self.iterations else None
+
+    def in_effect(self, iteration: int) -> dict[str, Any]:
+        """What `run_started` or `settings_changed` told for an iteration; empty before either."""
+        begun = [number for number in self.effects if number <= max(iteration, 0)]
+        return self.effects[max(begun)] if begun else {}
 
     @property
     def ended(self) -> bool:
@@ -131,6 +138,9 @@ class RunState:
 
     def _on_settings_changed(self, event: dict[str, Any]) -> None:
         settings = event.get("settings") or {}
+        begins = int(event.get("iteration") or max(self.iterations, default=-1) + 1)
+        self.effects = {key: told for key, told in self.effects.items() if key < begins}
+        self.effects[begins] = event
         self.rotation_extent_deg = math.degrees(_number(event.get("rotation_extent")))
         # The extent is the diameter of the disc, so a shift is at most half of it.
         self.shift_radius_px = _number(event.get("shift_extent")) / 2

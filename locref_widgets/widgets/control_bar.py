@@ -1,4 +1,4 @@
-"""Status line, progress bars and the three buttons.
+"""Status line, progress bars and the buttons.
 
 A button writes a request into the run folder and does nothing else: the process that runs the job
 reads it between batches, and its answer comes back as an event.
@@ -9,24 +9,57 @@ from collections.abc import Callable
 
 import ipywidgets as widgets
 
-from locref_widgets.errors import OutputError
-from locref_widgets.runs.run_state import RunState
+from locref_widgets.errors import InputError, OutputError
+from locref_widgets.runs.control import STOP_AFTER
+from locref_widgets.runs.run_state import ENDED, RunState
 from locref_widgets.widgets.words import progress_words, status_html
 
+RESUME = "resume"
 _BUTTONS = {
     "pause": ("Pause", "pause", "Pause after the batch under way"),
     "continue": ("Continue", "play", "Go on with a paused run"),
-    "stop": ("Stop", "stop", "End the run after the batch under way; it can be resumed later"),
+    STOP_AFTER: (
+        "Stop after iteration",
+        "step-forward",
+        "Finish the iteration under way, then end",
+    ),
+    "stop": (
+        "Stop now",
+        "stop",
+        (
+            "End the run after the batch under way: the iteration under way is lost; the run can be"
+            " resumed later"
+        ),
+    ),
+    RESUME: ("Resume", "repeat", "Go on with a run that was stopped, failed or lost"),
 }
 _BAR_STYLES = {"finished": "success", "failed": "danger", "lost": "danger", "stopped": "warning"}
 # What a request waits for, and what the status line says until it comes.
-_PENDING = {"pause": "pausing", "continue": "running", "stop": "stopping"}
+_PENDING = {
+    "pause": "pausing",
+    "continue": "running",
+    "stop": "stopping",
+    STOP_AFTER: "stopping later",
+    RESUME: "resuming",
+}
+_ANSWERED = {
+    "pause": ("paused",),
+    "continue": ("running",),
+    "stop": ("stopped",),
+    STOP_AFTER: ("stopped",),
+    RESUME: ("running", "queued"),
+}
 
 
 class ControlBar:
-    """The top of the dashboard. `request` is called with `pause`, `continue` or `stop`."""
+    """The top of the dashboard. `request` is called with an action: a request, or `resume`.
 
-    def __init__(self, name: str, request: Callable[[str], None]) -> None:
+    ``more`` are further buttons for the same row.
+    """
+
+    def __init__(
+        self, name: str, request: Callable[[str], None], more: tuple[widgets.Widget, ...] = ()
+    ) -> None:
         self._request = request
         self._pending = ""
         self._state = RunState()
@@ -41,19 +74,24 @@ class ControlBar:
         self.particle_bar, self.particle_words = _bar("Particles")
         self.buttons = {action: self._button(action) for action in _BUTTONS}
         buttons = widgets.HBox(
-            list(self.buttons.values()), layout=widgets.Layout(flex_flow="row wrap")
+            [*self.buttons.values(), *more],
+            layout=widgets.Layout(flex_flow="row wrap", align_items="center"),
         )
-        self.widget = widgets.VBox(
+        bars = widgets.HBox(
             [
-                self.title,
-                self.status,
-                self.error,
                 _row(self.iteration_bar, self.iteration_words),
                 _row(self.particle_bar, self.particle_words),
-                buttons,
-                self.warnings,
             ],
-            layout=widgets.Layout(min_width="0"),
+            layout=widgets.Layout(flex_flow="row wrap", align_items="center", min_width="0"),
+        )
+        bars.add_class("locref-bars")
+        head = widgets.HBox(
+            [self.title, self.status],
+            layout=widgets.Layout(flex_flow="row wrap", align_items="center", min_width="0"),
+        )
+        head.add_class("locref-head")
+        self.widget = widgets.VBox(
+            [head, self.error, bars, buttons, self.warnings], layout=widgets.Layout(min_width="0")
         )
         self.show(self._state)
 
@@ -61,8 +99,9 @@ class ControlBar:
         """Bring words, bars and buttons up to the state."""
         self._state = state
         status = state.status
-        answered = {"pause": "paused", "continue": "running", "stop": "stopped"}
-        if self._pending and (state.ended or status == answered[self._pending]):
+        if self._pending and (
+            status in _ANSWERED[self._pending] or (state.ended and self._pending != RESUME)
+        ):
             self._pending = ""
         shown = _PENDING[self._pending] if self._pending else status
         self.status.value = status_html(shown, state)
@@ -78,7 +117,7 @@ class ControlBar:
         for bar in (self.iteration_bar, self.particle_bar):
             bar.bar_style = _BAR_STYLES.get(status, "")
         self._enable_buttons()
-        if state.message:
+        if state.message and status == "failed":
             self.error.value = _boxed("error", f"The run failed: {state.message}")
         self.warnings.value = _folded(state.warnings)
 
@@ -87,18 +126,40 @@ class ControlBar:
         self.error.value = _boxed("error", f"The dashboard met a fault: {text}") if text else ""
 
     def _enable_buttons(self) -> None:
-        status = self._state.status
-        stopping = self._pending == "stop"
-        running = status == "running" and not stopping
-        self.buttons["pause"].disabled = not running or self._pending == "pause"
-        waiting = status == "paused" or self._pending == "pause"
-        self.buttons["continue"].disabled = not waiting or stopping
-        self.buttons["stop"].disabled = status not in ("queued", "running", "paused") or stopping
+        for action, button in self.buttons.items():
+            why = self._why_not(action)
+            button.disabled = bool(why)
+            tooltip = why or _BUTTONS[action][2]
+            if button.tooltip != tooltip:
+                button.tooltip = tooltip
+
+    def _why_not(self, action: str) -> str:
+        """Say why an action cannot be taken now; empty when it can."""
+        status, pending = self._state.status, self._pending
+        if action == RESUME:
+            if pending == RESUME:
+                return "It is being started"
+            if status in ("stopped", "failed", "lost"):
+                return ""
+            return "The run is finished" if status == "finished" else "The run has not ended"
+        if status in ENDED:
+            return f"The run has ended ({status}): there is nothing to {_verb(action)}"
+        if status == "waiting":
+            return "Nothing has come from the run yet"
+        if pending == "stop":
+            return "The run is being stopped"
+        if action == pending:
+            return "Asked for already: it is obeyed after the batch under way"
+        if action == "pause" and status != "running":
+            return f"The run is not running ({status})"
+        if action == "continue" and status != "paused" and pending not in ("pause", STOP_AFTER):
+            return "The run is not paused"
+        return ""
 
     def _button(self, action: str) -> widgets.Button:
         label, icon, tooltip = _BUTTONS[action]
         button = widgets.Button(
-            description=label, icon=icon, tooltip=tooltip, layout=widgets.Layout(width="110px")
+            description=label, icon=icon, tooltip=tooltip, layout=widgets.Layout(width="auto")
         )
         button.add_class(f"locref-{action}")
         button.on_click(lambda _button: self._press(action))
@@ -107,11 +168,16 @@ class ControlBar:
     def _press(self, action: str) -> None:
         try:
             self._request(action)
-        except OutputError as error:
+        except (InputError, OutputError) as error:
             self.error.value = _boxed("error", str(error))
             return
+        self.error.value = ""
         self._pending = action
         self.show(self._state)
+
+
+def _verb(action: str) -> str:
+    return "stop" if action == STOP_AFTER else action
 
 
 def _bar(description: str) -> tuple[widgets.IntProgress, widgets.HTML]:
@@ -119,15 +185,16 @@ def _bar(description: str) -> tuple[widgets.IntProgress, widgets.HTML]:
         min=0,
         max=1,
         description=description,
-        style={"description_width": "80px"},
-        layout=widgets.Layout(width="360px", flex="0 1 360px"),
+        style={"description_width": "70px"},
+        layout=widgets.Layout(width="260px", flex="0 1 260px"),
     )
     return bar, widgets.HTML("")
 
 
 def _row(bar: widgets.IntProgress, words: widgets.HTML) -> widgets.HBox:
     return widgets.HBox(
-        [bar, words], layout=widgets.Layout(flex_flow="row wrap", align_items="center")
+        [bar, words],
+        layout=widgets.Layout(flex_flow="row wrap", align_items="center", flex="1 1 420px"),
     )
 
 

@@ -5,6 +5,7 @@ shared disc. It prints nothing: output of a thread lands in whatever cell ran la
 """
 
 import threading
+import time
 import traceback
 from collections.abc import Callable
 from pathlib import Path
@@ -12,10 +13,13 @@ from pathlib import Path
 from locref_widgets.runs.events import read_events
 from locref_widgets.runs.run_state import ENDED, RunState
 
+# Looking whether the file has grown costs some microseconds.
+POLL_SECONDS = 0.05
 # At most 5 updates a second: the browser draws a heatmap in up to 0.2 s and queues what it cannot.
-POLL_SECONDS = 0.25
+# What comes after a silence is shown at once.
+SHOW_EVERY_SECONDS = 0.2
 # The run folder's own word is asked for less often than the events are read.
-STATUS_EVERY_POLLS = 4
+STATUS_EVERY_POLLS = 20
 # A process that starts or ends is for a moment between its lock, its record and its last event:
 # the record is believed when it says the same so many times while no event comes.
 BELIEVED_AFTER = 2
@@ -29,8 +33,8 @@ class EventWatcher:
     folder
         The run folder; it may not hold any event yet.
     show
-        Called in the thread with the newest state, at most every `POLL_SECONDS`: states that came
-        in between are never shown.
+        Called in the thread with the newest state, at most every `SHOW_EVERY_SECONDS`: states that
+        came in between are never shown.
     show_error
         Called in the thread with words when events cannot be read or shown, and with an empty text
         when it works again.
@@ -65,8 +69,17 @@ class EventWatcher:
         if self._thread is not None and self._thread.is_alive():
             return
         self._stopped.clear()
+        self._wake.clear()
         self._thread = threading.Thread(target=self._follow, name="locref-events", daemon=True)
         self._thread.start()
+
+    def revive(self) -> None:
+        """Follow a run that had ended and was started again."""
+        self.stop()
+        self.join()
+        self._silent_ends = 0
+        self.state.status = "waiting"
+        self.start()
 
     def stop(self) -> None:
         """Ask the thread to end; it ends within one poll."""
@@ -106,10 +119,22 @@ class EventWatcher:
         self.state.status = status
         return True
 
+    def _has_grown(self) -> bool:
+        try:
+            return self.path.stat().st_size != self._offset
+        except OSError:
+            return self._offset != 0
+
     def _follow(self) -> None:
-        polls = 0
+        polls, shown_at = 0, -SHOW_EVERY_SECONDS
         while not self._stopped.is_set() and not self._is_closed():
-            self._try_poll(check_process=polls % STATUS_EVERY_POLLS == 0)
+            is_asked = polls % STATUS_EVERY_POLLS == 0
+            if is_asked or self._has_grown():
+                wait = shown_at + SHOW_EVERY_SECONDS - time.monotonic()
+                if wait > 0 and self._wake.wait(wait):
+                    return
+                if self._try_poll(check_process=is_asked):
+                    shown_at = time.monotonic()
             if self.state.ended:
                 # One more reading: the process may have written between the last read and its end.
                 self._try_poll(check_process=False)
@@ -118,9 +143,10 @@ class EventWatcher:
             polls += 1
             self._wake.wait(POLL_SECONDS)
 
-    def _try_poll(self, check_process: bool) -> None:
+    def _try_poll(self, check_process: bool) -> bool:
+        changed = True
         try:
-            self.poll(check_process)
+            changed = self.poll(check_process)
         except Exception as error:
             # A thread's traceback reaches nobody: say it in the view, and go on trying.
             self._failing = True
@@ -130,3 +156,4 @@ class EventWatcher:
             if self._failing:
                 self._failing = False
                 self._show_error("")
+        return changed

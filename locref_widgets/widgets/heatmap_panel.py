@@ -5,6 +5,7 @@ Azimuth runs across, elevation up. All cells stand for equal areas of the sphere
 
 import itertools
 import math
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import bqplot as bq
@@ -12,11 +13,16 @@ import ipywidgets as widgets
 import numpy as np
 from jaxtyping import Float
 
+from locref_widgets.widgets.heatmap_layers import LAYERS, HeatmapData
 from locref_widgets.widgets.style import EMPTY_COLOUR, TOOLTIP_STYLE
 from locref_widgets.widgets.ticks import nice_maximum, round_ticks, tick_labels
 
+Cell = tuple[int, int]
+"""Row and column: elevation upwards, azimuth to the right."""
+
 _AZIMUTH_TICKS_DEG = (-180, -90, 0, 90, 180)
 _ELEVATION_TICKS_DEG = (-90, -45, -30, -15, 0, 15, 30, 45, 90)
+_SELECTED = {"stroke": "#ff3d9a", "stroke-width": "2.5px"}
 
 
 def degree_ranges(edges_rad: Float[np.ndarray, " n"]) -> list[str]:
@@ -30,143 +36,212 @@ class HeatmapPanel:
 
     Parameters
     ----------
-    title
-        What the colours mean, e.g. `Mean pose change`.
-    key
-        Which array of the heatmap to show: `pose_change_deg` or `shift_change_px`.
+    what
+        What is shown, e.g. `pose change`.
     unit
-        The values' unit as written after a number.
+        The values' unit as written after a number: `°` or `px`.
+    clicked
+        Called with the cell that was clicked.
     """
 
-    def __init__(self, title: str, key: str, unit: str) -> None:
-        self.title, self.key, self.unit = title, key, unit
-        self.pixel_size_angstrom = math.nan
-        self._payload: dict[str, Any] | None = None
-        self._largest = 0.0
-        self._limit = math.nan
+    def __init__(self, what: str, unit: str, clicked: Callable[[Cell], None]) -> None:
+        self.what, self.unit = what, unit
+        self.data: HeatmapData | None = None
+        self.layer = LAYERS["mean"]
+        self._clicked = clicked
+        self._largest: dict[str, float] = {}
         self._whole_extent = False
-        self._colour = bq.ColorScale(scheme="viridis", min=0.0, max=1.0)
-        self._column, self._row = bq.OrdinalScale(), bq.OrdinalScale()
+        self._colour = bq.ColorScale(colors=list(self.layer.colours), min=0.0, max=1.0)
         azimuth = np.linspace(-math.pi, math.pi, 19)
         elevation = np.arcsin(np.linspace(-1, 1, 10))
         self.mark = bq.GridHeatMap(
             color=np.full((9, 18), np.nan),
             row=degree_ranges(elevation),
             column=degree_ranges(azimuth),
-            scales={"row": self._row, "column": self._column, "color": self._colour},
+            scales={"row": bq.OrdinalScale(), "column": bq.OrdinalScale(), "color": self._colour},
             stroke="transparent",
             interactions={"hover": "tooltip"},
             tooltip=bq.Tooltip(
                 fields=["column", "row", "color"],
-                labels=["azimuth", "elevation", f"{title.lower()} ({unit})"],
+                labels=["azimuth", "elevation", "value"],
                 formats=["", "", ".3f"],
             ),
             tooltip_style=TOOLTIP_STYLE,
+            selected_style=_SELECTED,
         )
         self.mark.on_hover(self._on_hover)
+        self.mark.on_element_click(self._on_click)
         self.figure = bq.Figure(
             marks=[self.mark],
             axes=_axes(),
-            fig_margin={"top": 12, "bottom": 50, "left": 62, "right": 24},
+            fig_margin={"top": 10, "bottom": 44, "left": 56, "right": 20},
             padding_x=0.0,
             padding_y=0.0,
             display_toolbar=False,
-            layout=widgets.Layout(width="auto", height="290px", min_width="0"),
+            layout=widgets.Layout(width="auto", height="270px", min_width="0"),
         )
         self.figure.add_class("locref-heatmap")
-        self.heading = widgets.HTML(f"<b>{title}</b>")
+        self.heading = widgets.HTML(f"<b>{self.title}</b>")
         self.colour_bar = widgets.HTML("")
         self.detail = widgets.HTML(self._hint())
         self.widget = widgets.VBox(
             [self.heading, self.figure, self.colour_bar, self.detail],
             layout=widgets.Layout(min_width="0"),
         )
-
-    def show(self, heatmap: dict[str, Any], limit: float, pixel_size_angstrom: float) -> None:
-        """Draw the payload's `heatmap`; `limit` is the largest value the search allows."""
-        if heatmap is self._payload:
-            return
-        self._payload, self._limit = heatmap, limit
-        self.pixel_size_angstrom = pixel_size_angstrom
-        values = as_grid(heatmap[self.key])
-        self._largest = max(self._largest, float(np.nanmax(values, initial=0.0)))
         self._set_colour_range()
-        rows = degree_ranges(np.asarray(heatmap["elevation_edges_rad"], dtype=np.float64))
-        columns = degree_ranges(np.asarray(heatmap["azimuth_edges_rad"], dtype=np.float64))
+
+    @property
+    def title(self) -> str:
+        """What the colours mean."""
+        return self.layer.words.format(what=self.what)
+
+    def show(self, data: HeatmapData, layer: str = "mean") -> None:
+        """Draw a layer, or the mean while that layer is not known."""
+        if data is self.data and layer == self.layer.name:
+            return
+        self.data = data
+        shown = LAYERS[layer if data.has(layer) else "mean"]
+        values = data.layers[shown.name]
+        largest = max(self._largest.get(shown.kind, 0.0), float(np.nanmax(values, initial=0.0)))
+        self._largest[shown.kind] = largest
+        rows, columns = (
+            degree_ranges(data.elevation_edges_rad),
+            degree_ranges(data.azimuth_edges_rad),
+        )
+        if shown is not self.layer:
+            self.layer = shown
+            self._colour.colors = list(shown.colours)
+        self._set_colour_range()
         with self.mark.hold_sync():
             if rows != list(self.mark.row) or columns != list(self.mark.column):
                 # The mark checks each against the other: without names it takes any shape.
                 self.mark.row = self.mark.column = None
                 self.mark.color = values
                 self.mark.row, self.mark.column = rows, columns
-            else:
+            elif not np.array_equal(self.mark.color, values, equal_nan=True):
                 self.mark.color = values
-        self.detail.value = self._hint()
+        unit = {"count": "", "share": " (0 to 1)", "direction": " (°)"}.get(
+            shown.kind, f" ({self.unit})"
+        )
+        labels = ["azimuth", "elevation", f"{self.title.lower()}{unit}"]
+        if labels != list(self.mark.tooltip.labels):
+            self.mark.tooltip.labels = labels
+        self.heading.value = f"<b>{self.title}</b>" + (
+            "" if data.has(layer) else ' <span class="locref-note">(being worked out …)</span>'
+        )
 
     def use_whole_extent(self, whole_extent: bool) -> None:
         """Let the colours reach to the extent searched, or only to the largest mean so far."""
         self._whole_extent = whole_extent
         self._set_colour_range()
 
+    def mark_cells(self, cells: Iterable[Cell]) -> None:
+        """Outline these cells."""
+        places = sorted(cells)
+        self.mark.selected = [list(place) for place in places] if places else None
+
     def cell_words(self, row: int, column: int) -> str:
         """Say what one cell holds."""
-        payload = self._payload
-        if payload is None:
+        data = self.data
+        if data is None:
             return ""
-        count = as_grid(payload["count"])[row, column]
-        value = as_grid(payload[self.key])[row, column]
-        place = f"azimuth {self.mark.column[column]}, elevation {self.mark.row[row]}: "
-        if not count or not math.isfinite(value):
+        azimuths = degree_ranges(data.azimuth_edges_rad)
+        elevations = degree_ranges(data.elevation_edges_rad)
+        place = f"azimuth {azimuths[column]}, elevation {elevations[row]}: "
+        count, mean = data.value("count", row, column), data.value("mean", row, column)
+        if not count > 0 or not math.isfinite(mean):
             return place + "no particle looks from here"
         noun = "particle" if count == 1 else "particles"
-        return f"{place}{count:.0f} {noun}, mean <b>{self._value_words(value)}</b>"
+        words = [f"{count:.0f} {noun}", f"mean <b>{self._value_words(mean)}</b>"]
+        median, share = data.value("median", row, column), data.value("at_bound", row, column)
+        if math.isfinite(median):
+            words.append(f"median {self._value_words(median)}")
+        if math.isfinite(share):
+            words.append(f"{100 * share:.0f} % at the bound")
+        direction = data.value("direction", row, column)
+        if math.isfinite(direction):
+            up = data.value("direction_elevation", row, column)
+            agreement = data.value("agreement", row, column)
+            words.append(
+                f"towards azimuth {direction:.0f}°, elevation {up:.0f}° (agreement {agreement:.2f})"
+            )
+        return place + ", ".join(words)
 
     def _value_words(self, value: float) -> str:
-        if self.unit != "px":
+        if self.unit != "px" or self.data is None:
             return f"{value:.2f}{self.unit}"
-        angstrom = value * self.pixel_size_angstrom
+        angstrom = value * self.data.pixel_size_angstrom
         return f"{value:.2f} px" + (f" = {angstrom:.2f} Å" if math.isfinite(angstrom) else "")
 
     def _set_colour_range(self) -> None:
-        whole = self._whole_extent and math.isfinite(self._limit)
+        kind = self.layer.kind
+        limit = math.nan if self.data is None else self.data.limit
         # The range only ever grows, so that one colour keeps its meaning while it lasts.
-        self._colour.max = self._limit if whole else nice_maximum(self._largest)
-        self.colour_bar.value = self._colour_bar_html()
+        low, high = 0.0, nice_maximum(self._largest.get(kind, 0.0))
+        if kind == "direction":
+            low, high = -180.0, 180.0
+        elif kind == "magnitude" and self._whole_extent and math.isfinite(limit):
+            high = limit
+        elif kind == "share":
+            high = min(1.0, max(high, 0.05))
+        with self._colour.hold_sync():
+            self._colour.min, self._colour.max = low, high
+        self.colour_bar.value = self._colour_bar_html(low, high)
 
-    def _colour_bar_html(self) -> str:
+    def _colour_bar_html(self, low: float, high: float) -> str:
         """Draw the bar in HTML: bqplot's own keeps old ticks when the range grows, and no Å."""
-        top = self._colour.max
-        rows = [self._tick_row(round_ticks(0.0, top, 4), top, 1.0, self.unit)]
-        if self.unit == "px" and math.isfinite(self.pixel_size_angstrom):
-            size = self.pixel_size_angstrom
-            rows.append(self._tick_row(round_ticks(0.0, top * size, 4), top, size, "Å"))
-        return f'<div class="locref-colour-bar"><div></div>{"".join(rows)}</div>'
-
-    def _tick_row(self, ticks: Float[np.ndarray, " n"], top: float, scale: float, unit: str) -> str:
-        gap = "" if unit == "°" else " "
-        spans = [
-            f'<span style="left:{100 * tick / scale / top:.2f}%">{tick:g}{gap}{unit}</span>'
-            for tick in ticks
-        ]
-        return f"<p>{''.join(spans)}</p>"
+        kind, unit = self.layer.kind, self.unit
+        size = math.nan if self.data is None else self.data.pixel_size_angstrom
+        if kind == "magnitude":
+            rows = [_ticks(round_ticks(low, high, 4), low, high, 1.0, unit)]
+            if unit == "px" and math.isfinite(size):
+                rows.append(_ticks(round_ticks(low, high * size, 4), low, high, size, "Å"))
+        elif kind == "direction":
+            rows = [_ticks(np.array([-180.0, -90.0, 0.0, 90.0, 180.0]), low, high, 1.0, "°")]
+        elif kind == "share":
+            rows = [_ticks(round_ticks(0.0, 100 * high, 4), 0.0, high, 100.0, "%")]
+        else:
+            rows = [_ticks(round_ticks(low, high, 4), low, high, 1.0, "")]
+        colours = ", ".join(self.layer.colours)
+        return (
+            '<div class="locref-colour-bar">'
+            f'<div style="background: linear-gradient(to right, {colours})"></div>'
+            f"{''.join(rows)}{'<p></p>' if len(rows) == 1 else ''}</div>"
+        )
 
     def _hint(self) -> str:
         return (
             f'<span class="locref-note"><span class="locref-swatch" '
-            f'style="background:{EMPTY_COLOUR}"></span> grey: no particle looks from there. '
-            "Point at a cell for its numbers.</span>"
+            f'style="background:{EMPTY_COLOUR}"></span> no particle looks from there. '
+            "Point at a cell for its numbers, click to select its particles.</span>"
         )
 
     def _on_hover(self, _mark: Any, message: dict[str, Any]) -> None:
-        data = message.get("data") or {}
-        row, column = data.get("rowNum"), data.get("columnNum")
-        if isinstance(row, int) and isinstance(column, int):
-            self.detail.value = self.cell_words(row, column)
+        cell = _cell_of(message)
+        if cell is not None:
+            self.detail.value = self.cell_words(*cell)
+
+    def _on_click(self, _mark: Any, message: dict[str, Any]) -> None:
+        cell = _cell_of(message)
+        if cell is not None:
+            self._clicked(cell)
 
 
-def as_grid(values: Any) -> Float[np.ndarray, "e a"]:
-    """Turn nested lists into an array; None, where no particle looks from, becomes NaN."""
-    return np.asarray(values, dtype=np.float64)
+def _cell_of(message: dict[str, Any]) -> Cell | None:
+    data = message.get("data") or {}
+    row, column = data.get("rowNum"), data.get("columnNum")
+    return (row, column) if isinstance(row, int) and isinstance(column, int) else None
+
+
+def _ticks(ticks: Float[np.ndarray, " n"], low: float, high: float, scale: float, unit: str) -> str:
+    """A row of labels under the bar; `scale` is the labels' unit over the colours' one."""
+    gap = "" if unit in ("°", "") else " "
+    spans = [
+        f'<span style="left:{100 * (tick / scale - low) / (high - low):.2f}%">'
+        f"{tick:g}{gap}{unit}</span>"
+        for tick in ticks
+    ]
+    return f"<p>{''.join(spans)}</p>"
 
 
 def _axes() -> list[bq.Axis]:
@@ -178,7 +253,7 @@ def _axes() -> list[bq.Axis]:
         bq.Axis(
             scale=azimuth,
             label="Azimuth of the initial view (°)",
-            label_offset="32px",
+            label_offset="30px",
             tick_values=np.array(_AZIMUTH_TICKS_DEG, dtype=float),
             tick_format=".0f",
             grid_lines="none",
@@ -187,7 +262,7 @@ def _axes() -> list[bq.Axis]:
             scale=elevation,
             side="left",
             label="Elevation (°)",
-            label_offset="40px",
+            label_offset="36px",
             tick_values=heights,
             tick_labels=tick_labels(heights, [str(angle) for angle in _ELEVATION_TICKS_DEG]),
             grid_lines="none",

@@ -66,12 +66,17 @@ class ImageStackView(widgets.VBox):
     def _show(self, page: int) -> None:
         first = (page - 1) * _PER_PAGE
         rows = np.arange(first, min(first + _PER_PAGE, len(self._stack)))
-        figures = "".join(
-            f'<figure><img alt="image {row + 1}" src="data:image/png;base64,{_png(image)}">'
-            f"<figcaption>{row + 1:,}</figcaption></figure>"
-            for row, image in zip(rows.tolist(), self._stack.read(rows), strict=True)
-        )
-        self._images.value = f'<div class="locref-images">{figures}</div>'
+        self._images.value = images_html((rows + 1).tolist(), self._stack.read(rows))
+
+
+def images_html(numbers: list[int], images: Float[np.ndarray, "n y x"]) -> str:
+    """Images side by side, each in its own grey scale, with its number below."""
+    figures = "".join(
+        f'<figure><img alt="image {number}" src="data:image/png;base64,{_png(image)}">'
+        f"<figcaption>{number:,}</figcaption></figure>"
+        for number, image in zip(numbers, images, strict=True)
+    )
+    return f'<div class="locref-images">{figures}</div>'
 
 
 def _png(image: Float[np.ndarray, "y x"]) -> str:

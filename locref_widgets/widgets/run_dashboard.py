@@ -1,22 +1,48 @@
 """The live view of a run, from any kernel and at any time."""
 
+import base64
+import os
+import threading
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import ipywidgets as widgets
 
 from locref_widgets.runs import control
-from locref_widgets.runs.folder import RunFolder
+from locref_widgets.runs.run import Run
 from locref_widgets.runs.run_state import RunState
-from locref_widgets.widgets.control_bar import ControlBar
-from locref_widgets.widgets.curves_panel import FSCPanel, HistogramPanel, ResolutionPanel
+from locref_widgets.widgets.code_lines import CodeLines
+from locref_widgets.widgets.control_bar import RESUME, ControlBar
+from locref_widgets.widgets.curves_panel import FSCPanel
+from locref_widgets.widgets.dashboard_data import DashboardData, Shown
+from locref_widgets.widgets.dashboard_style import dashboard_style
 from locref_widgets.widgets.event_watcher import EventWatcher
-from locref_widgets.widgets.heatmap_panel import HeatmapPanel
+from locref_widgets.widgets.heatmap_pair import HeatmapPair, side_by_side
+from locref_widgets.widgets.histogram_panel import HistogramPanel
+from locref_widgets.widgets.iteration_choice import IterationChoice
+from locref_widgets.widgets.latest_task import LatestTasks
+from locref_widgets.widgets.log_tab import LogTab
+from locref_widgets.widgets.maps_tab import MapsTab
+from locref_widgets.widgets.noise_tab import NoiseTab
+from locref_widgets.widgets.particles_tab import ParticlesTab
+from locref_widgets.widgets.settings_tab import SettingsTab
+from locref_widgets.widgets.studio_parts import column
 from locref_widgets.widgets.style import style_sheet
+from locref_widgets.widgets.trend_panel import PoseTrendPanel, ResolutionPanel
 from locref_widgets.widgets.words import at_bound_words
+
+_CODE = {
+    "pause": "run.pause()",
+    "continue": "run.continue_()",
+    "stop": "run.stop()",
+    control.STOP_AFTER: "run.stop(after_iteration=True)",
+    RESUME: "run.resume()",
+}
 
 
 class RunDashboard(widgets.VBox):
-    """Progress, pose changes over the view sphere, histograms, FSC and resolution of one run.
+    """Progress, pose changes over the view sphere, curves, maps, particles and settings of a run.
 
     It reads the run folder and writes requests into it; the run itself lives in its own process, so
     closing this view, reloading the page or restarting the kernel changes nothing. Several views
@@ -35,36 +61,50 @@ class RunDashboard(widgets.VBox):
 
     # `close` is also called on a view whose making failed.
     _watcher: EventWatcher | None = None
+    _tasks: LatestTasks | None = None
 
     def __init__(self, run: Any) -> None:
-        self._run_folder = RunFolder(run.path if hasattr(run, "path") else run)
+        self.run = run if isinstance(run, Run) else Run(getattr(run, "path", run))
+        self._run_folder = self.run.folder
         self.folder = self._run_folder.path
         self._closed = False
-        self._controls = ControlBar(self.folder.name, self._request)
-        self._rotation_map = HeatmapPanel("Mean pose change", "pose_change_deg", "°")
-        self._shift_map = HeatmapPanel("Mean shift change", "shift_change_px", "px")
+        # The thread that watches and the one that answers the browser draw in turn.
+        self._drawing = threading.RLock()
+        self._code = CodeLines(self.folder)
+        self._controls = ControlBar(self.folder.name, self._request, (self._code.switch,))
+        self._tasks = LatestTasks(self._controls.show_error)
+        self._data = DashboardData(self._run_folder)
+        self._choice = IterationChoice(self._redraw)
+        self._maps = HeatmapPair(self._data, self._tasks, self._on_selection)
+        self._resolution, self._pose_trend = ResolutionPanel(), PoseTrendPanel()
         self._rotations = HistogramPanel("Pose change", "pose_change", "deg", "°")
         self._shifts = HistogramPanel("Shift change", "shift_change", "px", "px")
-        self._fsc, self._resolution = FSCPanel(), ResolutionPanel()
         self._at_bound = widgets.HTML("")
-        self._colours = widgets.ToggleButtons(
-            options=[("Largest mean so far", False), ("Whole extent searched", True)],
-            tooltips=[
-                "The colours end at the largest mean seen in this run; they never shrink",
-                "The colours end at the largest change that the search allows",
-            ],
-            style={"button_width": "auto"},
+        self._fsc = FSCPanel()
+        self._map_tab = MapsTab(self._data, self._tasks)
+        self._particles = ParticlesTab(self._data, self._tasks, self._code.add)
+        self._noise = NoiseTab(self._data, self._tasks)
+        self._settings = SettingsTab(self.run, self._code.add, self._show_branch)
+        self._log = LogTab(self.folder)
+        self._branches = widgets.VBox(layout=widgets.Layout(min_width="0"))
+        self._tabs = self._make_tabs()
+        look = widgets.HBox(
+            [self._choice.widget, self._maps.controls],
+            layout=widgets.Layout(flex_flow="row wrap", align_items="center", min_width="0"),
         )
-        self._colours.observe(self._choose_colours, "value")
+        look.add_class("locref-look")
         super().__init__(
             [
                 style_sheet(),
+                dashboard_style(),
                 self._controls.widget,
-                _side_by_side(self._rotation_map.widget, self._shift_map.widget),
-                _labelled("Colours reach to", self._colours),
-                _side_by_side(self._rotations.widget, self._shifts.widget),
-                self._at_bound,
-                _side_by_side(self._fsc.widget, self._resolution.widget),
+                self._code.widget,
+                look,
+                self._maps.maps,
+                self._maps.selection.widget,
+                side_by_side(self._resolution.widget, self._pose_trend.widget),
+                self._tabs,
+                self._branches,
             ]
         )
         self.add_class("locref-dashboard")
@@ -87,44 +127,117 @@ class RunDashboard(widgets.VBox):
         self._closed = True
         if self._watcher is not None:
             self._watcher.stop()
+        if self._tasks is not None:
+            self._tasks.close()
         super().close()
 
-    def _request(self, action: str) -> None:
-        control.request(self.folder, action)
+    def save_html(self, path: str | os.PathLike[str]) -> Path:
+        """Write everything as one page that opens without a network, and return where it is.
 
-    def _choose_colours(self, change: dict[str, Any]) -> None:
-        for panel in (self._rotation_map, self._shift_map):
-            panel.use_whole_extent(change["new"])
+        Raises
+        ------
+        InputError
+            A file that is no saved dashboard is there already.
+        OutputError
+            It cannot be written.
+        """
+        from locref_widgets.figures.run_page import save_run_page
+
+        return save_run_page(self.folder, path)
+
+    def _repr_mimebundle_(self, **kwargs: Any) -> Any:
+        """Bring a picture and a table along, for places where no widget comes alive."""
+        bundle = super()._repr_mimebundle_(**kwargs)
+        if not isinstance(bundle, dict):
+            return bundle
+        try:
+            from locref_widgets.figures.overview import overview_png, overview_text
+            from locref_widgets.figures.run_data import load_run
+
+            run = load_run(self.folder)
+            bundle["text/plain"] = overview_text(run)
+            bundle["image/png"] = base64.b64encode(overview_png(run)).decode("ascii")
+        except Exception as error:
+            # The live view is worth more than its stand-in.
+            bundle["text/plain"] = f"RunDashboard({str(self.folder)!r}) ({error})"
+        return bundle
+
+    def _make_tabs(self) -> widgets.Tab:
+        changes = column(
+            side_by_side(self._rotations.widget, self._shifts.widget),
+            self._at_bound,
+            self._maps.cell_table,
+        )
+        pages: dict[str, tuple[widgets.Widget, Callable[[Shown], None]]] = {
+            "Pose changes": (changes, self._show_changes),
+            "FSC": (self._fsc.widget, lambda shown: self._fsc.show(shown.finished)),
+            "Maps": (self._map_tab.widget, self._map_tab.show),
+            "Particles": (self._particles.widget, self._particles.show),
+            "Noise and scale": (self._noise.widget, self._noise.show),
+            "Settings": (self._settings.widget, _nothing),
+            "Log": (self._log.widget, _nothing),
+        }
+        self._show_page = [show for _, show in pages.values()]
+        self._titles = list(pages)
+        tabs = widgets.Tab(
+            children=[page for page, _ in pages.values()],
+            titles=tuple(pages),
+            selected_index=0,
+            layout=widgets.Layout(min_width="0"),
+        )
+        tabs.observe(lambda _change: self._redraw(), "selected_index")
+        return tabs
+
+    def _request(self, action: str) -> None:
+        if action == RESUME:
+            self.run.resume()
+            if self._watcher is not None:
+                self._watcher.revive()
+        else:
+            control.request(self.folder, action)
+        self._code.add(_CODE[action])
+
+    def _on_selection(self) -> None:
+        self._particles.select(self._maps.selection.cells)
+        self._redraw()
+
+    def _show_branch(self, branch: Run) -> None:
+        below = RunDashboard(branch)
+        below.add_class("locref-branches")
+        self._branches.children = (*self._branches.children, below)
+        self._code.add(f"lw.RunDashboard({str(branch.path)!r})")
+
+    def _redraw(self) -> None:
+        self._show(self.state)
 
     def _show(self, state: RunState) -> None:
-        self._controls.show(state)
-        heatmap = (state.latest or {}).get("heatmap")
-        if heatmap:
-            pixel = state.pixel_size_angstrom
-            self._rotation_map.show(heatmap, state.rotation_extent_deg, pixel)
-            self._shift_map.show(heatmap, state.shift_radius_px, pixel)
-        self._rotations.show(state)
-        self._shifts.show(state)
-        self._fsc.show(state)
-        self._resolution.show(state)
-        words = at_bound_words(state)
+        """Bring up to the state what is in sight; the other tabs follow when they are opened."""
+        with self._drawing:
+            self._controls.show(state)
+            numbers = sorted(state.iterations)
+            self._choice.show(numbers)
+            page = self._titles[self._tabs.selected_index or 0]
+            if page == "Settings":
+                self._settings.show(state)
+            elif page == "Log":
+                self._log.show()
+            iteration = self._choice.value
+            finished = None if iteration is None else state.iterations.get(iteration)
+            if iteration is None or finished is None:
+                return
+            shown = Shown(state, iteration, finished)
+            self._maps.show(shown)
+            self._resolution.show(state, iteration)
+            self._pose_trend.show(state, iteration)
+            self._show_page[self._tabs.selected_index or 0](shown)
+
+    def _show_changes(self, shown: Shown) -> None:
+        self._rotations.show(shown.state, shown.finished)
+        self._shifts.show(shown.state, shown.finished)
+        words = at_bound_words(shown.finished)
         self._at_bound.value = f'<span class="locref-note">{words}</span>' if words else ""
+        self._maps.show_table()
 
 
-def _side_by_side(left: widgets.Widget, right: widgets.Widget) -> widgets.GridBox:
-    # One below the other where there is no room for two.
-    box = widgets.GridBox(
-        [left, right],
-        layout=widgets.Layout(
-            grid_template_columns="repeat(auto-fit, minmax(min(100%, 330px), 1fr))", width="auto"
-        ),
-    )
-    box.add_class("locref-panels")
-    return box
-
-
-def _labelled(words: str, control: widgets.Widget) -> widgets.HBox:
-    return widgets.HBox(
-        [widgets.HTML(words), control],
-        layout=widgets.Layout(flex_flow="row wrap", align_items="center", margin="0 0 10px 0"),
-    )
+def _nothing(_shown: Shown) -> None:
+    """What a tab needs of an iteration that shows none."""

@@ -69,8 +69,7 @@ STYLE = f"""<style>
   border-top: 3px solid; }}
 .locref-legend {{ display: flex; flex-wrap: wrap; gap: 0 14px; }}
 .locref-colour-bar {{ margin: 0 30px 4px 64px; }}
-.locref-colour-bar > div {{ height: 12px; border: 1px solid var(--jp-border-color0);
-  background: linear-gradient(to right, {", ".join(VIRIDIS)}); }}
+.locref-colour-bar > div {{ height: 12px; border: 1px solid var(--jp-border-color0); }}
 .locref-colour-bar > p {{ position: relative; height: 1.5em; margin: 0; }}
 .locref-colour-bar > p > span {{ position: absolute; transform: translateX(-50%);
   white-space: nowrap; }}

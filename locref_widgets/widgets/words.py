@@ -2,6 +2,7 @@
 
 import html
 import math
+from typing import Any
 
 from locref_widgets.runs.run_state import PHASE_WORDS, RunState
 from locref_widgets.runs.time_left import duration_words, left_words
@@ -14,6 +15,8 @@ STATUS_LOOK = {
     "pausing": ("⏸", "Pausing after this batch", "quiet"),
     "paused": ("⏸", "Paused", "quiet"),
     "stopping": ("■", "Stopping after this batch", "quiet"),
+    "stopping later": ("■", "Stopping after this iteration", "quiet"),
+    "resuming": ("…", "Starting again", "quiet"),
     "stopped": ("■", "Stopped; it can be resumed", "quiet"),
     "finished": ("✔", "Finished", "good"),
     "failed": ("✖", "Failed", "bad"),
@@ -27,7 +30,7 @@ def status_html(status: str, state: RunState) -> str:
     parts = []
     if status == "queued" and state.waiting_for:
         parts.append(f"first comes {', then '.join(state.waiting_for)}")
-    if status in ("running", "pausing", "stopping", "paused") and state.phase:
+    if status in ("running", "pausing", "stopping", "stopping later", "paused") and state.phase:
         phase = PHASE_WORDS.get(state.phase, state.phase)
         parts.append(f"iteration {state.iteration}, {phase}")
     if state.iterations and math.isfinite(state.resolution_angstrom):
@@ -59,9 +62,9 @@ def progress_words(state: RunState) -> tuple[str, str]:
     return iterations, particles
 
 
-def change_words(title: str, state: RunState, key: str) -> str:
+def change_words(title: str, state: RunState, key: str, finished: dict[str, Any]) -> str:
     """Heading of a histogram: the median and the 90th percentile, shifts also in Å."""
-    item = (state.latest or {}).get(key) or {}
+    item = finished.get(key) or {}
     unit = "deg" if key == "pose_change" else "px"
     median, p90 = item.get(f"median_{unit}"), item.get(f"p90_{unit}")
     if median is None or p90 is None:
@@ -79,9 +82,9 @@ def _with_unit(value: float, state: RunState, key: str) -> str:
     return f"{value:.2f} px{beside}"
 
 
-def at_bound_words(state: RunState) -> str:
+def at_bound_words(finished: dict[str, Any]) -> str:
     """Say how many particles ended at the edge of the search, and what to do when many did."""
-    fraction = (state.latest or {}).get("at_bound_fraction")
+    fraction = finished.get("at_bound_fraction")
     if fraction is None:
         return ""
     if fraction == 0:

@@ -113,6 +113,7 @@ def test_histogram_of_nothing_is_empty() -> None:
 
 
 def test_the_grid_is_coarser_for_fewer_particles() -> None:
+    assert viewing_grid(20_000) == (72, 36)
     assert viewing_grid(10_000) == (36, 18)
     assert viewing_grid(500) == (18, 9)
 

@@ -12,10 +12,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import mrcfile
 import numpy as np
 from scipy.spatial.transform import Rotation
 
 from locref_widgets.engine.fsc import FSCCurve
+from locref_widgets.io.particles import Particles, read_particles
 from locref_widgets.refinement.diagnostics import summarise_iteration
 from locref_widgets.refinement.settings import RefinementSettings
 from locref_widgets.refinement.state import IterationResult
@@ -35,12 +37,16 @@ class FakeRun:
     iterations: int = 4
     n_particles: int = 900
     seed: int = 7
+    particles: Particles | None = None
+    """With them, each iteration's folder is written, too."""
 
     def __post_init__(self) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
         self.settings = RefinementSettings(iterations=self.iterations)
         self.events = EventLog(self.folder / "events.jsonl")
         self.random = np.random.default_rng(self.seed)
+        if self.particles is not None:
+            self.n_particles = len(self.particles)
         self.rotations = _views(self.n_particles, self.random)
         self.lock: WriterLock | None = None
 
@@ -79,23 +85,28 @@ class FakeRun:
 
     def finish_iteration(self, iteration: int, seconds: float = 1.0) -> dict[str, Any]:
         result = self.result(iteration, seconds)
+        if self.particles is not None:
+            self.run_folder.write_iteration(result, self.particles, PIXEL_SIZE_ANGSTROM)
         payload = summarise_iteration(result, self.rotations, self.settings, PIXEL_SIZE_ANGSTROM)
         return self.events.append("iteration_finished", **payload)
 
     def result(self, iteration: int, seconds: float) -> IterationResult:
         """Pose changes that grow towards one side of the sphere, sharper curves every time."""
-        n, edge = self.n_particles, np.zeros((2, 2, 2), np.float32)
+        n, (volume, mask) = self.n_particles, _blob(iteration)
         share = 1 - 0.5**iteration
         azimuth = np.arctan2(self.rotations[:, 2, 1], self.rotations[:, 2, 0])
         trend = 3.0 + 2.5 * np.cos(azimuth - 0.8 * iteration)
         pose_deg = share * np.abs(trend + self.random.normal(0, 0.8, n))
+        turns = np.zeros((n, 3))
+        # About the map's z axis, as each image sees it.
+        turns[:] = np.deg2rad(pose_deg)[:, None] * self.rotations[:, :, 2]
         shift_px = share * np.abs(1.2 + self.random.normal(0, 0.5, n))
         resolution = 18.0 - 7.0 * share
         return IterationResult(
             iteration=iteration,
-            half_maps=(edge, edge),
-            map=edge,
-            mask=edge,
+            half_maps=(volume, volume),
+            map=volume,
+            mask=mask,
             fsc=_curves(resolution),
             resolution_angstrom=resolution,
             converged=iteration == self.iterations,
@@ -106,6 +117,14 @@ class FakeRun:
             info={
                 "pose_change_rad": np.deg2rad(pose_deg),
                 "shift_change_px": shift_px,
+                "turn_rad": turns,
+                "shift_px": shift_px[:, None] * [1.0, 0.0],
+                "rotation_error_rad": np.full(n, 0.01),
+                "log_likelihood_margin": self.random.gamma(2.0, 4.0, n),
+                "dispersion": self.random.normal(1.1, 0.05, n),
+                "certified": self.random.random(n) < 0.9,
+                "sigma2_half1": np.geomspace(4.0, 1.0, BOX_PX // 2),
+                "sigma2_half2": np.geomspace(4.2, 1.0, BOX_PX // 2),
                 "at_bound": self.random.random(n) < 0.02,
             },
         )
@@ -150,6 +169,38 @@ class FakeRun:
         return request
 
 
+def small_particles(folder: Path, n: int = 40, box_px: int = 16) -> Particles:
+    """Write a stack and a STAR file of ``n`` random images, with a column of its own, and read."""
+    random = np.random.default_rng(3)
+    folder.mkdir(parents=True, exist_ok=True)
+    with mrcfile.new(folder / "images.mrcs", overwrite=True) as stack:
+        stack.set_data(random.normal(size=(n, box_px, box_px)).astype(np.float32))
+        stack.set_image_stack()
+        stack.voxel_size = PIXEL_SIZE_ANGSTROM
+    columns = ["ImageName", "AngleRot", "AngleTilt", "AnglePsi", "OriginXAngst", "OriginYAngst"]
+    columns += ["RandomSubset", "OpticsGroup", "DefocusU", "DefocusV", "DefocusAngle", "OwnNote"]
+    lines = ["data_optics", "", "loop_", "_rlnOpticsGroup #1", "_rlnVoltage #2"]
+    lines += ["_rlnSphericalAberration #3", "_rlnAmplitudeContrast #4", "_rlnImagePixelSize #5"]
+    lines += ["_rlnImageSize #6", f"1 300 2.7 0.1 {PIXEL_SIZE_ANGSTROM} {box_px}", ""]
+    lines += ["data_particles", "", "loop_", *(f"_rln{name}" for name in columns)]
+    for i in range(n):
+        rot, tilt, psi = random.uniform(-180, 180), random.uniform(0, 180), random.uniform(0, 90)
+        lines.append(
+            f"{i + 1:06d}@images.mrcs {rot:.3f} {tilt:.3f} {psi:.3f} 0 0 {i % 2 + 1} 1"
+            f" 12000 11800 30 note{i}"
+        )
+    (folder / "particles.star").write_text("\n".join(lines) + "\n")
+    return read_particles(folder / "particles.star")
+
+
+def _blob(iteration: int) -> tuple[np.ndarray, np.ndarray]:
+    """A small map that becomes sharper, and its mask."""
+    z, y, x = np.mgrid[:24, :24, :24].astype(np.float32)
+    squared = (x - 13) ** 2 + (y - 12) ** 2 + (z - 11) ** 2
+    width = 20.0 / (1 + 0.3 * iteration)
+    return np.exp(-squared / width), np.clip(7.5 - np.sqrt(squared), 0, 1).astype(np.float32)
+
+
 def _views(n: int, random: np.random.Generator) -> np.ndarray:
     """Poses whose line of sight keeps away from the poles, as particles lying on a film do."""
     directions = np.stack([random.normal(size=n), random.normal(size=n), random.normal(size=n) / 4])
@@ -191,8 +242,12 @@ def main() -> None:
     parser.add_argument("--iterations", type=int, default=4)
     parser.add_argument("--seconds", type=float, default=2.0)
     parser.add_argument("--paused", action="store_true", help="wait for a viewer's continue")
+    parser.add_argument("--particles", type=int, default=0, help="write folders of so many, too")
     arguments = parser.parse_args()
-    run = FakeRun(arguments.folder, arguments.iterations)
+    particles = None
+    if arguments.particles:
+        particles = small_particles(arguments.folder.parent / "data", arguments.particles)
+    run = FakeRun(arguments.folder, arguments.iterations, particles=particles)
     run.run(arguments.seconds, paused=arguments.paused)
 
 

@@ -9,9 +9,18 @@ import pytest
 from locref_widgets.errors import InputError
 from locref_widgets.runs.control import take_request
 from locref_widgets.widgets import RunDashboard
+from locref_widgets.widgets.heatmap_layers import told_by_event
 from locref_widgets.widgets.heatmap_panel import HeatmapPanel, degree_ranges
 from locref_widgets.widgets.style import HIDDEN_CURVES
 from tests.widgets.fake_run import FakeRun
+
+
+def rotation_map(dashboard):
+    return dashboard._maps.panels["pose_change_deg"]
+
+
+def open_tab(dashboard, title):
+    dashboard._tabs.selected_index = dashboard._titles.index(title)
 
 
 def wait_for(condition, seconds=20.0):
@@ -39,7 +48,7 @@ def dashboard(wire, run):
 
 
 def test_each_iteration_changes_the_heatmaps(run, dashboard):
-    mark = dashboard._rotation_map.mark
+    mark = rotation_map(dashboard).mark
     seen = []
     for iteration in range(4):
         payload = run.finish_iteration(iteration)
@@ -53,7 +62,7 @@ def test_each_iteration_changes_the_heatmaps(run, dashboard):
 
 
 def test_the_colour_range_never_shrinks(run, dashboard):
-    panel = dashboard._rotation_map
+    panel = rotation_map(dashboard)
     run.finish_iteration(3)
     wait_for(lambda: panel._colour.max > 1)
     largest = panel._colour.max
@@ -61,8 +70,8 @@ def test_the_colour_range_never_shrinks(run, dashboard):
     wait_for(lambda: dashboard.state.latest["iteration"] == 0)
     wait_for(lambda: np.nanmax(panel.mark.color) < 0.5)
     assert panel._colour.max == largest
-    dashboard._colours.value = True
-    assert panel._colour.max == pytest.approx(np.rad2deg(0.35))
+    dashboard._maps.reach.value = True
+    assert panel._colour.max == pytest.approx(np.rad2deg(0.35), abs=1e-3)
 
 
 def test_histograms_curves_and_resolution(run, dashboard):
@@ -73,6 +82,7 @@ def test_histograms_curves_and_resolution(run, dashboard):
     assert dashboard._rotations.limit.x[0] == pytest.approx(20.05, abs=0.01)
     assert dashboard._shifts.limit.x[0] == 5.0
     assert "Å" in dashboard._shifts.heading.value
+    open_tab(dashboard, "FSC")
     shown = set(payload["fsc"]) - set(HIDDEN_CURVES)
     assert len(dashboard._fsc.figure.marks) == 1 + len(shown)
     colours = {line.colors[0] for line in dashboard._fsc.figure.marks[1:]}
@@ -102,7 +112,9 @@ def test_buttons_write_requests_and_nothing_else(run, dashboard):
     assert take_request(run.folder) == "stop"
     run.end("stopped")
     wait_for(lambda: "Stopped" in dashboard._controls.status.value)
-    assert all(button.disabled for button in buttons.values())
+    enabled = [action for action, button in buttons.items() if not button.disabled]
+    assert enabled == ["resume"]
+    assert all("ended" in buttons[action].tooltip for action in ("pause", "continue", "stop"))
 
 
 def test_the_thread_ends_with_the_run_and_with_the_view(run, wire):
@@ -133,7 +145,7 @@ def test_a_lost_run_is_called_lost(run, wire):
 
 
 def test_faults_are_shown_in_words_and_mended(run, dashboard, monkeypatch):
-    monkeypatch.setattr(dashboard._fsc, "show", lambda state: 1 / 0)
+    monkeypatch.setattr(dashboard._maps, "show", lambda shown: 1 / 0)
     run.finish_iteration(0)
     wait_for(lambda: "division" in dashboard._controls.error.value)
     monkeypatch.undo()
@@ -190,14 +202,14 @@ def test_a_folder_that_is_no_run(tmp_path):
 
 
 def test_cell_words_tell_empty_from_zero():
-    panel = HeatmapPanel("Mean shift change", "shift_change_px", "px")
+    panel = HeatmapPanel("shift change", "px", lambda cell: None)
     heatmap = {
         "azimuth_edges_rad": [-np.pi, 0, np.pi],
         "elevation_edges_rad": [-np.pi / 2, 0, np.pi / 2],
         "count": [[0, 4], [1, 0]],
         "shift_change_px": [[None, 0.0], [2.5, None]],
     }
-    panel.show(heatmap, limit=5.0, pixel_size_angstrom=2.0)
+    panel.show(told_by_event(heatmap, "shift_change_px", 5.0, 2.0))
     assert "no particle" in panel.cell_words(0, 0)
     assert "1 particle, mean <b>2.50 px = 5.00 Å" in panel.cell_words(1, 0)
     assert "4 particles" in panel.cell_words(0, 1)
