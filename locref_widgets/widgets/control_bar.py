@@ -186,7 +186,7 @@ def _bar(description: str) -> tuple[widgets.IntProgress, widgets.HTML]:
         max=1,
         description=description,
         style={"description_width": "70px"},
-        layout=widgets.Layout(width="260px", flex="0 1 260px"),
+        layout=widgets.Layout(width="300px", flex="0 1 300px"),
     )
     return bar, widgets.HTML("")
 

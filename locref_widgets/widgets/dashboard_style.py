@@ -17,6 +17,8 @@ _STYLE = f"""<style>
 [data-jp-theme-light="false"] .locref-figures {{ {css_variables(dark=True)} }}
 .locref-figures svg.figure {{ width: 100%; height: auto; display: block; }}
 .locref-figures figure svg.figure {{ max-width: 420px !important; }}
+.locref-figures figure svg.figure text {{ font-size: 22px !important; }}
+.locref-look {{ min-height: 34px; }}
 .locref-dashboard pre.locref-log, .locref-dashboard pre.locref-export {{ margin: 4px 0;
   padding: 8px; overflow: auto; max-height: 360px; background: var(--jp-layout-color2);
   color: var(--jp-ui-font-color1); font-family: var(--jp-code-font-family, monospace);

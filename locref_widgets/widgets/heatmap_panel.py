@@ -78,7 +78,7 @@ class HeatmapPanel:
             padding_x=0.0,
             padding_y=0.0,
             display_toolbar=False,
-            layout=widgets.Layout(width="auto", height="270px", min_width="0"),
+            layout=widgets.Layout(width="auto", height="256px", min_width="0"),
         )
         self.figure.add_class("locref-heatmap")
         self.heading = widgets.HTML(f"<b>{self.title}</b>")
@@ -196,6 +196,9 @@ class HeatmapPanel:
             rows = [_ticks(round_ticks(low, high, 4), low, high, 1.0, unit)]
             if unit == "px" and math.isfinite(size):
                 rows.append(_ticks(round_ticks(low, high * size, 4), low, high, size, "Å"))
+            elif unit == "°":
+                radian = math.radians(1.0)
+                rows.append(_ticks(round_ticks(low, high * radian, 4), low, high, radian, "rad"))
         elif kind == "direction":
             rows = [_ticks(np.array([-180.0, -90.0, 0.0, 90.0, 180.0]), low, high, 1.0, "°")]
         elif kind == "share":
@@ -212,8 +215,8 @@ class HeatmapPanel:
     def _hint(self) -> str:
         return (
             f'<span class="locref-note"><span class="locref-swatch" '
-            f'style="background:{EMPTY_COLOUR}"></span> no particle looks from there. '
-            "Point at a cell for its numbers, click to select its particles.</span>"
+            f'style="background:{EMPTY_COLOUR}"></span> no particle. '
+            "Point at a cell for its numbers, click to select it.</span>"
         )
 
     def _on_hover(self, _mark: Any, message: dict[str, Any]) -> None:

@@ -28,6 +28,7 @@ class IterationChoice:
             " at the poses given",
             disabled=True,
         )
+        self.slider.layout.width = "400px"
         self.follow = widgets.Checkbox(
             value=True,
             description="Follow the newest",

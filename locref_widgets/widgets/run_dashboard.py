@@ -62,6 +62,7 @@ class RunDashboard(widgets.VBox):
     # `close` is also called on a view whose making failed.
     _watcher: EventWatcher | None = None
     _tasks: LatestTasks | None = None
+    _pictures: LatestTasks | None = None
 
     def __init__(self, run: Any) -> None:
         self.run = run if isinstance(run, Run) else Run(getattr(run, "path", run))
@@ -72,7 +73,9 @@ class RunDashboard(widgets.VBox):
         self._drawing = threading.RLock()
         self._code = CodeLines(self.folder)
         self._controls = ControlBar(self.folder.name, self._request, (self._code.switch,))
+        # Figures take seconds on a busy machine: what is looked up does not wait for them.
         self._tasks = LatestTasks(self._controls.show_error)
+        self._pictures = LatestTasks(self._controls.show_error)
         self._data = DashboardData(self._run_folder)
         self._choice = IterationChoice(self._redraw)
         self._maps = HeatmapPair(self._data, self._tasks, self._on_selection)
@@ -81,9 +84,9 @@ class RunDashboard(widgets.VBox):
         self._shifts = HistogramPanel("Shift change", "shift_change", "px", "px")
         self._at_bound = widgets.HTML("")
         self._fsc = FSCPanel()
-        self._map_tab = MapsTab(self._data, self._tasks)
+        self._map_tab = MapsTab(self._data, self._pictures)
         self._particles = ParticlesTab(self._data, self._tasks, self._code.add)
-        self._noise = NoiseTab(self._data, self._tasks)
+        self._noise = NoiseTab(self._data, self._pictures)
         self._settings = SettingsTab(self.run, self._code.add, self._show_branch)
         self._log = LogTab(self.folder)
         self._branches = widgets.VBox(layout=widgets.Layout(min_width="0"))
@@ -127,8 +130,9 @@ class RunDashboard(widgets.VBox):
         self._closed = True
         if self._watcher is not None:
             self._watcher.stop()
-        if self._tasks is not None:
-            self._tasks.close()
+        for tasks in (self._tasks, self._pictures):
+            if tasks is not None:
+                tasks.close()
         super().close()
 
     def save_html(self, path: str | os.PathLike[str]) -> Path:
@@ -163,14 +167,16 @@ class RunDashboard(widgets.VBox):
         return bundle
 
     def _make_tabs(self) -> widgets.Tab:
-        changes = column(
+        changes = (
             side_by_side(self._rotations.widget, self._shifts.widget),
             self._at_bound,
             self._maps.cell_table,
         )
+        # bqplot complains of plots that have no room: they are in the page while it is open.
+        self._plots = {"Pose changes": (column(), changes), "FSC": (column(), (self._fsc.widget,))}
         pages: dict[str, tuple[widgets.Widget, Callable[[Shown], None]]] = {
-            "Pose changes": (changes, self._show_changes),
-            "FSC": (self._fsc.widget, lambda shown: self._fsc.show(shown.finished)),
+            "Pose changes": (self._plots["Pose changes"][0], self._show_changes),
+            "FSC": (self._plots["FSC"][0], lambda shown: self._fsc.show(shown.finished)),
             "Maps": (self._map_tab.widget, self._map_tab.show),
             "Particles": (self._particles.widget, self._particles.show),
             "Noise and scale": (self._noise.widget, self._noise.show),
@@ -185,8 +191,17 @@ class RunDashboard(widgets.VBox):
             selected_index=0,
             layout=widgets.Layout(min_width="0"),
         )
-        tabs.observe(lambda _change: self._redraw(), "selected_index")
+        tabs.observe(lambda _change: self._turn_to_page(), "selected_index")
+        self._place_plots("Pose changes")
         return tabs
+
+    def _turn_to_page(self) -> None:
+        self._place_plots(self._titles[self._tabs.selected_index or 0])
+        self._redraw()
+
+    def _place_plots(self, page: str) -> None:
+        for title, (box, plots) in self._plots.items():
+            box.children = plots if title == page else ()
 
     def _request(self, action: str) -> None:
         if action == RESUME:

@@ -216,6 +216,9 @@ class SettingsTab:
         for setting, field in self.fields.items():
             try:
                 value = field.read()
+                if value is None and "fulcrum" in setting:
+                    field.say("")
+                    continue
                 settings, _ = changed_settings(self._base or RefinementSettings(), {setting: value})
                 field.say(in_other_units(setting, settings, grid))
             except (BadEntry, InputError) as error:

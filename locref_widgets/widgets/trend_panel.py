@@ -66,7 +66,7 @@ class TrendPanel:
             padding_x=0.0,
             padding_y=0.0,
             display_toolbar=False,
-            layout=widgets.Layout(width="auto", height="220px", min_width="0"),
+            layout=widgets.Layout(width="auto", height="190px", min_width="0"),
         )
         self.heading = widgets.HTML(f"<b>{title} by iteration</b>")
         self.widget = widgets.VBox(
@@ -115,8 +115,8 @@ class ResolutionPanel(TrendPanel):
         known = values[np.isfinite(values)]
         if len(known):
             self.heading.value = (
-                f"<b>Resolution by iteration</b>: {known[0]:.2f} Å at the given poses, now "
-                f'{known[-1]:.2f} Å <span class="locref-note">(FSC = {FSC_THRESHOLD})</span>'
+                f"<b>Resolution by iteration</b>: {known[0]:.2f} Å at first, now {known[-1]:.2f} Å"
+                f' <span class="locref-note">(FSC = {FSC_THRESHOLD})</span>'
             )
 
 
@@ -139,8 +139,7 @@ class PoseTrendPanel(TrendPanel):
         )
         self.draw(numbers, values, chosen)
         self.heading.value = (
-            f"<b>Median pose change by iteration</b>: now {values[-1]:.2f}°"
-            f" and {shifts[-1]:.2f} px from the poses given"
+            f"<b>Median change by iteration</b>: now {values[-1]:.2f}° and {shifts[-1]:.2f} px"
         )
 
     def _set_height(self, low: float, high: float) -> None:
