@@ -174,11 +174,20 @@ def test_words():
 def test_many_particles_at_the_bound_get_advice():
     few, many = fed(STARTED, finished(1)), fed(STARTED, finished(1))
     few.latest["at_bound_fraction"], many.latest["at_bound_fraction"] = 0.01, 0.2
-    assert "wider" not in at_bound_words(few)
-    assert "20.0 %" in at_bound_words(many)
-    assert "wider" in at_bound_words(many)
+    assert "wider" not in at_bound_words(few.latest)
+    assert "20.0 %" in at_bound_words(many.latest)
+    assert "wider" in at_bound_words(many.latest)
 
 
 def test_text_from_a_run_is_escaped():
     state = fed(STARTED, event("phase", iteration=1, name="<script>"))
     assert "<script>" not in status_html("running", state)
+
+
+def test_settings_are_told_by_the_iteration_that_they_hold_for():
+    changed = event("settings_changed", iteration=2, rotation_extent=0.5, shift_extent=8.0)
+    state = fed(STARTED, finished(0), finished(1), changed)
+    assert state.in_effect(1)["kind"] == "run_started"
+    assert state.in_effect(2)["rotation_extent"] == 0.5
+    assert state.in_effect(9)["rotation_extent"] == 0.5
+    assert RunState().in_effect(0) == {}
