@@ -12,7 +12,7 @@ from locref_widgets.refinement.view_layers import in_map_frame, view_cells, view
 def case():
     random = np.random.default_rng(4)
     rotations = Rotation.random(600, random_state=4).as_matrix()
-    vectors = random.normal(size=(600, 3)) + [0.0, 1.0, 0.0]
+    vectors = random.normal(size=(600, 3)) + np.array([0.0, 1.0, 0.0])
     values = np.linalg.norm(vectors, axis=1)
     values[:5] = np.nan
     at_bound = random.random(600) < 0.2
