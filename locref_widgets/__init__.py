@@ -23,6 +23,7 @@ if TYPE_CHECKING:
         ParticleTable,
         RunDashboard,
         SettingsForm,
+        Workbench,
     )
 
 __version__ = "0.1.0"
@@ -45,6 +46,7 @@ _HOME = {
     "ModelView": "locref_widgets.widgets",
     "ParticleTable": "locref_widgets.widgets",
     "SettingsForm": "locref_widgets.widgets",
+    "Workbench": "locref_widgets.widgets",
 }
 
 __all__ = [
@@ -57,6 +59,7 @@ __all__ = [
     "RunDashboard",
     "SettingsForm",
     "SubtractOptions",
+    "Workbench",
     "__version__",
     "open_run",
     "read_map",

@@ -7,6 +7,7 @@ from locref_widgets.widgets.model_view import ModelView
 from locref_widgets.widgets.particle_table import ParticleTable
 from locref_widgets.widgets.run_dashboard import RunDashboard
 from locref_widgets.widgets.settings_form import SettingsForm
+from locref_widgets.widgets.workbench import Workbench
 
 __all__ = [
     "FulcrumPicker",
@@ -16,4 +17,5 @@ __all__ = [
     "ParticleTable",
     "RunDashboard",
     "SettingsForm",
+    "Workbench",
 ]

@@ -1,6 +1,6 @@
 /** File types, their viewer, the launcher tile and the commands. What is shown is made in Python. */
 import tutorial from '../../../notebooks/01_first_refinement.ipynb';
-import workbench from '../../../notebooks/02_workbench.ipynb';
+import workbench from '../../../notebooks/workbench.ipynb';
 import { watchKernels } from './dead_views';
 import { makeDocumentPanel } from './document_panel';
 import iconText from './icon.svg';

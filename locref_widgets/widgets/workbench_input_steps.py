@@ -1,0 +1,302 @@
+"""The steps of a workbench up to the settings: data, mask, fulcrum, settings."""
+
+import html
+from pathlib import Path
+from typing import Any
+
+import ipywidgets as widgets
+
+from locref_widgets.io.info import describe
+from locref_widgets.io.particles import CS_SUFFIXES
+from locref_widgets.masks.checks import examine_mask
+from locref_widgets.masks.mask_check import worst_state
+from locref_widgets.refinement.settings import RefinementSettings
+from locref_widgets.sample import sample_paths
+from locref_widgets.widgets.facts import facts_html, faults_html
+from locref_widgets.widgets.fulcrum_picker import FulcrumPicker
+from locref_widgets.widgets.map_view import MapView
+from locref_widgets.widgets.mask_studio import MaskStudio
+from locref_widgets.widgets.particle_table import ParticleTable
+from locref_widgets.widgets.path_field import PathField
+from locref_widgets.widgets.settings_form import SettingsForm
+from locref_widgets.widgets.studio_parts import button, column, note, row, said
+from locref_widgets.widgets.workbench_parts import Bench, empty, free_name
+
+MAPS = tuple(f".{kind}{end}" for kind in ("mrc", "map", "ccp4") for end in ("", ".gz", ".bz2"))
+_LIGHTS = {"ok": ("✔", "locref-good"), "warning": ("⚠", ""), "fault": ("✖", "locref-bad")}
+
+
+class DataStep:
+    """Particles, map and half-maps: chosen, read, and shown with what is wrong with them."""
+
+    def __init__(self, bench: Bench) -> None:
+        self._bench = bench
+        tables = (".star", *CS_SUFFIXES)
+        self.fields = {
+            "particles": PathField(
+                "Particles",
+                "Table with poses of a consensus refinement: .star, .cs or .csg",
+                tables,
+                lambda path: self._choose("particles", path),
+                placeholder="run_data.star",
+            ),
+            "volume": PathField(
+                "Map",
+                "Map of the consensus refinement, on the particles' grid",
+                MAPS,
+                lambda path: self._choose("volume", path),
+                placeholder="run_class001.mrc",
+            ),
+            "half1": PathField(
+                "Half-map 1",
+                "Not required: unfiltered half-maps make better first references",
+                MAPS,
+                lambda path: self._choose("half1", path),
+                placeholder="run_half1_class001_unfil.mrc (optional)",
+            ),
+            "half2": PathField(
+                "Half-map 2",
+                "Not required: the other half-map",
+                MAPS,
+                lambda path: self._choose("half2", path),
+                placeholder="run_half2_class001_unfil.mrc (optional)",
+            ),
+        }
+        self.sample = button(
+            "Use the packaged sample",
+            "800 simulated particles of a ribosomal subunit whose head moves, its map and mask",
+            self._use_sample,
+        )
+        self._table, self._map = column(), column()
+        self._shown: tuple[Any, ...] = (None, None)
+        self.widget = column(
+            widgets.HTML(
+                note(
+                    "Paths as the kernel sees them; begin to type and choose from the list. "
+                    "To look around first:"
+                )
+            ),
+            row(self.sample),
+            *(field.widget for field in self.fields.values()),
+            self._table,
+            self._map,
+        )
+
+    def refresh(self) -> None:
+        """Show the files chosen."""
+        state = self._bench.state
+        for name, field in self.fields.items():
+            field.show(getattr(state, name))
+        shown = (state.particles, state.volume)
+        if shown[0] != self._shown[0]:
+            empty(self._table)
+            if state.particles is not None:
+                self._table.children = (ParticleTable(state.particles),)
+        if shown[1] != self._shown[1]:
+            empty(self._map)
+            if state.volume is not None:
+                facts = describe(state.volume)
+                self._map.children = (
+                    widgets.HTML(facts_html(facts, "density map") + faults_html(facts["faults"])),
+                    MapView(self._bench.files.volume(state)),
+                )
+        self._shown = shown
+
+    def _choose(self, name: str, path: Path | None) -> None:
+        bench, files = self._bench, self._bench.files
+        chosen = bench.state.with_(**{name: path})
+        bench.say(f"Reading {path.name}…" if path else "")
+        if bench.attempt(lambda: files.check_data(chosen)):
+            bench.update(**{name: path})
+
+    def _use_sample(self) -> None:
+        paths = sample_paths()
+        settings = self._bench.state.settings.model_copy(
+            update={
+                "fulcrum_angstrom": paths["fulcrum_angstrom"],
+                "fulcrum": None,
+                "shift_extent": 6.0,
+                "initial_lowpass": 15.0,
+            }
+        )
+        self._bench.update(
+            particles=paths["particles"],
+            volume=paths["map"],
+            half1=None,
+            half2=None,
+            mask=paths["mask"],
+            settings=settings,
+        )
+        self._bench.say("The sample's files, its mask, and settings that suit it were chosen.")
+
+
+class MaskStep:
+    """A mask from a file, or one made here in the studio."""
+
+    def __init__(self, bench: Bench) -> None:
+        self._bench = bench
+        self.field = PathField(
+            "Mask", "A soft mask, 1 around the region that moves", MAPS, self._choose
+        )
+        self.make = button(
+            "Make a mask here",
+            "Open the studio: paint, segment, fit a model, shape; starts from the map",
+            self._open_studio,
+        )
+        self.use = button(
+            "Use this mask", "Write the mask with its recipe, and go on with it", self._use_made
+        )
+        self.use.button_style = "primary"
+        self.use.disabled = True
+        self._lights, self._view, self._place = widgets.HTML(), column(), column()
+        self.studio: MaskStudio | None = None
+        self._shown: Any = None
+        self.widget = column(
+            self.field.widget, row(self.make, self.use), self._lights, self._view, self._place
+        )
+
+    def refresh(self) -> None:
+        """Show the mask chosen, and what is wrong with it."""
+        state, files = self._bench.state, self._bench.files
+        self.field.show(state.mask)
+        shown = (state.volume, state.mask)
+        if shown == self._shown:
+            return
+        if self._shown and shown[0] != self._shown[0]:
+            self._close_studio()
+        self._shown = shown
+        empty(self._view)
+        self._lights.value = ""
+        if state.mask is None:
+            return
+        volume, mask = files.volume(state), files.mask(state)
+        checks = examine_mask(mask, volume)
+        lines = [
+            f'<div><span class="{_LIGHTS[check.state][1]}" aria-hidden="true">'
+            f"{_LIGHTS[check.state][0]}</span> {html.escape(check.text)}</div>"
+            for check in checks
+            if check.state != "ok"
+        ]
+        if worst_state(checks) == "ok":
+            lines = [said("Nothing is wrong with this mask.", "good")]
+        self._lights.value = "".join(lines)
+        if self.studio is None:
+            self._view.children = (MapView(volume, mask),)
+
+    def _choose(self, path: Path | None) -> None:
+        chosen = self._bench.state.with_(mask=path)
+        if path is None or self._bench.attempt(lambda: self._bench.files.mask(chosen)):
+            self._bench.update(mask=path)
+
+    def _open_studio(self) -> None:
+        def open_it() -> None:
+            state, files = self._bench.state, self._bench.files
+            self.studio = MaskStudio(files.volume(state), files.half_maps(state))
+            self.studio.observe(self._on_version, "version")
+            empty(self._view)
+            self._place.children = (self.studio,)
+            self.make.disabled = True
+            self._on_version()
+
+        self._bench.say("Opening the studio…")
+        if self._bench.attempt(open_it):
+            self._bench.say("")
+
+    def _on_version(self, _change: Any = None) -> None:
+        self.use.disabled = self.studio is None or not self.studio.state.has_mask
+
+    def _use_made(self) -> None:
+        def save() -> None:
+            if self.studio is None:
+                return
+            path = free_name(self._bench.folder, "mask", ".mrc")
+            self.studio.save(path)
+            self._close_studio()
+            self._bench.update(mask=path)
+            self._bench.say(f"Written as {path.name}, with its recipe beside it.")
+
+        self._bench.attempt(save)
+
+    def _close_studio(self) -> None:
+        if self.studio is not None:
+            empty(self._place)
+            self.studio = None
+        self.make.disabled, self.use.disabled = False, True
+
+
+class FulcrumStep:
+    """The picker, whose point and extents go into the settings."""
+
+    def __init__(self, bench: Bench) -> None:
+        self._bench = bench
+        self.picker: FulcrumPicker | None = None
+        self._following = False
+        self._shown: Any = None
+        self.widget = column()
+
+    def refresh(self) -> None:
+        """Open the picker for the map and mask chosen, and bring it up to the settings."""
+        state, files = self._bench.state, self._bench.files
+        shown = (state.volume, state.mask)
+        if shown == self._shown:
+            self._follow()
+            return
+        empty(self.widget)
+        run = self._bench.folder / "runs" / state.run if state.run else None
+        run = run if run is not None and (run / "run.json").exists() else None
+        volume, mask = files.volume(state), files.mask(state)
+        self.picker = FulcrumPicker(volume, mask, settings=state.settings, run=run)
+        self._shown = shown
+        self.widget.children = (self.picker,)
+        self.picker.observe(self._on_point, "fulcrum")
+        self.picker.front.observe(self._on_point, ["rotation_extent", "shift_extent"])
+
+    def _follow(self) -> None:
+        picker, settings = self.picker, self._bench.state.settings
+        if picker is None or picker.settings_values() == _pick(settings):
+            return
+        self._following = True
+        try:
+            picker.front.rotation_extent = settings.rotation_extent
+            picker.front.shift_extent = settings.shift_extent
+            if settings.fulcrum is not None:
+                picker.set_trait("fulcrum", settings.fulcrum)
+            elif settings.fulcrum_angstrom is not None:
+                picker.set_trait("fulcrum_angstrom", settings.fulcrum_angstrom)
+        finally:
+            self._following = False
+
+    def _on_point(self, _change: Any) -> None:
+        if self.picker is None or self._following:
+            return
+        chosen = self.picker.settings_values() | {"fulcrum_angstrom": None}
+        self._bench.update(settings=self._bench.state.settings.model_copy(update=chosen))
+
+
+class SettingsStep:
+    """The form, for the region chosen."""
+
+    def __init__(self, bench: Bench) -> None:
+        self._bench = bench
+        self.form: SettingsForm | None = None
+        self._shown: Any = None
+        self.widget = column()
+
+    def refresh(self) -> None:
+        """Show the settings as they are now."""
+        state, files = self._bench.state, self._bench.files
+        shown = (state.volume, state.mask)
+        if shown != self._shown:
+            empty(self.widget)
+            volume, mask = files.volume(state), files.mask(state)
+            self.form = SettingsForm(state.settings, volume=volume, mask=mask)
+            self._shown = shown
+            self.widget.children = (self.form,)
+            self.form.observe(lambda change: self._bench.update(settings=change["new"]), "value")
+        elif self.form is not None and self.form.value != state.settings:
+            self.form.value = state.settings
+
+
+def _pick(settings: RefinementSettings) -> dict[str, Any]:
+    names = ("fulcrum", "rotation_extent", "shift_extent")
+    return {name: getattr(settings, name) for name in names}

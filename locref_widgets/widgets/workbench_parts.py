@@ -1,0 +1,47 @@
+"""What the steps of a workbench have in common."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Protocol, runtime_checkable
+
+import ipywidgets as widgets
+
+from locref_widgets.widgets.workbench_files import WorkbenchFiles
+from locref_widgets.widgets.workbench_state import WorkbenchState
+
+
+@runtime_checkable
+class Bench(Protocol):
+    """What a step may ask of its workbench."""
+
+    state: WorkbenchState
+    folder: Path
+    files: WorkbenchFiles
+
+    def update(self, **changes: Any) -> None:
+        """Change the state, keep it on the disc, and show what depends on it."""
+        ...
+
+    def say(self, words: str, kind: str = "note") -> None:
+        """Say something in words above the step: a note, a warning or an error."""
+        ...
+
+    def attempt(self, work: Callable[[], Any]) -> bool:
+        """Do something that may fail; say in words why it did; whether it went well."""
+        ...
+
+
+def empty(box: widgets.Box) -> None:
+    """Close what a box holds: its memory and drawing contexts go with it."""
+    children, box.children = box.children, ()
+    for child in children:
+        child.close()
+
+
+def free_name(folder: Path, stem: str, suffix: str = "") -> Path:
+    """Name what is not there yet: stem, stem_2, stem_3 and so on."""
+    number, path = 1, folder / f"{stem}{suffix}"
+    while path.exists():
+        number += 1
+        path = folder / f"{stem}_{number}{suffix}"
+    return path

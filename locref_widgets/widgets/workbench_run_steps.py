@@ -1,0 +1,235 @@
+"""The steps of a workbench from the start of a run on: run and results."""
+
+import html
+from pathlib import Path
+from typing import Any
+
+import ipywidgets as widgets
+
+from locref_widgets.errors import InputError
+from locref_widgets.io.mrc import read_map
+from locref_widgets.runs.listing import list_runs
+from locref_widgets.runs.run import open_run, start_refinement
+from locref_widgets.widgets.map_view import MapView
+from locref_widgets.widgets.run_dashboard import RunDashboard
+from locref_widgets.widgets.studio_parts import LABEL_WIDTH, button, column, note, row, text
+from locref_widgets.widgets.workbench_parts import Bench, empty, free_name
+
+_MOST_COMPARED = 6
+
+
+def runs_of(folder: Path) -> list[str]:
+    """Names of the runs of a workbench's folder, the latest first."""
+    runs = folder / "runs"
+    if not runs.is_dir():
+        return []
+    return [str(Path(run["folder"]).relative_to(runs)) for run in list_runs(runs)]
+
+
+class RunStep:
+    """A run is started, or one that is there is opened; the dashboard follows it."""
+
+    def __init__(self, bench: Bench) -> None:
+        self._bench = bench
+        self.name = text("Name", "Folder of the next run, below runs/ in the workbench's folder")
+        self.where = text(
+            "Computed on",
+            "local: all devices of this machine; dask:ADDRESS or slurm:FILE.yaml: a cluster",
+            "local",
+        )
+        self.start = button("Start the refinement", "In a process of its own", self._start)
+        self.start.button_style, self.start.icon = "primary", "play"
+        self.runs = _dropdown("Shown run", "Runs of this workbench; the latest first")
+        self.runs.observe(self._on_run, "value")
+        self._place = column()
+        self.dashboard: RunDashboard | None = None
+        self._shown: str | None = None
+        self.widget = column(
+            widgets.HTML(
+                note("The run goes on when this page is closed or the kernel is restarted.")
+            ),
+            row(self.name, self.where, self.start),
+            row(self.runs),
+            self._place,
+        )
+
+    def refresh(self) -> None:
+        """Show the runs there are, and the dashboard of the one chosen."""
+        bench = self._bench
+        if not self.name.value or (bench.folder / "runs" / self.name.value).exists():
+            self.name.value = free_name(bench.folder / "runs", "run").name
+        chosen = _offer(self.runs, runs_of(bench.folder), bench.state.run)
+        if chosen == self._shown:
+            return
+        empty(self._place)
+        self._shown, self.dashboard = chosen, None
+        if chosen is not None:
+            self.dashboard = RunDashboard(bench.folder / "runs" / chosen)
+            self._place.children = (self.dashboard,)
+
+    def _start(self) -> None:
+        bench = self._bench
+        name = self.name.value.strip()
+
+        def start() -> None:
+            out = bench.folder / "runs" / name
+            if not name or Path(name).name != name:
+                raise InputError(f"{name!r}: is no name for a folder. Give one without slashes.")
+            if out.exists():
+                raise InputError(f"{name}: there is such a run already. Give another name.")
+            state, files = bench.state, bench.files
+            start_refinement(
+                files.particles(state),
+                files.volume(state),
+                files.mask(state),
+                state.settings,
+                out,
+                half_maps=files.half_maps(state),
+                executor=self.where.value.strip() or None,
+            )
+
+        bench.say("Starting…")
+        self.start.disabled = True
+        try:
+            started = bench.attempt(start)
+        finally:
+            self.start.disabled = False
+        if started:
+            bench.say("")
+            bench.update(run=name)
+
+    def _on_run(self, change: dict[str, Any]) -> None:
+        if change["new"] and change["new"] != self._bench.state.run:
+            self._bench.update(run=change["new"])
+
+
+class ResultsStep:
+    """The refined map beside the one it came from, the report, and runs compared."""
+
+    def __init__(self, bench: Bench) -> None:
+        self._bench = bench
+        self.runs = _dropdown("Shown run", "Runs of this workbench; the latest first")
+        self.runs.observe(self._on_run, "value")
+        self.report = button(
+            "Show the report", "All figures of the run on one page", self._show_report
+        )
+        self.compared = widgets.SelectMultiple(
+            description="Compare",
+            tooltip="Hold Ctrl (or Cmd) or Shift to choose two to six runs",
+            rows=4,
+            style={"description_width": LABEL_WIDTH},
+            layout=widgets.Layout(width="360px", max_width="100%"),
+        )
+        self.compare = button(
+            "Compare the runs chosen",
+            "FSC, pose changes, maps and agreement of the poses, side by side",
+            self._compare,
+        )
+        self._files, self._map, self._page, self._pair = (
+            widgets.HTML(),
+            column(),
+            column(),
+            column(),
+        )
+        self._shown: Any = None
+        self.comparison: Any = None
+        self.widget = column(
+            row(self.runs, self.report),
+            self._files,
+            self._map,
+            self._page,
+            row(self.compared, self.compare),
+            self._pair,
+        )
+
+    def refresh(self) -> None:
+        """Show the maps of the run chosen."""
+        bench = self._bench
+        names = runs_of(bench.folder)
+        chosen = _offer(self.runs, names, bench.state.run)
+        if tuple(self.compared.options) != tuple(names):
+            self.compared.options = names
+            self.compared.value = [name for name in bench.state.compared if name in names]
+        if chosen is None:
+            return
+        path = bench.folder / "runs" / chosen
+        run = open_run(path)
+        shown = (chosen, run.status, len(run.iterations()))
+        if shown == self._shown:
+            return
+        empty(self._map)
+        empty(self._page)
+        self._shown = shown
+        self.report.disabled = not run.iterations()
+        final = path / "final" / "map.mrc"
+        if final.exists():
+            self._files.value = _files_html(path / "final")
+            self._map.children = (MapView(read_map(final), bench.files.mask(bench.state)),)
+        else:
+            self._files.value = note(
+                f"{chosen}: {run.status}, {len(run.iterations())} iterations so far. The final "
+                "maps come when it is finished; come back to this step then."
+            )
+
+    def _on_run(self, change: dict[str, Any]) -> None:
+        if change["new"] and change["new"] != self._bench.state.run:
+            self._bench.update(run=change["new"])
+
+    def _show_report(self) -> None:
+        def show() -> None:
+            run = open_run(self._bench.folder / "runs" / str(self.runs.value))
+            page = run.write_report()
+            text = html.escape(page.read_text(encoding="utf-8"), quote=True)
+            empty(self._page)
+            self._page.children = (
+                widgets.HTML(
+                    f'<iframe title="Report of {html.escape(str(self.runs.value))}" '
+                    f'srcdoc="{text}" sandbox style="width: 100%; height: 640px; '
+                    'border: 1px solid var(--jp-border-color1); background: white"></iframe>'
+                ),
+            )
+
+        self._bench.attempt(show)
+
+    def _compare(self) -> None:
+        names = tuple(self.compared.value)
+
+        def compare() -> None:
+            if not 2 <= len(names) <= _MOST_COMPARED:
+                raise InputError(
+                    f"{len(names)} runs are chosen. Choose two to {_MOST_COMPARED} in the list, "
+                    "holding Ctrl or Shift."
+                )
+            # It brings plots that no other step needs.
+            from locref_widgets.widgets import RunComparison
+
+            empty(self._pair)
+            self.comparison = RunComparison([self._bench.folder / "runs" / one for one in names])
+            self._pair.children = (self.comparison,)
+            self._bench.update(compared=names)
+
+        self._bench.attempt(compare)
+
+
+def _dropdown(label: str, tooltip: str) -> widgets.Dropdown:
+    return widgets.Dropdown(
+        description=label,
+        tooltip=tooltip,
+        style={"description_width": LABEL_WIDTH},
+        layout=widgets.Layout(width="360px", max_width="100%"),
+    )
+
+
+def _offer(control: widgets.Dropdown, names: list[str], chosen: str | None) -> str | None:
+    """Put names into a list and choose one of them, the first where the wanted one is gone."""
+    wanted = chosen if chosen in names else next(iter(names), None)
+    if tuple(control.options) != tuple(names):
+        control.options = names
+    control.value = wanted
+    control.disabled = not names
+    return wanted
+
+
+def _files_html(folder: Path) -> str:
+    names = ", ".join(f"<code>{html.escape(p.name)}</code>" for p in sorted(folder.iterdir()))
+    return f'<p class="locref-unit">In <code>{html.escape(str(folder))}</code>: {names}</p>'

@@ -1,0 +1,174 @@
+"""The workbench: steps in order, a state that outlives the kernel, the code that does the same."""
+
+import json
+
+import pytest
+
+import locref_widgets as lw
+from locref_widgets.errors import InputError
+from locref_widgets.io.mrc import write_map
+from locref_widgets.sample import sample_paths
+from locref_widgets.widgets import workbench_run_steps
+from locref_widgets.widgets.path_field import PathField, complete
+from locref_widgets.widgets.workbench_state import STEPS, WorkbenchState
+from tests.widgets.fake_run import FakeRun
+
+
+@pytest.fixture
+def bench(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    made = lw.Workbench("work")
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def sampled(bench):
+    bench.step.sample.click()
+    return bench
+
+
+def test_steps_wait_for_what_they_need_and_say_so(bench):
+    waiting = [step for step, button in bench.buttons.items() if button.disabled]
+    assert waiting == list(STEPS[1:])
+    assert "Choose particles and a map first" in bench.buttons["mask"].tooltip
+    bench.go_to("run")
+    assert bench.state.step == "data"
+
+
+def test_the_sample_opens_every_step_up_to_the_run(sampled):
+    waiting = [step for step, button in sampled.buttons.items() if button.disabled]
+    assert waiting == ["results"]
+    assert sampled.buttons["data"].description == "1 Data ✓"
+    for step in STEPS[:-1]:
+        sampled.buttons[step].click()
+        assert sampled.state.step == step
+        assert "✖" not in sampled._said.value
+
+
+def test_another_kernel_goes_on_where_this_one_was(sampled):
+    sampled.go_to("fulcrum")
+    sampled.step.picker.fulcrum = (40.0, 41.0, 30.0)
+    again = lw.Workbench("work")
+    assert again.state == sampled.state
+    assert again.state.step == "fulcrum"
+    assert again.state.settings.fulcrum == (40.0, 41.0, 30.0)
+    assert again.state.settings.fulcrum_angstrom is None
+    again.close()
+
+
+def test_the_fulcrum_is_in_the_form_and_the_form_in_the_state(sampled):
+    sampled.go_to("fulcrum")
+    sampled.step.picker.fulcrum = (40.0, 41.0, 30.0)
+    sampled.go_to("settings")
+    form = sampled.step.form
+    assert form.value.fulcrum == (40.0, 41.0, 30.0)
+    form.value = form.value.model_copy(update={"rotation_extent": 0.2})
+    assert sampled.state.settings.rotation_extent == 0.2
+    sampled.go_to("fulcrum")
+    assert sampled.step.picker.rotation_extent == pytest.approx(0.2)
+
+
+def test_a_file_that_does_not_fit_is_refused_in_words_and_not_taken(sampled, ball):
+    volume, _ = ball
+    other = sampled.folder / "small.mrc"
+    write_map(other, volume.data, volume.voxel_size_angstrom)
+    sampled.step.fields["volume"].field.value = str(other)
+    assert "the images have a box of" in sampled._said.value
+    assert sampled.state.volume == sample_paths()["map"]
+
+
+def test_a_mask_made_in_the_studio_becomes_the_mask_with_its_recipe(sampled):
+    sampled.go_to("mask")
+    step = sampled.step
+    step.make.click()
+    assert step.use.disabled
+    step.studio.state.do(*_threshold(step.studio))
+    step.studio.version += 1
+    assert not step.use.disabled
+    step.use.click()
+    assert sampled.state.mask == sampled.folder / "mask.mrc"
+    assert (sampled.folder / "mask.recipe.yaml").exists()
+    assert "lw.read_map('work/mask.mrc')" in sampled.code
+
+
+def _threshold(studio):
+    from locref_widgets.masks.volume_steps import SoftPad, Threshold
+
+    level = float(studio.state.volume.data.max()) / 3
+    return Threshold(level=level), SoftPad(width_px=4)
+
+
+def test_the_code_makes_what_the_workbench_holds(sampled, monkeypatch):
+    monkeypatch.setattr(workbench_run_steps, "start_refinement", _begin_fake)
+    sampled.go_to("run")
+    sampled.step.start.click()
+    asked = {}
+    monkeypatch.setattr(
+        lw, "start_refinement", lambda *given, **names: asked.update(names, given=given)
+    )
+    monkeypatch.setattr(lw, "RunDashboard", lambda run: None)
+    monkeypatch.setattr(lw, "MapView", lambda *given: None)
+    monkeypatch.setattr(lw, "read_map", lambda path: path)
+    exec(sampled.code, {})  # noqa: S102 - the code is ours
+    particles, volume, mask, settings = asked["given"]
+    assert len(particles) == 800
+    assert (volume, mask) == (str(sample_paths()["map"]), str(sample_paths()["mask"]))
+    assert settings == sampled.state.settings
+    assert asked["out"] == "work/runs/run"
+
+
+def _begin_fake(_particles, _volume, _mask, _settings, out, **_names):
+    FakeRun(out, iterations=2).begin()
+
+
+def test_a_run_is_started_shown_and_found_again(sampled, monkeypatch):
+    monkeypatch.setattr(workbench_run_steps, "start_refinement", _begin_fake)
+    sampled.go_to("run")
+    assert sampled.step.name.value == "run"
+    sampled.step.start.click()
+    assert sampled.state.run == "run"
+    assert sampled.step.dashboard.folder == sampled.folder / "runs" / "run"
+    assert sampled.step.name.value == "run_2"
+    again = lw.Workbench("work")
+    assert again.step.dashboard.folder == sampled.folder / "runs" / "run"
+    again.close()
+
+
+@pytest.mark.parametrize("name", ["", "a/b", "..", "taken"])
+def test_a_run_needs_a_name_of_its_own(sampled, name):
+    (sampled.folder / "runs" / "taken").mkdir(parents=True)
+    sampled.go_to("run")
+    sampled.step.name.value = name
+    sampled.step.start.click()
+    assert "✖" in sampled._said.value
+    assert sampled.state.run is None
+
+
+def test_a_state_that_cannot_be_read_is_left_as_it_is(tmp_path):
+    file = tmp_path / "workbench.json"
+    for text in ("{", json.dumps({"step": "lunch"}), json.dumps({"colour": 1})):
+        file.write_text(text)
+        with pytest.raises(InputError, match=r"workbench.json: .*move the file away"):
+            WorkbenchState.load(tmp_path)
+        assert file.read_text() == text
+
+
+def test_paths_are_offered_while_one_types(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in ("a.star", "ab.mrc", "abc.txt", ".hidden.mrc"):
+        (tmp_path / name).touch()
+    (tmp_path / "deep").mkdir()
+    assert complete("", (".mrc", ".star")) == ["a.star", "ab.mrc", "deep/"]
+    assert complete("ab", (".mrc",)) == ["ab.mrc"]
+    assert complete("nowhere/x", (".mrc",)) == []
+    chosen = []
+    field = PathField("Map", "", (".mrc",), chosen.append)
+    field.field.value = "a"
+    assert chosen == []
+    field.field.value = "ab.mrc"
+    assert chosen == [tmp_path / "ab.mrc"]
+    field.field.value = "nothing"
+    assert "No file or folder begins so" in field._said.value
+    field.field.value = ""
+    assert chosen[-1] is None
