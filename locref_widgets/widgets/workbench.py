@@ -77,6 +77,10 @@ class Workbench(widgets.VBox):
         self._said = widgets.HTML(layout=widgets.Layout(min_height="28px", min_width="0"))
         self._stage = column()
         self._code = widgets.HTML(layout=widgets.Layout(min_width="0"))
+        self.next = widgets.Button(
+            icon="arrow-right", layout=widgets.Layout(width="auto", align_self="flex-end")
+        )
+        self.next.on_click(lambda _button: self._go_on())
         self.buttons: dict[Step, widgets.Button] = {step: self._button(step) for step in _STEPS}
         steps = widgets.HBox(
             list(self.buttons.values()),
@@ -184,7 +188,19 @@ class Workbench(widgets.VBox):
             control.disabled = waits is not None
             control.tooltip = f"{tooltip}. {waits}." if waits else tooltip
             control.button_style = "primary" if step == self.state.step else ""
+        following = _following(self.state.step)
+        self.next.layout.display = "none" if following is None else ""
+        if following is not None:
+            waits = self.state.why_not(following, runs)
+            self.next.description = f"Next: {_STEPS[following][0]}"
+            self.next.disabled = waits is not None
+            self.next.tooltip = f"{waits}." if waits else _STEPS[following][1]
         self._code.value = self._code_html()
+
+    def _go_on(self) -> None:
+        following = _following(self.state.step)
+        if following is not None:
+            self.go_to(following)
 
     def _code_html(self) -> str:
         parts = []
@@ -206,6 +222,12 @@ class Workbench(widgets.VBox):
         made.add_class(f"locref-step-{step}")
         made.on_click(lambda _button: self.go_to(step))
         return made
+
+
+def _following(step: Step) -> Step | None:
+    steps = list(_STEPS)
+    place = steps.index(step) + 1
+    return steps[place] if place < len(steps) else None
 
 
 def _close_all(view: widgets.Widget) -> None:

@@ -147,7 +147,7 @@ class MaskStep:
             "Use this mask", "Write the mask with its recipe, and go on with it", self._use_made
         )
         self.use.button_style = "primary"
-        self.use.disabled = True
+        self.use.disabled, self.use.layout.display = True, "none"
         self._lights, self._view, self._place = widgets.HTML(), column(), column()
         self.studio: MaskStudio | None = None
         self._shown: Any = None
@@ -204,6 +204,7 @@ class MaskStep:
 
     def _on_version(self, _change: Any = None) -> None:
         self.use.disabled = self.studio is None or not self.studio.state.has_mask
+        self.use.layout.display = "none" if self.studio is None else ""
 
     def _use_made(self) -> None:
         def save() -> None:
@@ -221,7 +222,8 @@ class MaskStep:
         if self.studio is not None:
             empty(self._place)
             self.studio = None
-        self.make.disabled, self.use.disabled = False, True
+        self.make.disabled = False
+        self._on_version()
 
 
 class FulcrumStep:

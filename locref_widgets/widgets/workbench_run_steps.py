@@ -1,6 +1,7 @@
 """The steps of a workbench from the start of a run on: run and results."""
 
 import html
+import math
 from pathlib import Path
 from typing import Any
 
@@ -44,10 +45,9 @@ class RunStep:
         self._place = column()
         self.dashboard: RunDashboard | None = None
         self._shown: str | None = None
+        self._about = widgets.HTML()
         self.widget = column(
-            widgets.HTML(
-                note("The run goes on when this page is closed or the kernel is restarted.")
-            ),
+            self._about,
             row(self.name, self.where, self.start),
             row(self.runs),
             self._place,
@@ -58,6 +58,7 @@ class RunStep:
         bench = self._bench
         if not self.name.value or (bench.folder / "runs" / self.name.value).exists():
             self.name.value = free_name(bench.folder / "runs", "run").name
+        self._about.value = note(_about(bench))
         chosen = _offer(self.runs, runs_of(bench.folder), bench.state.run)
         if chosen == self._shown:
             return
@@ -226,8 +227,19 @@ def _offer(control: widgets.Dropdown, names: list[str], chosen: str | None) -> s
     if tuple(control.options) != tuple(names):
         control.options = names
     control.value = wanted
-    control.disabled = not names
+    control.layout.display = "" if names else "none"
     return wanted
+
+
+def _about(bench: Bench) -> str:
+    settings, particles = bench.state.settings, bench.files.particles(bench.state)
+    number = min(len(particles), settings.subset or len(particles))
+    degrees = math.degrees(settings.rotation_extent)
+    return (
+        f"{number:,} particles of {particles.box_px} px, turned by up to {degrees:.3g}° and "
+        f"shifted within {settings.shift_extent:g} px, in at most {settings.iterations} "
+        "iterations. The run goes on when this page is closed or the kernel is restarted."
+    )
 
 
 def _files_html(folder: Path) -> str:

@@ -1,4 +1,4 @@
-"""The workbench in a real JupyterLab: from its notebook through the steps, with the keyboard too."""
+"""The workbench in a real JupyterLab: through the steps by keyboard, and again after a restart."""
 
 import json
 
