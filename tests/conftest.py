@@ -4,8 +4,10 @@ The environment is set before anything imports JAX. With ``CI=true`` a test that
 (a program or the real data is not there) fails instead: on that machine nothing may go untested.
 """
 
+import gc
 import os
 import shutil
+import sys
 import tempfile
 import zlib
 from collections.abc import Callable, Generator
@@ -13,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+import psutil
 import pytest
 
 if TYPE_CHECKING:
@@ -58,6 +61,20 @@ def pytest_make_collect_report(
     if IN_CI and report.skipped:
         _failed_instead_of_skipped(report)
     return report
+
+
+MOST_RESIDENT_GB = 4.0
+"""A worker that holds more than this gives its compiled programs back between modules."""
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _few_programs_in_memory() -> Generator[None]:
+    """Programs stay in memory after their module, where few others need them; the disc has them."""
+    yield
+    jax = sys.modules.get("jax")
+    if jax is not None and psutil.Process().memory_info().rss > MOST_RESIDENT_GB * 1e9:
+        jax.clear_caches()
+        gc.collect()
 
 
 @pytest.fixture(scope="session")
