@@ -202,10 +202,10 @@ class ResultsStep:
                     "holding Ctrl or Shift."
                 )
             # It brings plots that no other step needs.
-            from locref_widgets.widgets import RunComparison
+            import locref_widgets as lw
 
             empty(self._pair)
-            self.comparison = RunComparison([self._bench.folder / "runs" / one for one in names])
+            self.comparison = lw.RunComparison([self._bench.folder / "runs" / one for one in names])
             self._pair.children = (self.comparison,)
             self._bench.update(compared=names)
 
