@@ -20,7 +20,7 @@ BUILT_FROM := pyproject.toml hatch_build.py $(CONSTRAINTS) $(FRONT_END) $(wildca
 
 help:
 	@echo "make demo   set up .venv, refine the packaged sample, write $(DEMO_OUT)/final/report.html"
-	@echo "make lab    open the first notebook in JupyterLab"
+	@echo "make lab    open the workbench in JupyterLab, the tutorials beside it"
 	@echo "make test   lint, type checks, tests, notebooks, browser tests"
 	@echo "make clean  remove .venv, built files and caches"
 

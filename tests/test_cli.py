@@ -2,7 +2,6 @@
 
 import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -287,21 +286,21 @@ def test_the_program_itself_ends_with_2_and_no_traceback(files, run_path):
     assert done.stderr.count("\n") == 1
 
 
-def test_lab_opens_a_copy_of_the_notebook_and_keeps_one_that_is_there(tmp_path, monkeypatch):
+def test_lab_opens_a_copy_of_the_workbench_and_keeps_notebooks_that_are_there(
+    tmp_path, monkeypatch
+):
     started = []
     monkeypatch.setattr(demo_job.os, "execv", lambda *command: started.append(command))
-    notebook = tmp_path / "package" / demo_job.NOTEBOOK
-    notebook.parent.mkdir()
-    notebook.write_text("{}")
-    monkeypatch.setattr(demo_job, "find_notebook", lambda: notebook)
     folder = tmp_path / "lab"
     assert locref("lab", "--folder", folder, "--no-browser") == 0
     copy = folder / demo_job.NOTEBOOK
     assert started[0][1][1:] == ["-m", "jupyterlab", str(copy), "--no-browser"]
+    ours = {path.name for path in demo_job.find_notebooks().glob("*.ipynb")}
+    assert {path.name for path in folder.iterdir()} == ours
+    assert "01_first_refinement.ipynb" in ours
     copy.write_text('{"own": "work"}')
     assert locref("lab", "--folder", folder) == 0
     assert copy.read_text() == '{"own": "work"}'
-    shutil.rmtree(folder)
 
 
 def assert_one_message(capsys: pytest.CaptureFixture, message: str) -> None:

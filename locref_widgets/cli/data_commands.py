@@ -85,10 +85,10 @@ def lab(
         typer.Argument(metavar="[OPTIONS OF JUPYTERLAB]", show_default=False),
     ] = None,
     folder: Annotated[
-        Path, typer.Option("--folder", help="Where the notebook is copied to.")
+        Path, typer.Option("--folder", help="Where the notebooks are copied to.")
     ] = Path("locref_lab"),
 ) -> None:
-    """Open JupyterLab on the first notebook."""
+    """Open JupyterLab on the workbench, with the tutorials beside it."""
     from locref_widgets.cli.demo_job import open_lab
 
     open_lab(folder, options or [])

@@ -11,7 +11,7 @@ import numpy as np
 import locref_widgets
 from locref_widgets.errors import InputError, OutputError
 
-NOTEBOOK = "01_first_refinement.ipynb"
+NOTEBOOK = "workbench.ipynb"
 
 DEMO_SETTINGS = {
     "rotation_extent": 0.22,
@@ -70,32 +70,37 @@ def _compare_with_truth(refined: Path) -> str:
     )
 
 
-def find_notebook() -> Path:
-    """Find the first notebook: beside the package in a checkout, inside it when installed."""
+def find_notebooks() -> Path:
+    """Find the folder of the notebooks: beside the package in a checkout, inside it when installed.
+
+    Raises `InputError` where they are not part of the installation.
+    """
     package = Path(locref_widgets.__file__).parent
     for folder in (package / "notebooks", package.parent / "notebooks"):
         if (folder / NOTEBOOK).is_file():
-            return folder / NOTEBOOK
+            return folder
     raise InputError(f"the notebook {NOTEBOOK} is not part of this installation: install it again")
 
 
 def open_lab(folder: Path, arguments: list[str]) -> None:
-    """Replace this process by JupyterLab on a copy of the first notebook.
+    """Replace this process by JupyterLab on a copy of the workbench, the tutorials beside it.
 
     A copy that is already in ``folder`` is kept: it may hold the user's own work.
     """
-    notebook = find_notebook()
+    notebooks = find_notebooks()
     if importlib.util.find_spec("jupyterlab") is None:
         raise InputError("JupyterLab is not installed here: pip install jupyterlab")
-    copy = folder / notebook.name
+    copy = folder
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        if not copy.exists():
-            shutil.copyfile(notebook, copy)
+        for notebook in sorted(notebooks.glob("*.ipynb")):
+            copy = folder / notebook.name
+            if not copy.exists():
+                shutil.copyfile(notebook, copy)
     except OSError as error:
         raise OutputError(
             f"{copy}: cannot be written ({error.strerror}); give another --folder"
         ) from None
     sys.stdout.flush()
-    command = [sys.executable, "-m", "jupyterlab", str(copy), *arguments]
+    command = [sys.executable, "-m", "jupyterlab", str(folder / NOTEBOOK), *arguments]
     os.execv(sys.executable, command)  # noqa: S606 - no shell, a list of arguments
