@@ -14,7 +14,9 @@ if TYPE_CHECKING:
     from locref_widgets.refinement.settings import RefinementSettings
     from locref_widgets.refinement.subtract_job import revert, subtract
     from locref_widgets.refinement.subtract_options import SubtractOptions
+    from locref_widgets.runs.compare import compare_runs
     from locref_widgets.runs.run import open_run, refine, start_refinement
+    from locref_widgets.runs.sweep import open_sweep, start_sweep, sweep
     from locref_widgets.widgets import (
         FulcrumPicker,
         MapView,
@@ -35,6 +37,10 @@ _HOME = {
     "refine": "locref_widgets.runs.run",
     "start_refinement": "locref_widgets.runs.run",
     "open_run": "locref_widgets.runs.run",
+    "compare_runs": "locref_widgets.runs.compare",
+    "sweep": "locref_widgets.runs.sweep",
+    "start_sweep": "locref_widgets.runs.sweep",
+    "open_sweep": "locref_widgets.runs.sweep",
     "subtract": "locref_widgets.refinement.subtract_job",
     "revert": "locref_widgets.refinement.subtract_job",
     "SubtractOptions": "locref_widgets.refinement.subtract_options",
@@ -61,14 +67,18 @@ __all__ = [
     "SubtractOptions",
     "Workbench",
     "__version__",
+    "compare_runs",
     "open_run",
+    "open_sweep",
     "read_map",
     "read_particles",
     "reconstruct",
     "refine",
     "revert",
     "start_refinement",
+    "start_sweep",
     "subtract",
+    "sweep",
 ]
 
 

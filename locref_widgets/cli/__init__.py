@@ -2,6 +2,7 @@
 
 # In the order in which the help lists their commands.
 from locref_widgets.cli import run_commands as run_commands  # isort: skip
+from locref_widgets.cli import sweep_commands as sweep_commands  # isort: skip
 from locref_widgets.cli import particle_commands as particle_commands  # isort: skip
 from locref_widgets.cli import mask_commands as mask_commands  # isort: skip
 from locref_widgets.cli import data_commands as data_commands  # isort: skip

@@ -5,6 +5,7 @@ The accumulator holds, at each point of the padded half spectrum, ``F = sum C* X
 envelope of the interpolation.
 """
 
+from collections.abc import Callable
 from functools import partial
 
 import equinox as eqx
@@ -126,13 +127,40 @@ def solve(
         symmetric = symmetrise(accumulator, operators)
         volume = solve(symmetric, box_px, inverse_ssnr, gridding_iterations)
         return volume / symmetry_envelope(operators, box_px, accumulator.padded_px)
+    prior = _prior(accumulator, box_px, inverse_ssnr)
+    return _solve(accumulator, prior, box_px, gridding_iterations)
+
+
+def _prior(
+    accumulator: Accumulator,
+    box_px: int,
+    inverse_ssnr: Float[Array | np.ndarray, " shells"] | None,
+) -> Float[Array, " more_shells"]:
     mean = mean_weights(accumulator, box_px)
     prior = _WEIGHT_FLOOR * mean
     if inverse_ssnr is not None:
         shells = np.arange(mean.size)
         noise = np.asarray(inverse_ssnr, np.float64)
         prior = prior + mean * np.interp(shells, np.arange(noise.size), noise)
-    return _solve(accumulator, jnp.asarray(prior, jnp.float32), box_px, gridding_iterations)
+    return jnp.asarray(prior, jnp.float32)
+
+
+def solve_and_pull_back(
+    accumulator: Accumulator, box_px: int, inverse_ssnr: Float[Array | np.ndarray, " shells"]
+) -> tuple[Float[Array, "n n n"], Callable[[Float[Array, "n n n"]], Float[Array, "z y x 3"]]]:
+    """Wiener solution of an accumulator, and how what depends on it depends on the sums.
+
+    The function returned turns the gradient of a number with respect to the map into that with
+    respect to ``accumulator.sums``; what ``inverse_ssnr`` adds to the weights counts as a constant.
+    """
+    prior = _prior(accumulator, box_px, inverse_ssnr)
+
+    def map_of(sums: Float[Array, "z y x 3"]) -> Float[Array, "n n n"]:
+        same_grid = Accumulator(sums, accumulator.padded_px, accumulator.radius)
+        return _solve(same_grid, prior, box_px, 0)
+
+    volume, pull = jax.vjp(map_of, accumulator.sums)
+    return volume, lambda gradient: pull(gradient)[0]
 
 
 @partial(jax.jit, static_argnames=("box_px", "gridding_iterations"))

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from fnmatch import fnmatch
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 from locref_widgets.errors import InputError
 from locref_widgets.io.box_position import AT_ZERO, BoxPosition
@@ -28,6 +28,25 @@ LIVE = ("queued", "running", "paused")
 # What a process killed while it created the folder may have left there.
 UNFINISHED_RECORD = ".run.json.*.part"
 _BEGUN = ("lock.json", "inputs", "control", "iterations", "log.txt", UNFINISHED_RECORD)
+
+
+@runtime_checkable
+class JobFolder(Protocol):
+    """The folder of something that computes: of a run, or of a sweep over many."""
+
+    path: Path
+
+    def read_record(self) -> dict[str, Any]:
+        """Read the record as it is now."""
+        ...
+
+    def set_status(self, status: str, message: str | None = None) -> None:
+        """Record the status and, for a failure, its reason."""
+        ...
+
+    def set_values(self, **values: Any) -> None:
+        """Replace some values of the record."""
+        ...
 
 
 class RunFolder:

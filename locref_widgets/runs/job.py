@@ -19,7 +19,7 @@ from locref_widgets.runs.finish import (
     write_final,
     write_report_of,
 )
-from locref_widgets.runs.folder import RunFolder
+from locref_widgets.runs.folder import JobFolder, RunFolder
 from locref_widgets.runs.observer import Listener, RunObserver
 from locref_widgets.runs.provenance import (
     describe_device,
@@ -153,7 +153,7 @@ def _tell_untold(folder: RunFolder, observer: RunObserver) -> None:
             observer.tell_iteration(folder.read_iteration(iteration))
 
 
-def record_failure(folder: RunFolder, log: EventLog, error: Exception) -> None:
+def record_failure(folder: JobFolder, log: EventLog, error: Exception) -> None:
     """Write why the run failed into ``run.json`` and the events, a fault of ours into the log.
 
     Listeners are not told: the error itself goes on to whoever started the job.

@@ -9,15 +9,20 @@ from pathlib import Path
 import locref_widgets
 from locref_widgets.errors import OutputError
 from locref_widgets.runs.device_queue import DeviceTicket
-from locref_widgets.runs.folder import RunFolder
+from locref_widgets.runs.folder import JobFolder
 from locref_widgets.runs.lock import WriterLock
 from locref_widgets.runs.processes import identify
 
 WORKER_MODULE = "locref_widgets.runs.worker"
 
 
-def spawn_worker(folder: RunFolder, lock: WriterLock, ticket: DeviceTicket | None = None) -> int:
-    """Start ``python -m locref_widgets.runs.worker`` in a session of its own; return its pid.
+def spawn_worker(
+    folder: JobFolder,
+    lock: WriterLock,
+    ticket: DeviceTicket | None = None,
+    module: str = WORKER_MODULE,
+) -> int:
+    """Start ``python -m`` of a worker's module in a session of its own; return its pid.
 
     Lock and ticket go over to the worker without being free in between. What the worker prints
     goes to ``log.txt``.
@@ -25,7 +30,7 @@ def spawn_worker(folder: RunFolder, lock: WriterLock, ticket: DeviceTicket | Non
     # The worker must find the same package, also when it is not installed but on the path.
     package_parent = str(Path(locref_widgets.__file__).parents[1])
     paths = [package_parent, *filter(None, [os.environ.get("PYTHONPATH")])]
-    command = [sys.executable, "-m", WORKER_MODULE, str(folder.path)]
+    command = [sys.executable, "-m", module, str(folder.path)]
     command += ["--lock", str(lock.descriptor)]
     descriptors = [lock.descriptor]
     if ticket is not None:

@@ -8,13 +8,13 @@ from typing import Any
 from locref_widgets.refinement.state import StopRequested
 from locref_widgets.runs.control import take_request
 from locref_widgets.runs.device_queue import DeviceTicket
-from locref_widgets.runs.folder import RunFolder
+from locref_widgets.runs.folder import JobFolder
 
 _POLL_EVERY_SECONDS = 0.5
 
 
 def wait_for_turn(
-    folder: RunFolder,
+    folder: JobFolder,
     ticket: DeviceTicket,
     say: Callable[..., Any],
     stop_asked: Callable[[], bool],

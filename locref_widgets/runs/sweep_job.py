@@ -1,0 +1,300 @@
+"""A sweep from wherever it stands to its end, in this process.
+
+One run after the other, then the verdict. Programs compiled for one setting serve the next wherever
+their shapes are the same.
+"""
+
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from functools import reduce
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from locref_widgets.errors import InputError, OutputError
+from locref_widgets.io.mrc import Map
+from locref_widgets.refinement.observing import Change
+from locref_widgets.refinement.settings import RefinementSettings
+from locref_widgets.refinement.state import IterationResult, StopRequested
+from locref_widgets.runs.control import take_request
+from locref_widgets.runs.device_queue import DeviceTicket
+from locref_widgets.runs.events import EventLog
+from locref_widgets.runs.folder import RunFolder
+from locref_widgets.runs.job import RefineLoop, record_failure, run_job
+from locref_widgets.runs.observer import Listener, RunObserver
+from locref_widgets.runs.prepare import begin
+from locref_widgets.runs.signals import StopOnSignal
+from locref_widgets.runs.sweep_folder import SweepFolder
+from locref_widgets.runs.sweep_grid import Candidate
+from locref_widgets.runs.sweep_verdict import judge, meter_of
+from locref_widgets.runs.waiting import wait_for_turn
+
+if TYPE_CHECKING:
+    from locref_widgets.refinement.problem import RefinementInput
+
+_POLL_EVERY_SECONDS = 0.2
+
+
+@dataclass(frozen=True)
+class SweepPlan:
+    """What a sweep tries.
+
+    Attributes
+    ----------
+    inputs
+        As for a refinement; the mask is that of the settings for which the grid names none.
+    settings
+        Those that the grid leaves as they are.
+    candidates
+        The combinations.
+    masks
+        Those that the grid names.
+    evaluation_mask
+        In which all settings are compared.
+    iterations
+        After which each run stops.
+    """
+
+    inputs: "RefinementInput"
+    settings: RefinementSettings
+    candidates: list[Candidate]
+    masks: list[Map]
+    evaluation_mask: Map
+    iterations: int
+
+    def inputs_of(self, candidate: Candidate) -> "RefinementInput":
+        """Inputs of a candidate's run."""
+        if candidate.mask is None:
+            return self.inputs
+        return replace(self.inputs, mask=self.masks[candidate.mask])
+
+
+def smallest_mask(masks: list[Map]) -> Map:
+    """The least of several masks at each voxel: what is inside all of them."""
+    if len(masks) == 1:
+        return masks[0]
+    least = reduce(np.minimum, (mask.data for mask in masks))
+    return Map(least.astype(np.float32), masks[0].voxel_size_angstrom, position=masks[0].position)
+
+
+def run_sweep(
+    folder: SweepFolder,
+    plan: SweepPlan,
+    *,
+    listeners: tuple[Listener, ...] = (),
+    ticket: DeviceTicket | None = None,
+    refine_loop: RefineLoop | None = None,
+    make_meter: Callable[..., Any] | None = None,
+) -> str:
+    """Try all settings that were not tried yet, and compare them; return the status at the end.
+
+    The caller holds the folder's lock and the ticket, and releases them. ``refine_loop`` and
+    ``make_meter`` stand in for the real ones in tests.
+
+    Raises
+    ------
+    Exception
+        Whatever made the sweep fail; its message is in ``sweep.json`` and the events by then.
+    KeyboardInterrupt
+        When a signal asked to stop. The sweep can be resumed.
+    """
+    log = EventLog(folder.events_path)
+
+    def say(kind: str, **values: Any) -> None:
+        event = log.append(kind, **values)
+        for listener in listeners:
+            listener(event)
+
+    with StopOnSignal() as signals:
+        steering = _Steering(folder, say, lambda: signals.requested)
+        try:
+            if ticket is not None:
+                wait_for_turn(folder, ticket, say, lambda: signals.requested)
+            folder.set_status("running")
+            _try_all(folder, plan, steering, say, refine_loop)
+            say("measuring", settings=len(plan.candidates))
+            meter = (make_meter or meter_of)(plan, steering.report)
+            verdict = judge(folder, plan, meter)
+            folder.set_values(verdict=verdict)
+            _write_pages(folder)
+            say("verdict", **{k: verdict[k] for k in ("chosen", "sureness", "sentence")})
+            folder.set_status("finished")
+            say("sweep_finished", settings=len(plan.candidates))
+        except (StopRequested, KeyboardInterrupt):
+            say("stopped")
+            folder.set_status("stopped")
+            if signals.requested:
+                raise KeyboardInterrupt from None
+            return "stopped"
+        except Exception as error:
+            record_failure(folder, log, error)
+            raise
+    return "finished"
+
+
+class _Steering:
+    """Requests to the sweep, heeded between the batches of whichever run is under way."""
+
+    def __init__(
+        self, folder: SweepFolder, say: Callable[..., None], stop_asked: Callable[[], bool]
+    ) -> None:
+        self._folder, self._say, self._stop_asked = folder, say, stop_asked
+        self._next_poll = 0.0
+
+    def checkpoint(self) -> None:
+        """Wait while paused; raise `StopRequested` to end."""
+        if self._stop_asked():
+            raise StopRequested
+        now = time.monotonic()
+        if now < self._next_poll:
+            return
+        self._next_poll = now + _POLL_EVERY_SECONDS
+        request = take_request(self._folder.path)
+        if request == "stop":
+            raise StopRequested
+        if request == "pause":
+            self._wait()
+
+    def report(self, _done: int, _total: int) -> None:
+        """Take note of a pass of the comparison."""
+        self.checkpoint()
+
+    def _wait(self) -> None:
+        self._folder.set_status("paused")
+        self._say("paused")
+        while (request := take_request(self._folder.path)) != "continue":
+            if self._stop_asked() or request == "stop":
+                raise StopRequested
+            time.sleep(_POLL_EVERY_SECONDS)
+        self._folder.set_status("running")
+        self._say("continued")
+
+
+class _Brief:
+    """The observer of a run that ends after some iterations, without the last maps and report."""
+
+    def __init__(
+        self, observer: RunObserver, steering: _Steering, most: int, say: Callable[..., None]
+    ) -> None:
+        self._observer, self._steering, self._most, self._say = observer, steering, most, say
+
+    def event(self, kind: str, **values: Any) -> None:
+        self._observer.event(kind, **values)
+
+    def checkpoint(self) -> None:
+        self._steering.checkpoint()
+        self._observer.checkpoint()
+
+    def iteration_finished(self, result: IterationResult) -> None:
+        self._observer.iteration_finished(result)
+        self._say(iteration=result.iteration, resolution_angstrom=result.resolution_angstrom)
+
+    def before_iteration(self, iteration: int) -> Change | None:
+        if iteration > self._most:
+            raise StopRequested
+        return self._observer.before_iteration(iteration)
+
+
+def _try_all(
+    folder: SweepFolder,
+    plan: SweepPlan,
+    steering: _Steering,
+    say: Callable[..., None],
+    refine_loop: RefineLoop | None,
+) -> None:
+    names = list(plan.candidates[0].values)
+    say("sweep_started", settings=len(plan.candidates), names=names, iterations=plan.iterations)
+    real = refine_loop or _shared_loop()
+    for candidate in plan.candidates:
+        steering.checkpoint()
+        if is_tried(folder, candidate, plan.iterations):
+            continue
+        number = candidate.number
+        say("setting_started", number=number, values=candidate.values)
+        started, cpu = time.monotonic(), time.process_time()
+
+        def loop(
+            inputs: "RefinementInput",
+            settings: RefinementSettings,
+            observer: RunObserver,
+            resume: IterationResult | None = None,
+            number: int = number,
+        ) -> IterationResult:
+            def tell(**values: Any) -> None:
+                say("setting_iteration", number=number, **values)
+
+            brief = _Brief(observer, steering, plan.iterations, tell)
+            return real(inputs, settings, brief, resume=resume)
+
+        try:
+            run = _refine(folder, candidate, plan, loop)
+        except InputError as error:
+            # The others may well be possible: a fulcrum outside the box is no fault of theirs.
+            say("setting_failed", number=number, message=str(error))
+            continue
+        if not is_tried(folder, candidate, plan.iterations):
+            raise StopRequested
+        seconds = {
+            "seconds": round(time.monotonic() - started, 1),
+            "cpu_seconds": round(time.process_time() - cpu, 1),
+        }
+        _add_seconds(folder, number, seconds)
+        say("setting_finished", number=number, **(run.summary | seconds))
+
+
+def _refine(
+    folder: SweepFolder, candidate: Candidate, plan: SweepPlan, loop: RefineLoop
+) -> RunFolder:
+    inputs = plan.inputs_of(candidate)
+    existing = folder.run(candidate.number)
+    if existing is not None and not existing.iterations():
+        existing = existing if existing.status != "failed" else None
+    run, lock = begin(folder.run_path(candidate.number), inputs, candidate.settings, existing)
+    try:
+        run_job(run, inputs, candidate.settings, refine_loop=loop)
+    finally:
+        lock.release()
+    return run
+
+
+def is_tried(folder: SweepFolder, candidate: Candidate, iterations: int) -> bool:
+    """Whether a setting's run has come as far as it is to."""
+    run = folder.run(candidate.number)
+    if run is None:
+        return False
+    done = run.iterations()
+    return bool(done) and (done[-1] >= iterations or run.status == "finished")
+
+
+def _shared_loop() -> RefineLoop:
+    from locref_widgets.refinement.executor import LocalExecutor
+    from locref_widgets.refinement.refine import refine_loop
+
+    executor = LocalExecutor()
+
+    def loop(
+        inputs: "RefinementInput",
+        settings: RefinementSettings,
+        observer: Any,
+        resume: IterationResult | None = None,
+    ) -> IterationResult:
+        return refine_loop(inputs, settings, observer, resume, executor)
+
+    return loop
+
+
+def _add_seconds(folder: SweepFolder, number: int, seconds: dict[str, float]) -> None:
+    told = folder.read_record().get("seconds") or {}
+    before = told.get(str(number)) or {}
+    told[str(number)] = {name: before.get(name, 0.0) + value for name, value in seconds.items()}
+    folder.set_values(seconds=told)
+
+
+def _write_pages(folder: SweepFolder) -> None:
+    from locref_widgets.figures.sweep_page import write_verdict
+
+    # What was found is in sweep.json: a page that cannot be written does not undo it.
+    with suppress(OutputError):
+        write_verdict(folder.path)
