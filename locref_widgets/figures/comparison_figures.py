@@ -4,8 +4,11 @@ from typing import Any
 
 import numpy as np
 from jaxtyping import Float
+from matplotlib.axes import Axes
+from matplotlib.collections import QuadMesh
 from matplotlib.figure import Figure
 
+from locref_widgets.figures.fsc import THRESHOLDS, angstrom_ticks
 from locref_widgets.figures.run_data import Curve, RunData, as_array, corrected_curve
 from locref_widgets.figures.slices import MASK_COLOUR, draw_scale_bar, mask_centre, mask_window
 from locref_widgets.figures.theme import (
@@ -41,10 +44,28 @@ _HEATMAPS = {
 
 def plot_curves(curves: dict[str, Curve]) -> Figure:
     """Draw an FSC curve for each run, by its name."""
-    from locref_widgets.figures.fsc import THRESHOLDS, angstrom_ticks
-
     figure = new_figure(610, 400 + 18 * len(curves))
     axes = figure.add_subplot()
+    _draw_curves(axes, curves)
+    figure.legend(loc="outside lower center", ncols=2, frameon=False, fontsize=11, labelcolor=INK)
+    return figure
+
+
+def plot_overview(runs: dict[str, RunData]) -> Figure:
+    """Draw the curves of all runs, and the pose changes of each, in one picture."""
+    figure = new_figure(520 + 300 * len(runs), 360)
+    grid = figure.subplots(1, 1 + len(runs), squeeze=False)[0]
+    _draw_curves(grid[0], corrected_curves(runs))
+    grid[0].legend(frameon=False, fontsize=10, labelcolor=INK)
+    limit = heatmap_limits(runs)["pose_change_deg"]
+    mesh = _draw_heatmaps(list(grid[1:]), runs, "pose_change_deg", limit)
+    if mesh is not None:
+        bar = figure.colorbar(mesh, ax=list(grid[1:]), pad=0.02, aspect=24)
+        bar.set_label(_HEATMAPS["pose_change_deg"][0], color=INK, fontsize=12)
+    return figure
+
+
+def _draw_curves(axes: Axes, curves: dict[str, Curve]) -> None:
     style_axes(axes, xlabel="resolution (Å)", ylabel="Fourier shell correlation", grid="y")
     highest = 0.0
     for (name, curve), (colour, dash) in zip(curves.items(), STYLES, strict=False):
@@ -63,8 +84,6 @@ def plot_curves(curves: dict[str, Curve]) -> Figure:
     axes.set_xlim(0, highest or 1)
     axes.set_ylim(-0.06, 1.04)
     angstrom_ticks(axes.xaxis, highest)
-    figure.legend(loc="outside lower center", ncols=2, frameon=False, fontsize=11, labelcolor=INK)
-    return figure
 
 
 def corrected_curves(runs: dict[str, RunData]) -> dict[str, Curve]:
@@ -95,10 +114,21 @@ def plot_heatmaps(runs: dict[str, RunData], key: str) -> Figure:
     rows = -(-len(runs) // columns)
     figure = new_figure(360 * columns, 260 * rows)
     grid = figure.subplots(rows, columns, squeeze=False, sharex=True, sharey=True)
-    mesh = None
     for axes in grid.flat[len(runs) :]:
         axes.set_visible(False)
-    for axes, (name, run) in zip(grid.flat, runs.items(), strict=False):
+    mesh = _draw_heatmaps(list(grid.flat), runs, key, limit)
+    if mesh is not None:
+        bar = figure.colorbar(mesh, ax=list(grid.flat), pad=0.02, aspect=24)
+        bar.ax.tick_params(colors=MUTED, labelsize=11)
+        bar.set_label(label, color=INK, fontsize=12)
+    return figure
+
+
+def _draw_heatmaps(
+    places: list[Axes], runs: dict[str, RunData], key: str, limit: float
+) -> QuadMesh | None:
+    mesh = None
+    for axes, (name, run) in zip(places, runs.items(), strict=False):
         style_axes(axes, xlabel="azimuth", ylabel="elevation", grid=None)
         axes.set_facecolor(EMPTY)
         axes.set_title(name, color=INK, fontsize=12)
@@ -116,11 +146,7 @@ def plot_heatmaps(runs: dict[str, RunData], key: str) -> Figure:
         axes.set_xticks((-180, 0, 180), ("-180°", "0°", "180°"))
         ticks = np.array([-90, -30, 0, 30, 90])
         axes.set_yticks(np.sin(np.deg2rad(ticks)), [f"{tick}°" for tick in ticks])
-    if mesh is not None:
-        bar = figure.colorbar(mesh, ax=list(grid.flat), pad=0.02, aspect=24)
-        bar.ax.tick_params(colors=MUTED, labelsize=11)
-        bar.set_label(label, color=INK, fontsize=12)
-    return figure
+    return mesh
 
 
 def plot_pose_pairs(

@@ -1,5 +1,6 @@
 """The comparison of runs as one self-contained page."""
 
+import io
 import os
 from html import escape
 from pathlib import Path
@@ -11,6 +12,7 @@ from locref_widgets.figures.comparison_figures import (
     plot_curves,
     plot_difference,
     plot_heatmaps,
+    plot_overview,
     plot_pose_pairs,
 )
 from locref_widgets.figures.page import figure_card, page, table
@@ -19,6 +21,8 @@ from locref_widgets.io.atomic import atomic_writer
 from locref_widgets.runs.compare import Comparison, Pair
 from locref_widgets.runs.sweep_grid import value_words
 
+_DOTS_PER_INCH = 90
+
 
 def write_comparison(found: Comparison, path: str | os.PathLike[str]) -> Path:
     """Write the page, whole or not at all. Raises `OutputError` if it cannot be written."""
@@ -26,6 +30,14 @@ def write_comparison(found: Comparison, path: str | os.PathLike[str]) -> Path:
     with atomic_writer(path) as handle:
         handle.write(text.encode("utf-8"))
     return Path(path)
+
+
+def comparison_png(found: Comparison) -> bytes:
+    """Curves and heatmaps as one picture on white, where nothing is alive."""
+    runs = {run.name: run.data for run in found.runs}
+    buffer = io.BytesIO()
+    plot_overview(runs).savefig(buffer, format="png", dpi=_DOTS_PER_INCH, facecolor="white")
+    return buffer.getvalue()
 
 
 def comparison_html(found: Comparison) -> str:

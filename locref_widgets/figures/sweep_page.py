@@ -16,6 +16,7 @@ from locref_widgets.runs.sweep_folder import SweepFolder
 from locref_widgets.runs.sweep_grid import value_words
 from locref_widgets.runs.sweep_verdict import row_of, words_of
 
+_DOTS_PER_INCH = 90
 HOW = (
     "All settings were tried on the same random particles, half-set by half-set. At the poses that "
     "each led to, both half-maps were made in the same way and compared inside one mask, over one "
@@ -105,12 +106,24 @@ def markdown(verdict: dict[str, Any], names: list[str]) -> str:
     return "\n".join(lines)
 
 
+def table_html(verdict: dict[str, Any], names: list[str]) -> str:
+    """The table alone, as HTML."""
+    head, rows = table_rows(verdict, names)
+    cells = [[escape(cell) for cell in row] for row in rows]
+    return table(head, cells, [""] + ["number"] * (len(head) - 1))
+
+
+def verdict_png(verdict: dict[str, Any]) -> bytes:
+    """How far each setting is behind the best, as a picture on white."""
+    buffer = io.BytesIO()
+    figure = plot_behind(verdict)
+    figure.savefig(buffer, format="png", dpi=_DOTS_PER_INCH, facecolor="white")
+    return buffer.getvalue()
+
+
 def html_page(verdict: dict[str, Any], names: list[str], title: str) -> str:
     """The page as HTML; needs no network."""
     best = row_of(verdict, verdict["chosen"])
-    head, rows = table_rows(verdict, names)
-    cells = [[escape(cell) for cell in row] for row in rows]
-    numeric = [""] + ["number"] * (len(head) - 1)
     cards = number_card(
         "Best in", f"{100 * best['share_best']:.0f} <span class='unit'>%</span>", "of resamples"
     )
@@ -129,7 +142,7 @@ def html_page(verdict: dict[str, Any], names: list[str], title: str) -> str:
         f"<h1>{escape(words_of(best['values']))}</h1>"
         f'<p class="lede">{escape(verdict["sentence"])}</p></header>'
         f'<div class="grid">{cards}</div>{notes}<div class="grid figures">{chart}</div>'
-        f'<h2>The settings</h2><section class="card">{table(head, cells, numeric)}</section>'
+        f'<h2>The settings</h2><section class="card">{table_html(verdict, names)}</section>'
         f'<h2>How it was found</h2><section class="card"><p>{escape(_what_was_done(verdict))}</p>'
         f"<p>{escape(HOW)}</p></section>"
         "<footer>Written by locref_widgets. This page needs no network.</footer>"

@@ -76,6 +76,8 @@ class Pair:
     @cached_property
     def maps(self) -> MapDifference | None:
         """The difference of their maps; None where there is none, and `notes` say why."""
+        if self.first.iteration is None or self.second.iteration is None:
+            return None
         try:
             return difference_of(self.first.volumes, self.second.volumes)
         except InputError as error:

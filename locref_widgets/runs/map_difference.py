@@ -66,7 +66,7 @@ def difference_of(first: RunVolumes, second: RunVolumes) -> MapDifference:
     )
 
     def placed(volume: Map, order: int) -> Volume:
-        return resample_on_grid(volume, first.both, order).data if resampled else volume.data
+        return resample_on_grid(volume, first.both, order=order).data if resampled else volume.data
 
     coarser = max(first.resolution_angstrom, second.resolution_angstrom)
     mask = np.minimum(first.mask.data, placed(second.mask, 1))

@@ -8,7 +8,7 @@ import ipywidgets as widgets
 from locref_widgets.widgets.studio_parts import column
 
 # Static text, so that nothing of the data is ever run.
-_COPY = (
+COPY = (
     '<button type="button" class="jupyter-button locref-copy" title="Copy these lines" '
     "onclick=\"navigator.clipboard.writeText(this.parentElement.querySelector('pre')"
     ".textContent);this.textContent='Copied'\">Copy</button>"
@@ -56,7 +56,7 @@ class CodeLines:
         ]
         heading = "Done here, as Python" if self._done else "What the buttons do, as Python"
         self.text.value = (
-            f'<div class="locref-code"><b>{heading}</b> {_COPY}'
+            f'<div class="locref-code"><b>{heading}</b> {COPY}'
             '<pre class="locref-export" tabindex="0" aria-label="Actions as Python">'
             f"{html.escape(self._opening)}\n{html.escape(chr(10).join(done))}</pre></div>"
         )

@@ -27,6 +27,11 @@ _STYLE = f"""<style>
 .locref-code button.locref-copy {{ display: inline-block; width: auto; margin-left: 8px; }}
 .locref-line-of-code {{ user-select: all; color: var(--jp-ui-font-color1); }}
 .locref-cells table {{ max-width: 760px; }}
+.locref-rows.locref-short {{ max-height: none; margin-bottom: 10px; }}
+.locref-rows table {{ color: var(--jp-ui-font-color1); }}
+.locref-short p {{ margin: 6px 10px; }} .locref-short ul {{ margin: 6px 0; }}
+.locref-heading {{ margin: 8px 0 4px; font-size: var(--jp-ui-font-size1); font-weight: 600; }}
+.locref-one-scale {{ margin: 4px 24px 4px 24px; max-width: 480px; }}
 .locref-branches {{ border-top: 2px solid var(--jp-border-color1); margin-top: 12px; }}
 </style>"""
 

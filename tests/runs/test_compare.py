@@ -31,9 +31,7 @@ def runs(job_folder, tmp_path_factory):
         options = {"progress": False, "refine_loop": make_loop(), "wait_for_device": False}
         with pytest.MonkeyPatch.context() as patched:
             patched.setattr("locref_widgets.runs.job.write_report_of", lambda *_: None)
-            made.append(
-                refine(particles, job.volume, job.mask, settings, out / name, **options)
-            )
+            made.append(refine(particles, job.volume, job.mask, settings, out / name, **options))
     return made
 
 
@@ -58,7 +56,7 @@ def test_the_page_holds_every_part_and_needs_no_network(runs, tmp_path):
     for words in ("rotation extent", "FSC inside the same mask", "difference", "Particle by part"):
         assert words in text
     assert "http://" not in text.replace("http://www.w3.org", "")
-    assert text.count("<svg") == 9
+    assert text.count("<svg") == 8
 
 
 def test_two_to_six_different_runs_are_compared(runs, tmp_path):

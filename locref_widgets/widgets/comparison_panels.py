@@ -1,0 +1,217 @@
+"""The plots of several runs side by side: FSC curves, heatmaps on one scale, poses of a pair."""
+
+import html
+import math
+
+import bqplot as bq
+import ipywidgets as widgets
+import numpy as np
+
+from locref_widgets.figures.comparison_figures import STYLES, heatmap_limits
+from locref_widgets.figures.run_data import Curve, RunData, as_array
+from locref_widgets.runs.compare import Pair
+from locref_widgets.widgets.curves_panel import FSC_THRESHOLD, resolution_ticks
+from locref_widgets.widgets.heatmap_panel import degree_ranges
+from locref_widgets.widgets.style import BAR_COLOUR, LIMIT_COLOUR, TOOLTIP_STYLE
+from locref_widgets.widgets.ticks import nice_maximum
+
+_DASHES = ("solid", "dashed", "dotted", "dash_dotted", "dashed", "dash_dotted")
+_MARGIN = {"top": 12, "bottom": 50, "left": 62, "right": 24}
+_MOST_DOTS = 2000
+
+
+class CurvesPanel:
+    """An FSC curve for each run."""
+
+    def __init__(self) -> None:
+        x, y = bq.LinearScale(min=0.0, max=0.25), bq.LinearScale(min=-0.1, max=1.02)
+        self._x, self._scales = x, {"x": x, "y": y}
+        self._threshold = bq.Lines(
+            x=np.array([0.0, 1.0]),
+            y=np.full(2, FSC_THRESHOLD),
+            scales=self._scales,
+            colors=["#888888"],
+            line_style="dashed",
+            stroke_width=1.5,
+        )
+        self._axis = bq.Axis(
+            scale=x, label="Resolution (Å)", label_offset="32px", grid_lines="none"
+        )
+        self.figure = bq.Figure(
+            marks=[self._threshold],
+            axes=[
+                self._axis,
+                bq.Axis(
+                    scale=y,
+                    side="left",
+                    label="FSC",
+                    label_offset="40px",
+                    tick_values=np.array([0.0, FSC_THRESHOLD, 0.5, 1.0]),
+                    tick_format="~g",
+                ),
+            ],
+            fig_margin=_MARGIN,
+            padding_x=0.0,
+            padding_y=0.0,
+            display_toolbar=False,
+            layout=widgets.Layout(width="auto", height="260px", min_width="0"),
+        )
+        self.legend = widgets.HTML("")
+        self.widget = widgets.VBox([self.figure, self.legend], layout=widgets.Layout(min_width="0"))
+
+    def show(self, curves: dict[str, Curve]) -> None:
+        """Draw curves by the names of their runs; none leave a sentence."""
+        lines, words, largest = [], [], 0.0
+        for place, (name, curve) in enumerate(curves.items()):
+            frequency, values = curve.frequency_per_angstrom, curve.values
+            keep = np.isfinite(frequency) & np.isfinite(values)
+            largest = max(largest, float(frequency[keep].max(initial=0.0)))
+            colour = STYLES[place % len(STYLES)][0]
+            lines.append(
+                bq.Lines(
+                    x=frequency[keep],
+                    y=values[keep],
+                    scales=self._scales,
+                    colors=[colour],
+                    line_style=_DASHES[place % len(_DASHES)],
+                    stroke_width=2.5,
+                )
+            )
+            at = "" if not curve.resolution_angstrom else f": {curve.resolution_angstrom:.2f} Å"
+            style = "solid" if place == 0 else "dashed" if place in (1, 4) else "dotted"
+            words.append(
+                f'<span><span class="locref-line" style="border-color:{colour};'
+                f'border-top-style:{style}"></span> {html.escape(name)}{at}</span>'
+            )
+        if largest > 0:
+            self._x.max = largest
+            self._threshold.x = np.array([0.0, largest])
+            self._axis.tick_values, self._axis.tick_labels = resolution_ticks(largest)
+        self.figure.marks = [self._threshold, *lines]
+        text = "".join(words) or "No curve to show: the runs have no maps on one grid yet."
+        self.legend.value = f'<div class="locref-legend locref-note">{text}</div>'
+
+
+class HeatmapRow:
+    """A heatmap over the views for each run, all in one scale of colours."""
+
+    def __init__(self) -> None:
+        self.colour = bq.ColorScale(scheme="viridis", min=0.0, max=1.0)
+        self.marks: dict[str, bq.GridHeatMap] = {}
+        self.words = widgets.HTML("")
+        self._grid = widgets.GridBox(
+            layout=widgets.Layout(
+                grid_template_columns="repeat(auto-fit, minmax(min(100%, 300px), 1fr))",
+                width="auto",
+            )
+        )
+        self.widget = widgets.VBox([self._grid, self.words], layout=widgets.Layout(min_width="0"))
+
+    def show(self, runs: dict[str, RunData], key: str) -> None:
+        """Draw ``pose_change_deg`` or ``shift_change_px`` (the latter in Å) of each run."""
+        limit = heatmap_limits(runs)[key]
+        unit = "°" if key == "pose_change_deg" else "Å"
+        self.colour.max = nice_maximum(limit)
+        self.marks, boxes = {}, []
+        for name, run in runs.items():
+            told = run.last.get("heatmap") if run.iterations else None
+            heading = widgets.HTML(f"<b>{html.escape(name)}</b>")
+            if not told:
+                boxes.append(widgets.VBox([heading, widgets.HTML("No search has finished yet.")]))
+                continue
+            scale = 1.0 if unit == "°" else run.pixel_size_angstrom
+            self.marks[name] = self._mark(told, as_array(told[key]) * scale, unit)
+            figure = bq.Figure(
+                marks=[self.marks[name]],
+                fig_margin={"top": 6, "bottom": 6, "left": 6, "right": 6},
+                padding_x=0.0,
+                padding_y=0.0,
+                display_toolbar=False,
+                layout=widgets.Layout(width="auto", height="190px", min_width="0"),
+            )
+            figure.add_class("locref-heatmap")
+            boxes.append(widgets.VBox([heading, figure], layout=widgets.Layout(min_width="0")))
+        self._grid.children = boxes
+        gap = "" if unit == "°" else " "
+        self.words.value = (
+            '<div class="locref-colour-bar locref-one-scale"><div></div><p>'
+            f'<span style="left:0%">0{gap}{unit}</span><span style="left:50%">'
+            f'{self.colour.max / 2:g}{gap}{unit}</span><span style="left:100%">'
+            f"{self.colour.max:g}{gap}{unit}</span></p></div>"
+            '<span class="locref-note">Azimuth of the initial view across, elevation upwards '
+            "(equal areas); one scale of colours for all runs. Grey: no particle looks from there. "
+            "Point at a cell for its numbers.</span>"
+        )
+
+    def _mark(self, told: dict, values: np.ndarray, unit: str) -> bq.GridHeatMap:
+        return bq.GridHeatMap(
+            color=values,
+            row=degree_ranges(as_array(told["elevation_edges_rad"])),
+            column=degree_ranges(as_array(told["azimuth_edges_rad"])),
+            scales={"row": bq.OrdinalScale(), "column": bq.OrdinalScale(), "color": self.colour},
+            stroke="transparent",
+            interactions={"hover": "tooltip"},
+            tooltip=bq.Tooltip(
+                fields=["column", "row", "color"],
+                labels=["azimuth", "elevation", f"mean change ({unit})"],
+                formats=["", "", ".3f"],
+            ),
+            tooltip_style=TOOLTIP_STYLE,
+        )
+
+
+class PosePairPanel:
+    """How far the poses of two runs lie apart, a dot for each particle, and the medians."""
+
+    def __init__(self) -> None:
+        self._x, self._y = bq.LinearScale(min=0.0, max=1.0), bq.LinearScale(min=0.0, max=1.0)
+        scales = {"x": self._x, "y": self._y}
+        self.dots = bq.Scatter(
+            x=np.zeros(0),
+            y=np.zeros(0),
+            scales=scales,
+            colors=[BAR_COLOUR],
+            default_size=12,
+            opacities=[0.5],
+        )
+        self._medians = [
+            bq.Lines(x=np.zeros(2), y=np.zeros(2), scales=scales, colors=[LIMIT_COLOUR])
+            for _ in range(2)
+        ]
+        for line in self._medians:
+            line.line_style = "dashed"
+        self.figure = bq.Figure(
+            marks=[self.dots, *self._medians],
+            axes=[
+                bq.Axis(scale=self._x, label="Turned by (°)", label_offset="32px"),
+                bq.Axis(
+                    scale=self._y, side="left", label="Region moved by (Å)", label_offset="40px"
+                ),
+            ],
+            fig_margin=_MARGIN,
+            padding_x=0.0,
+            padding_y=0.0,
+            display_toolbar=False,
+            layout=widgets.Layout(width="auto", height="260px", min_width="0"),
+        )
+        self.note = widgets.HTML("")
+        self.widget = widgets.VBox([self.figure, self.note], layout=widgets.Layout(min_width="0"))
+
+    def show(self, pair: Pair) -> None:
+        """Draw a pair; at most 2,000 of its particles, drawn at random."""
+        turn = pair.poses.turn_deg if pair.poses is not None else np.zeros(0)
+        shift = pair.poses.shift_angstrom if pair.poses is not None else np.zeros(0)
+        chosen = np.arange(turn.size)
+        if turn.size > _MOST_DOTS:
+            chosen = np.random.default_rng(0).choice(turn.size, _MOST_DOTS, replace=False)
+        self._x.max = nice_maximum(float(turn.max(initial=0.0)) or 1.0)
+        self._y.max = nice_maximum(float(shift.max(initial=0.0)) or 1.0)
+        with self.dots.hold_sync():
+            self.dots.x, self.dots.y = turn[chosen], shift[chosen]
+        median = [float(np.median(values)) if values.size else math.nan for values in (turn, shift)]
+        across, up = self._medians
+        across.x, across.y = np.full(2, median[0]), np.array([0.0, self._y.max])
+        up.x, up.y = np.array([0.0, self._x.max]), np.full(2, median[1])
+        across.visible = up.visible = bool(turn.size)
+        shown = f"{chosen.size:,} of {turn.size:,} particles; " if chosen.size < turn.size else ""
+        self.note.value = f'<span class="locref-note">{shown}dashed: the medians</span>'
