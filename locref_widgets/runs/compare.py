@@ -157,8 +157,8 @@ class Comparison:
         mask = np.minimum.reduce([v.mask.data for v in volumes])
         curves = {}
         for run, v in zip(self.runs, volumes, strict=True):
-            halves = [half.data for half in v.halves]
-            curve = compute_fsc_curve(*halves, v.both.voxel_size_angstrom, mask)
+            first, second = v.halves
+            curve = compute_fsc_curve(first.data, second.data, v.both.voxel_size_angstrom, mask)
             told = curve.resolution_angstrom()
             curves[run.name] = Curve(curve.frequency_per_angstrom, curve.values, told)
         return curves
@@ -232,11 +232,11 @@ def _pair(first: ComparedRun, second: ComparedRun) -> Pair:
             "uid is in both. Compare runs over the same particles."
         )
         return pair
-    poses = []
-    for run, rows in zip((first, second), places, strict=True):
-        _, rotations, origins = run.poses
-        poses += [rotations[rows], origins[rows]]
-    pair.poses = compare_poses(*poses, centre)
+    (_, rotations, origins), (_, others, their_origins) = first.poses, second.poses
+    here, there = places
+    pair.poses = compare_poses(
+        rotations[here], origins[here], others[there], their_origins[there], centre
+    )
     return pair
 
 

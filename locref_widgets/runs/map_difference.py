@@ -7,7 +7,7 @@ from jaxtyping import Float
 
 from locref_widgets.figures.slices import lowpass
 from locref_widgets.io.mrc import Map
-from locref_widgets.masks.resample import resample_on_grid
+from locref_widgets.masks.resample import Order, resample_on_grid
 
 Volume = Float[np.ndarray, "z y x"]
 
@@ -65,7 +65,7 @@ def difference_of(first: RunVolumes, second: RunVolumes) -> MapDifference:
         or second.both.position != first.both.position
     )
 
-    def placed(volume: Map, order: int) -> Volume:
+    def placed(volume: Map, order: Order) -> Volume:
         return resample_on_grid(volume, first.both, order=order).data if resampled else volume.data
 
     coarser = max(first.resolution_angstrom, second.resolution_angstrom)

@@ -62,9 +62,9 @@ def judge(folder: SweepFolder, plan: "SweepPlan", meter: "AgreementMeter") -> di
             f"{folder.path}: not one of the settings could be refined, so there is nothing to "
             "compare. The events say why of each."
         )
-    curves = [meter.curve(*pose) for pose in poses]
+    curves = [meter.curve(rotations, origins) for rotations, origins in poses]
     band = meter.band([c.settings.initial_lowpass for c in tried], curves)
-    found = [meter.measure(*pose, band) for pose in poses]
+    found = [meter.measure(rotations, origins, band) for rotations, origins in poses]
     told = compare_settings(
         np.array([agreement.value for agreement in found]),
         np.stack([agreement.influence for agreement in found]),
