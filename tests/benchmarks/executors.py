@@ -150,7 +150,13 @@ def main() -> None:
         return
     data = options.folder / f"data_{options.box}_{options.particles}"
     if not data.exists():
-        simulate_hinge_dataset(data, n=options.particles, box_px=options.box)
+        simulate_hinge_dataset(
+            data,
+            n=options.particles,
+            box_px=options.box,
+            # So that the particle fits into a small box as well.
+            pixel_size_angstrom=max(2.0, 256.0 / options.box),
+        )
     if options.part != "devices":
         compare_with_dask(data, options.folder, options.iterations, options.times)
     if options.part != "dask":

@@ -13,6 +13,7 @@ from locref_widgets.io.box_position import BoxPosition
 from locref_widgets.io.fsc_files import read_fsc_json
 from locref_widgets.io.mrc import read_map
 from locref_widgets.io.particles import read_particles
+from locref_widgets.refinement.consensus import add_up_halves
 from locref_widgets.refinement.reconstruct_job import reconstruct
 from locref_widgets.refinement.whole_particle import whole_problem
 from tests.interop.relion import stored_correlations
@@ -102,6 +103,13 @@ def test_what_cannot_be_reconstructed(two_bodies, tmp_path):
     with pytest.raises(InputError, match="is there already"):
         reconstruct(particles, tmp_path / "full")
     assert not (tmp_path / "out").exists()
+
+
+def test_a_half_set_without_particles_is_told(two_bodies):
+    problem = whole_problem(read_particles(two_bodies.data.star))
+    problem = replace(problem, half_sets=np.full_like(problem.half_sets, 1))
+    with pytest.raises(InputError, match="no particle is in half-set 2"):
+        add_up_halves(problem, 8, lambda *_: None)
 
 
 def test_the_maps_lie_where_the_mask_lies(two_bodies, tmp_path):

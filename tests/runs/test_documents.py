@@ -1,10 +1,12 @@
 """The documents of events and steering say what is: held against what runs write."""
 
+import ast
 import re
 from pathlib import Path
 
 import pytest
 
+import locref_widgets
 from locref_widgets.errors import OutputError
 from locref_widgets.refinement.settings import RefinementSettings
 from locref_widgets.refinement.steering import STEERABLE
@@ -14,6 +16,7 @@ from locref_widgets.runs.run import open_run
 from tests.runs.test_changes import asking
 from tests.runs.test_run import run_fake
 
+PACKAGE = Path(locref_widgets.__file__).parent
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 COMMON = {"schema", "time", "kind"}
 
@@ -70,6 +73,23 @@ def test_every_event_of_an_eventful_run_is_documented(job, run_path, tmp_path, m
     seen |= assert_documented(open_run(tmp_path / "other").events())
     # These two are told of results that a pretended refinement does not have.
     assert set(documented()) - seen <= {"note", "fulcrum_estimate", "executor"}
+
+
+def test_every_event_that_is_told_is_documented_and_no_other():
+    """Every call in the source that tells an event, with its kind and the fields it names."""
+    kinds, told = documented(), set()
+    for path in sorted([*PACKAGE.glob("runs/*.py"), *PACKAGE.glob("refinement/*.py")]):
+        for call in ast.walk(ast.parse(path.read_text())):
+            match call:
+                case ast.Call(func=function, args=[ast.Constant(value=str(kind))]):
+                    if not re.fullmatch(r"(.*\.)?(say|event|log\.append)", ast.unparse(function)):
+                        continue
+                    told.add(kind)
+                    always, sometimes = kinds[kind]
+                    fields = {option.arg for option in call.keywords if option.arg}
+                    assert fields <= always | sometimes, f"{path}:{call.lineno}"
+    # A branch's events are written as one file.
+    assert told | {"branched"} == set(kinds)
 
 
 def test_what_can_be_changed_is_listed_and_nothing_else():
