@@ -29,6 +29,7 @@ if TYPE_CHECKING:
         SweepView,
         Workbench,
     )
+    from locref_widgets.widgets.search_explorer import SearchExplorer
 
 __version__ = "0.1.0"
 
@@ -55,6 +56,7 @@ _HOME = {
     "MaskStudio": "locref_widgets.widgets",
     "ModelView": "locref_widgets.widgets",
     "ParticleTable": "locref_widgets.widgets",
+    "SearchExplorer": "locref_widgets.widgets.search_explorer",
     "SettingsForm": "locref_widgets.widgets",
     "Workbench": "locref_widgets.widgets",
 }
@@ -68,6 +70,7 @@ __all__ = [
     "RefinementSettings",
     "RunComparison",
     "RunDashboard",
+    "SearchExplorer",
     "SettingsForm",
     "SubtractOptions",
     "SweepView",

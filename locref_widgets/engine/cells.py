@@ -27,6 +27,15 @@ class Cells(eqx.Module):
     valid: Bool[Array, "t n s"]
 
 
+class Handed(eqx.Module):
+    """What the lists hold of a level: places in its lists, and the best score each left out."""
+
+    tilts: Int[Array, " a"]
+    turns: Int[Array, " b"]
+    shifts: Int[Array, " c"]
+    lost: Float[Array, " 3"]
+
+
 def root_cells(plan: SearchPlan) -> Cells:
     """The cells of the first level."""
     tilts, turns = plan.root_tilts_rad(), plan.root_turns_rad()
@@ -72,8 +81,8 @@ def _halves(centres: Float[Array, "n d"], spacing: float) -> Float[Array, "m d"]
 
 def subdivide(
     cells: Cells, scores: Float[Array, "t n s"], survives: Bool[Array, "t n s"], level: SearchLevel
-) -> tuple[Cells, Float[Array, " 3"]]:
-    """Halves of the surviving cells, as many as the lists hold; and the best score each lost."""
+) -> tuple[Cells, Handed]:
+    """Halves of the surviving cells, as many as the lists hold; and what these hold."""
     tilts, lost_tilt = _kept(scores, 0, level.keep_tilts)
     turns, lost_turn = _kept(scores, 1, level.keep_turns)
     shifts, lost_shift = _kept(scores, 2, level.keep_shifts)
@@ -86,7 +95,7 @@ def subdivide(
         _halves(cells.shifts[shifts], level.shift_spacing_px),
         valid,
     )
-    return children, jnp.stack([lost_tilt, lost_turn, lost_shift])
+    return children, Handed(tilts, turns, shifts, jnp.stack([lost_tilt, lost_turn, lost_shift]))
 
 
 def pose_of(cells: Cells, index: Int[Array, ""]) -> tuple[Float[Array, " 5"], tuple]:

@@ -15,29 +15,15 @@ reported as not certified.
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
-from locref_widgets.engine.bounds import over_dispersion, within_cell_allowance
-from locref_widgets.engine.cells import Cells, meet_extents, pose_of, root_cells, subdivide, summits
+from locref_widgets.engine.cells import root_cells, summits
 from locref_widgets.engine.grids import Disc, make_disc
-from locref_widgets.engine.likelihood import (
-    LevelScores,
-    Prior,
-    pixel_weights,
-    score_level,
-)
+from locref_widgets.engine.likelihood import Prior, pixel_weights
 from locref_widgets.engine.modes import best_mode
-from locref_widgets.engine.phases import rotate_phases
-from locref_widgets.engine.polish import (
-    block_count,
-    block_image,
-    covariance,
-    into_blocks,
-    local_model,
-    pose_units,
-)
+from locref_widgets.engine.polish import block_image, covariance, pose_units
 from locref_widgets.engine.region_images import RegionImages
+from locref_widgets.engine.search_level import SearchedLevel, SeenParticle, search_level
 from locref_widgets.engine.search_plan import SearchPlan
 from locref_widgets.engine.slicing import Projector
 
@@ -94,20 +80,14 @@ class SearchOutcome(eqx.Module):
     margin: Float[Array, "*b"]
 
 
-def _dispersion_at(
-    found: LevelScores,
-    cells: Cells,
-    place: tuple,
-    weights: Float[Array, " p"],
-    coordinates: Float[np.ndarray, "p 2"],
-    box_px: int,
-) -> Float[Array, ""]:
-    tilt, turn, shift = place
-    pixels = weights.shape[0]
-    values = found.images[turn]
-    cycles = (-1.0 / box_px) * (jnp.asarray(coordinates) @ cells.shifts[shift])
-    values = rotate_phases(values[:pixels], values[pixels:], cycles)
-    return over_dispersion(found.templates[tilt], values, found.power_weights[turn], weights)
+class Candidates(eqx.Module):
+    """Cells of the last level from which the continuous refinement starts, the best first.
+
+    ``scores`` are minus infinity where there is none.
+    """
+
+    poses: Float[Array, "*b m 5"]
+    scores: Float[Array, "*b m"]
 
 
 def search_particle(
@@ -119,55 +99,38 @@ def search_particle(
     plan: SearchPlan,
     radius_px: Float[Array, ""],
     pixel_size_angstrom: Float[Array, ""],
-) -> SearchOutcome:
-    """Find one particle's rotation and shift. See the module for the method."""
-    cells = root_cells(plan)
-    blocked = block_image(image, weights)
-    plain, units = into_blocks(jnp.asarray(disc.coordinates)), pose_units(plan)
+) -> tuple[SearchOutcome, tuple[SearchedLevel, ...], Candidates]:
+    """Find one particle's rotation and shift. See the module for the method.
+
+    Also returns each level as it was searched, and the candidates.
+    """
+    blocked, units = block_image(image, weights), pose_units(plan)
+    seen = SeenParticle(projector, image, blocked, weights, prior, disc, pixel_size_angstrom)
     margin = jnp.asarray(jnp.inf)
     overflowed = jnp.asarray(0, jnp.int32)
     evaluated, work = jnp.asarray(0, jnp.int32), jnp.asarray(0.0)
-    last = len(plan.levels) - 1
+    cells, levels = root_cells(plan), []
     for number, level in enumerate(plan.levels):
-        pixels = level.pixels
-        coordinates = disc.coordinates[:pixels]
-        found = score_level(
-            projector,
-            image,
-            prior,
-            cells.tilts,
-            cells.turns,
-            cells.shifts,
-            weights[:pixels],
-            coordinates,
-            plan.box_px,
-            pixel_size_angstrom,
-        )
-        inside = meet_extents(plan, level, cells)
-        scores = jax.lax.optimization_barrier(jnp.where(inside, found.scores, -jnp.inf))
-        evaluated += jnp.sum(inside)
-        work += jnp.sum(inside) * pixels
-        best = jnp.argmax(scores)
-        pose, place = pose_of(cells, best)
-        dispersion = _dispersion_at(found, cells, place, weights[:pixels], coordinates, plan.box_px)
-        if number == last:
+        searched, cells = search_level(seen, plan, number, cells)
+        levels.append(searched)
+        evaluated += jnp.sum(searched.inside)
+        work += jnp.sum(searched.inside) * level.pixels
+        if searched.pruning is None:
             break
-        blocks = jnp.asarray(block_count(pixels))
-        model = local_model(projector, blocked, plain, blocks, prior, units, pose, plan.box_px)
-        half = jnp.asarray([level.rotation_spacing_rad] * 3 + [level.shift_spacing_px] * 2) / 2
-        allowance = within_cell_allowance(model.information, half / units, dispersion, plan.kappa)
-        threshold = jnp.max(scores) - dispersion * plan.kappa**2 / 2 - allowance
-        cells, lost = subdivide(cells, scores, scores >= threshold, level)
-        spare = threshold - jnp.max(lost)
+        lost = searched.pruning.handed.lost
+        spare = searched.pruning.threshold - jnp.max(lost)
         worst = jnp.where(spare < 0, 1 + jnp.argmax(lost).astype(jnp.int32), 0)
         overflowed = jnp.where(spare < margin, worst, overflowed)
         margin = jnp.minimum(margin, spare)
-    posterior = jax.nn.softmax(scores.reshape(-1))
-    starts = summits(plan, cells, scores, MODES)
-    pose, model, probability = best_mode(projector, blocked, prior, disc, plan, radius_px, *starts)
+    last = levels[-1]
+    posterior = jax.nn.softmax(last.scores.reshape(-1))
+    starts = Candidates(*summits(plan, last.cells, last.scores, MODES))
+    pose, model, probability = best_mode(
+        projector, blocked, prior, disc, plan, radius_px, starts.poses, starts.scores
+    )
     spread = covariance(model, units)
     variance = jnp.abs(jnp.diag(spread))
-    return SearchOutcome(
+    outcome = SearchOutcome(
         turn_rad=pose[:3],
         shift_px=pose[3:],
         log_likelihood=model.score,
@@ -178,11 +141,12 @@ def search_particle(
         effective_cells=1.0 / jnp.sum(posterior**2),
         cells_evaluated=evaluated,
         work=work,
-        dispersion=dispersion,
+        dispersion=last.dispersion,
         certified=margin >= 0,
         overflowed=overflowed,
         margin=margin,
     )
+    return outcome, tuple(levels), starts
 
 
 @eqx.filter_jit
@@ -205,8 +169,31 @@ def search_particles(
     weights = pixel_weights(sigma2, radius_px, disc)
 
     def one(image: RegionImages) -> SearchOutcome:
+        # The levels are not asked for here: nothing is computed or kept for them.
+        return search_particle(
+            projector, image, weights, prior, disc, plan, radius_px, pixel_size_angstrom
+        )[0]
+
+    return jax.lax.map(one, images, batch_size=at_once if at_once > 1 else None)
+
+
+@eqx.filter_jit
+def searched_levels(
+    projector: Projector,
+    images: RegionImages,
+    sigma2: Float[Array, " shells"],
+    radius_px: Float[Array, ""],
+    prior: Prior,
+    plan: SearchPlan,
+    pixel_size_angstrom: Float[Array, ""],
+) -> tuple[SearchOutcome, tuple[SearchedLevel, ...], Candidates]:
+    """`search_particles`, one at a time, with all levels as they were searched."""
+    disc = make_disc(plan.box_px, plan.radius_px)
+    weights = pixel_weights(sigma2, radius_px, disc)
+
+    def one(image: RegionImages) -> tuple[SearchOutcome, tuple[SearchedLevel, ...], Candidates]:
         return search_particle(
             projector, image, weights, prior, disc, plan, radius_px, pixel_size_angstrom
         )
 
-    return jax.lax.map(one, images, batch_size=at_once if at_once > 1 else None)
+    return jax.lax.map(one, images)

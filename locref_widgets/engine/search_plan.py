@@ -9,7 +9,7 @@ from its cells the continuous refinement finds the optimum at all shells.
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Float
@@ -148,3 +148,12 @@ def plan_search(
         levels=tuple(levels),
         kappa=kappa,
     )
+
+
+def with_lists(plan: SearchPlan, tilts: int, turns: int, shifts: int) -> SearchPlan:
+    """The same search with lists that hold so many tilts, turns and shifts at every level."""
+    levels = tuple(
+        replace(level, keep_tilts=tilts, keep_turns=turns, keep_shifts=shifts)
+        for level in plan.levels
+    )
+    return replace(plan, levels=levels)

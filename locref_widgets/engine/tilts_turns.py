@@ -11,6 +11,7 @@ The angle of ``E`` follows from the half-angles, because the two axes are perpen
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
+from scipy.spatial.transform import Rotation
 
 from locref_widgets.engine.array_types import AnyArray
 from locref_widgets.engine.rotations import ball_grid, exp_rotation, log_rotation
@@ -47,6 +48,23 @@ def rotation_angle(
     # By sines, for near zero the cosine loses half its digits.
     a, b = jnp.sin(jnp.asarray(turn_rad) / 2) ** 2, jnp.sin(tilt / 2) ** 2
     return 2.0 * jnp.arcsin(jnp.sqrt(jnp.clip(a + b - a * b, 0.0, 1.0)))
+
+
+def tilt_and_turn(
+    rotation_rad: Float[np.ndarray, " 3"],
+) -> tuple[Float[np.ndarray, " 2"], float]:
+    """The tilt and the in-plane turn of a local rotation; inverse of `rotation_vector` (host).
+
+    The third row of ``Z T`` is that of ``T``, ``(-a_y sin t, a_x sin t, cos t)`` for a tilt by
+    ``t`` about ``a``.
+    """
+    matrix = Rotation.from_rotvec(rotation_rad).as_matrix()
+    sine = float(np.hypot(matrix[2, 0], matrix[2, 1]))
+    angle = float(np.arctan2(sine, matrix[2, 2]))
+    axis = np.array([matrix[2, 1], -matrix[2, 0]])
+    tilt = axis * (angle / sine if sine > 0 else 1.0)
+    about_view = matrix @ Rotation.from_rotvec([*tilt, 0.0]).as_matrix().T
+    return tilt, float(np.arctan2(about_view[1, 0], about_view[0, 0]))
 
 
 def root_tilts(extent_rad: float, spacing_rad: float) -> Float[np.ndarray, "t 2"]:

@@ -28,6 +28,7 @@ from locref_widgets.refinement.references import (
     make_whole_projector,
     shell_of_resolution,
 )
+from locref_widgets.refinement.state import IterationResult
 from locref_widgets.refinement.step import Poses, accumulate
 from locref_widgets.refinement.subtraction import subtract_map, to_disc_images
 
@@ -152,12 +153,31 @@ def reconstruct_consensus(
     if len(problem.operators) > 1:
         half_maps, both = solve_halves(sums, problem.box_px, problem.operators)
     # The rest of the particle, which is subtracted, need not have the symmetry of the region.
-    curve = compute_fsc_curve(*as_seen, problem.pixel_size_angstrom)
+    return Consensus(half_maps, both, both_as_seen, _filtered(as_seen, problem), usable)
+
+
+def consensus_of(problem: Problem, first: IterationResult) -> Consensus | None:
+    """The consensus that an iteration 0 was made of, to the last bit, without reading an image.
+
+    ``problem`` is that before images were set aside. None under a symmetry: the maps without it,
+    which are needed, too, are not in the result.
+    """
+    if len(problem.operators) > 1:
+        return None
+    usable = np.isin(problem.rows, first.indices)
+    filtered = _filtered(first.half_maps, problem)
+    return Consensus(first.half_maps, first.map, first.map, filtered, usable)
+
+
+def _filtered(
+    half_maps: tuple[Float[np.ndarray, "z y x"], Float[np.ndarray, "z y x"]], problem: Problem
+) -> tuple[Float[np.ndarray, "z y x"], Float[np.ndarray, "z y x"]]:
+    curve = compute_fsc_curve(*half_maps, problem.pixel_size_angstrom)
     last = shell_of_resolution(
         curve.resolution_angstrom(), problem.box_px, problem.pixel_size_angstrom
     )
-    first, second = (filter_half(half_map, curve, last) for half_map in as_seen)
-    return Consensus(half_maps, both, both_as_seen, (first, second), usable)
+    first, second = (filter_half(half_map, curve, last) for half_map in half_maps)
+    return first, second
 
 
 @dataclass(frozen=True)

@@ -28,6 +28,19 @@ class Observer(Protocol):
         ...
 
 
+class Unobserved:
+    """An observer that takes no note."""
+
+    def event(self, kind: str, **values: Any) -> None:
+        """Nothing is done with it."""
+
+    def checkpoint(self) -> None:
+        """Nothing stops it."""
+
+    def iteration_finished(self, result: IterationResult) -> None:
+        """Nothing is kept."""
+
+
 @dataclass(frozen=True)
 class Change:
     """What is in effect from an iteration on; ``mask`` is None where it stays as it was."""

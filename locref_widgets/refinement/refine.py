@@ -40,6 +40,7 @@ from locref_widgets.refinement.references import cut_region
 from locref_widgets.refinement.region_sums import sums_again
 from locref_widgets.refinement.search_pass import (
     HalfReference,
+    PosedSearch,
     folds_at,
     folds_of,
     groups_at,
@@ -87,7 +88,7 @@ def refine_loop(
         From the observer.
     """
     problem = pose_problem(inputs, settings)
-    loop = _Loop(inputs, settings, observer, problem, executor or LocalExecutor())
+    loop = RefinementLoop(inputs, settings, observer, problem, executor or LocalExecutor())
     announce(observer, problem, settings)
     maps = loop.prepare()
     if resume is None:
@@ -109,7 +110,7 @@ def refine_loop(
         observer.iteration_finished(result)
 
 
-class _Loop:
+class RefinementLoop:
     """The refinement's fixed parts and the steps that use them."""
 
     def __init__(
@@ -164,7 +165,9 @@ class _Loop:
         seconds = self.preparation_seconds + time.monotonic() - started
         return self._result(0, consensus.half_maps, consensus.both, info, seconds)
 
-    def changed(self, change: Change, last: IterationResult) -> tuple["_Loop", IterationResult]:
+    def changed(
+        self, change: Change, last: IterationResult
+    ) -> tuple["RefinementLoop", IterationResult]:
         """The loop with other settings or another mask, and the last result as these have it.
 
         Its poses are what they were; it has not settled.
@@ -174,7 +177,7 @@ class _Loop:
         if mask is not None:
             inputs = replace(self.inputs, mask=mask)
             problem = pose_problem(inputs, change.settings)
-            loop = _Loop(inputs, change.settings, self.observer, problem, self.executor)
+            loop = RefinementLoop(inputs, change.settings, self.observer, problem, self.executor)
             loop.prepare(self.consensus)
         else:
             loop.use(change.settings)
@@ -217,36 +220,33 @@ class _Loop:
             seen, rotations=last.rotations, origins_angstrom=last.origins_angstrom, converged=False
         )
 
-    def iterate(self, last: IterationResult) -> IterationResult:
-        """Search all particles against the references of the last result."""
-        started = time.monotonic()
-        iteration = last.iteration + 1
+    def pose_search(self, last: IterationResult) -> PosedSearch:
+        """What the search that follows a result is told."""
         if last.iteration and self.sums is None:
             self.sums = self._sums_again(last)
         radius, references = self._references(last)
         self.sums = None
-        plan = plan_for(self.problem, self.settings, radius)
-        start = self._start(last)
+        told = (references, plan_for(self.problem, self.settings, radius), radius, self.prior)
+        return PosedSearch(self.problem, self.outside, *told, self._start(last), self.batch_size)
+
+    def iterate(self, last: IterationResult) -> IterationResult:
+        """Search all particles against the references of the last result."""
+        started = time.monotonic()
+        iteration = last.iteration + 1
+        posed = self.pose_search(last)
         found = search_and_reconstruct(
             self.executor,
-            self.problem,
-            self.outside,
-            references,
-            plan,
-            radius,
-            self.prior,
-            start,
+            posed,
             folds_at(iteration, self.settings),
             self.settings.marginalize,
-            self.batch_size,
             self._report(iteration, "search"),
         )
         history = np.append(last.info["resolution_history_angstrom"], last.resolution_angstrom)
-        info = particle_info(self.problem, found, plan)
+        info = particle_info(self.problem, found, posed.plan)
         info["resolution_history_angstrom"] = history
         info[FULCRUM] = self.problem.fulcrum_angstrom
         info["turn_since_last_rad"] = turns_between(last.info.get("turn_rad"), info["turn_rad"])
-        info |= {f"weight_sigma2_half{half}": references[half].sigma2 for half in HALVES}
+        info |= {f"weight_sigma2_half{half}": posed.references[half].sigma2 for half in HALVES}
         self.observer.event("phase", iteration=iteration, name="fsc")
         self.sums = half_sums(found)
         half_maps, both = region_half_maps(self.problem, self.sums)
@@ -256,7 +256,7 @@ class _Loop:
             return draft
         # Room for the sums on the whole map's grid.
         self.sums = None
-        del references, found
+        del posed, found
         half_maps, both = final_maps(
             self.executor,
             self.problem,

@@ -57,6 +57,38 @@ class HalfReference:
     sigma2: Float[np.ndarray, " shells"]
 
 
+@dataclass(frozen=True)
+class PosedSearch:
+    """All that a pass is told of the search itself.
+
+    Attributes
+    ----------
+    problem, outside
+        The particles, and what is subtracted of each half-set's images.
+    references
+        Of each half-set.
+    plan
+        Levels and extents.
+    radius_px
+        Shell up to which particles are compared with the references.
+    prior
+        On the motions.
+    start
+        From where it searches.
+    batch_size
+        Particles worked on together.
+    """
+
+    problem: Problem
+    outside: OutsideMaps | None
+    references: dict[int, HalfReference]
+    plan: SearchPlan
+    radius_px: int
+    prior: Prior
+    start: Start
+    batch_size: int
+
+
 @dataclass
 class SearchPass:
     """Results of a pass.
@@ -195,36 +227,30 @@ class _RegionWork:
 
 def search_and_reconstruct(
     executor: Executor,
-    problem: Problem,
-    outside: OutsideMaps | None,
-    references: dict[int, HalfReference],
-    plan: SearchPlan,
-    radius_px: int,
-    prior: Prior,
-    start: Start,
+    posed: PosedSearch,
     folds: int,
     marginalize: bool,
-    batch_size: int,
     report: Report,
 ) -> SearchPass:
     """Search all particles against their half-set's references and rebuild the half-maps."""
+    problem, prior, start = posed.problem, posed.prior, posed.start
     work = RegionPass(
-        references,
-        plan,
-        radius_px,
+        posed.references,
+        posed.plan,
+        posed.radius_px,
         (float(prior.rotation_precision), float(prior.shift_precision)),
         marginalize,
-        batch_size,
+        posed.batch_size,
         keep=not start.recentred,
     )
     task = make_task(
         problem,
         work,
-        batch_size,
+        posed.batch_size,
         problem.region_box_px,
-        outside=outside,
+        outside=posed.outside,
         inputs={"start_turn_rad": start.turns_rad, "start_shift_px": start.shifts_px},
-        groups=folds_of(problem, max(folds, len(references[1].cubes))),
+        groups=folds_of(problem, max(folds, len(posed.references[1].cubes))),
     )
     result = executor.run(task, report)
     found = result.found
