@@ -96,7 +96,7 @@ def test_a_made_up_image_is_found_where_it_was_put(searches):
 
 
 def test_particles_are_chosen_by_row_and_others_refused_in_words(explorer, searches):
-    rows = searches.posed.problem.rows
+    rows = searches.posed.problem.rows.tolist()
     explorer.particle = rows[3]
     assert f"Particle {rows[3]}," in explorer._words[0].value
     absent = next(row for row in range(800) if row not in rows)
