@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from tests.refinement.following import soft_ball
+from tests.refinement.on_devices import COUNTS
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 
@@ -32,21 +33,16 @@ def files(hinged_blob_set, tmp_path_factory):
 def results(files):
     """What came out on 1, 2 and 4 devices."""
     star, folder = files
-    outs = {}
-    for devices in (1, 2, 4):
-        out = folder / f"{devices}.npz"
-        arguments = [str(star), str(folder), str(out), str(devices)]
-        done = subprocess.run(
-            [sys.executable, "-m", "tests.refinement.on_devices", *arguments],
-            cwd=REPOSITORY,
-            capture_output=True,
-            text=True,
-            check=False,
-            env={**os.environ, "PYTHONPATH": str(REPOSITORY)},
-        )
-        assert done.returncode == 0, done.stderr[-3000:]
-        outs[devices] = np.load(out)
-    return outs
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.refinement.on_devices", str(star), str(folder)],
+        cwd=REPOSITORY,
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "PYTHONPATH": str(REPOSITORY)},
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    return {count: np.load(folder / f"{count}.npz") for count in COUNTS}
 
 
 @pytest.mark.parametrize("devices", [2, 4])
@@ -61,6 +57,6 @@ def test_poses_maps_and_all_numbers_are_those_of_one_device(results, devices):
         assert difference <= 1e-5 * np.linalg.norm(one[name])
 
 
-@pytest.mark.parametrize("devices", [1, 2, 4])
+@pytest.mark.parametrize("devices", COUNTS)
 def test_later_iterations_compile_nothing(results, devices):
     assert results[devices]["compiled_again"] == 0
