@@ -3,6 +3,7 @@
 import html
 import threading
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import ipywidgets as widgets
 import numpy as np
@@ -12,8 +13,10 @@ from locref_widgets.io.mrc import Map
 from locref_widgets.masks.checks import examine_mask
 from locref_widgets.masks.fsc_consequence import FSCConsequence
 from locref_widgets.masks.mask_check import MaskCheck, Mend, worst_state
-from locref_widgets.widgets.curves_panel import FSCPanel
 from locref_widgets.widgets.studio_parts import Host, Task, button, column, note, row, said
+
+if TYPE_CHECKING:
+    from locref_widgets.widgets.curves_panel import FSCPanel
 
 _PATIENCE_S = 0.4
 """A mask is looked at when nothing has changed for so long."""
@@ -52,8 +55,8 @@ class ChecksPanel:
         )
         self._sentence = widgets.HTML(layout=widgets.Layout(min_width="0"))
         self._mend = row()
-        self.figure = FSCPanel()
-        # bqplot fails at a figure that has no size, so it comes with its first curves.
+        # bqplot takes long to import, and fails at a figure that has no size.
+        self.figure: "FSCPanel | None" = None
         self._place = column()
         self.widget = column(
             self._title,
@@ -121,6 +124,10 @@ class ChecksPanel:
             words = "".join(said(text, "warning") for text in consequence.warnings)
             self._sentence.value = said(consequence.sentence, kind) + words
             self._mend.children = self._mend_button(consequence.mend)
+            if self.figure is None:
+                from locref_widgets.widgets.curves_panel import FSCPanel
+
+                self.figure = FSCPanel()
             self.figure.show_curves(
                 _payload(consequence), "<b>Fourier shell correlation of the half-maps</b>"
             )

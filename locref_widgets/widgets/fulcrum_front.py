@@ -16,8 +16,6 @@ from locref_widgets.refinement.fulcrum_point import (
     voxels_to_angstrom,
 )
 from locref_widgets.refinement.region_reach import RegionReach, measure_region
-from locref_widgets.runs.folder import RunFolder
-from locref_widgets.runs.fulcrum_estimate import describe_estimate
 from locref_widgets.widgets.volume_widget import VolumeWidget
 
 
@@ -63,6 +61,10 @@ class FulcrumFront(VolumeWidget):
 
     def use_run(self, path: str) -> None:
         """Take the fulcrum that an earlier run's pose changes speak for."""
+        # With the runs comes JAX, for seconds, and few pickers need them.
+        from locref_widgets.runs.folder import RunFolder
+        from locref_widgets.runs.fulcrum_estimate import describe_estimate
+
         self.run_path = path
         try:
             if not path:
