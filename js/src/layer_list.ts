@@ -52,7 +52,7 @@ export class LayerList {
     colour.addEventListener('input', () => set({ colour: colour.value }));
     const opacity = slider(`opacity of ${style.name}`, `Opacity of the surface of ${style.name}, from clear to solid`, 0, 1, 0.05, value => set({ opacity: value }));
     const percent = element('span', 'locref-hint');
-    const root = element('div', 'locref-layer', [colour, label, opacity, percent]);
+    const root = element('div', 'locref-layer', [colour, label, element('span', 'locref-hint', ['Opacity']), opacity, percent]);
     this.rows.set(style.id, { root, box, colour, opacity, percent });
     return root;
   }

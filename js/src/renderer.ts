@@ -131,7 +131,8 @@ export class Renderer {
 
   /**
    * Opaque surfaces, lines, then transparent surfaces in the order given, of each only what is nearest
-   * to the eye. `isSmooth`: with smooth edges, which takes several times as long in software.
+   * to the eye. Transparent ones do not hide each other: a mask is seen in its map, and does not come
+   * out in patches where the two surfaces touch. `isSmooth`: with smooth edges, which takes several times as long in software.
    */
   draw(look: Look, surfaces: Surface[], lines: Lines[], isSmooth: boolean): void {
     const { gl } = this;
@@ -160,14 +161,19 @@ export class Renderer {
     gl.uniformMatrix4fv(places.clip, false, look.clip);
     gl.uniformMatrix3fv(places.turn, false, look.turn);
     gl.uniform3fv(places.paper, look.paper);
-    for (const surface of surfaces) if (surface.opacity >= 1) this.drawSurface(surface);
+    const opaque = surfaces.filter(surface => surface.opacity >= 1);
+    for (const surface of opaque) this.drawSurface(surface);
     this.drawLines(look, lines);
     gl.useProgram(program);
-    for (const surface of surfaces) {
-      if (surface.opacity >= 1 || surface.opacity <= 0) continue;
+    const clear = surfaces.filter(surface => surface.opacity < 1 && surface.opacity > 0);
+    for (const [index, surface] of clear.entries()) {
       gl.disable(gl.BLEND);
       gl.colorMask(false, false, false, false);
-      gl.depthFunc(gl.LESS);
+      if (index > 0) {
+        // The depth of the one before goes; what is opaque hides this one too.
+        gl.clear(gl.DEPTH_BUFFER_BIT);
+        for (const hiding of opaque) this.drawSurface(hiding);
+      }
       this.drawSurface(surface);
       gl.colorMask(true, true, true, true);
       gl.enable(gl.BLEND);

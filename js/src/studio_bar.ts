@@ -35,6 +35,12 @@ export interface BarWishes {
   redo(): void;
 }
 
+/** What a newcomer does next, where a tool has no settings. */
+function beginning({ tool, hasMask }: BarState): string {
+  if (tool === 'regions') return 'Segment the map below, then click the regions that belong to the mask.';
+  return hasMask ? 'Paint corrects the mask by hand; the panels below shape, check and save it.' : 'No mask yet: paint one, or begin below with a threshold, with regions or with a model.';
+}
+
 export class StudioBar {
   readonly element = element('div', 'locref-studio-bar');
   private readonly tools = new Map<ToolName, HTMLButtonElement>();
@@ -47,6 +53,11 @@ export class StudioBar {
   private readonly undo: HTMLButtonElement;
   private readonly redo: HTMLButtonElement;
   private readonly preview = element('span', 'locref-preview');
+  /** Shown only for the tools that they belong to. */
+  private readonly brush: HTMLElement;
+  private readonly sphere: HTMLElement;
+  private readonly eraser: HTMLElement;
+  private readonly words = element('span', 'locref-hint');
 
   constructor(wishes: BarWishes) {
     const group = element('div', 'locref-toolset');
@@ -62,16 +73,18 @@ export class StudioBar {
     this.radius = slider('radius of brush and eraser, voxels', 'Radius of brush and eraser, voxels (Shift wheel, or [ and ])', SMALLEST_RADIUS, 40, 0.5, value => wishes.setRadius(value));
     this.number = numberInput('Radius', 'Radius of brush and eraser, voxels (Shift wheel, or [ and ])', 'voxels', value => wishes.setRadius(value));
     this.gate = checkbox('', 'The brush touches only voxels where the map as it was read reaches the contour level (I)', true, on => wishes.setGated(on));
-    const tint = checkbox('Tint', 'Show the mask as a veil over the slices; soft edges fade', true, on => wishes.setTint(on));
+    const tint = checkbox('Tint slices', 'Show the mask as a veil over the slices; soft edges fade', true, on => wishes.setTint(on));
     this.inside = button('Erase inside', 'Set the mask to 0 inside the sphere', () => wishes.erase(false));
     this.outside = button('Erase outside', 'Set the mask to 0 outside of the sphere', () => wishes.erase(true));
     this.undo = button('↶ Undo', '', () => wishes.undo());
     this.redo = button('↷ Redo', '', () => wishes.redo());
     this.preview.setAttribute('role', 'status');
+    this.sphere = element('div', 'locref-set', [this.number.label, this.radius, this.angstrom]);
+    this.brush = element('div', 'locref-set', [this.gate.label]);
+    this.eraser = element('div', 'locref-set', [this.inside, this.outside]);
     this.element.append(
-      group, element('div', 'locref-set', [this.number.label, this.radius, this.angstrom]),
-      element('div', 'locref-set', [this.gate.label, tint.label]), element('div', 'locref-set', [this.inside, this.outside]),
-      element('div', 'locref-set locref-history', [this.undo, this.redo]), this.preview,
+      element('div', 'locref-studio-row', [group, this.preview, element('div', 'locref-set locref-history', [this.undo, this.redo])]),
+      element('div', 'locref-studio-row', [this.sphere, this.brush, this.eraser, this.words, element('div', 'locref-set locref-tint', [tint.label])]),
     );
   }
 
@@ -83,16 +96,19 @@ export class StudioBar {
     }
     const brush = state.tool === 'paint' || state.tool === 'remove';
     const sphere = brush || state.tool === 'eraser';
+    this.sphere.hidden = !sphere;
+    this.brush.hidden = !brush;
+    this.eraser.hidden = state.tool !== 'eraser';
+    this.words.hidden = sphere;
+    this.words.textContent = beginning(state);
     this.radius.max = String(state.largest);
     this.radius.value = String(state.radius);
     this.radius.setAttribute('aria-valuetext', `${state.radius} voxels`);
     show(this.number.input, String(state.radius));
-    for (const input of [this.radius, this.number.input]) input.disabled = !sphere;
     this.angstrom.textContent = `= ${(state.radius * state.voxelSize).toFixed(1)} Å`;
     this.gate.input.checked = state.gated;
-    this.gate.input.disabled = !brush;
     this.gate.label.lastElementChild!.textContent = `Only density ≥ ${sayLevel(state.level)}`;
-    for (const made of [this.inside, this.outside]) made.disabled = state.tool !== 'eraser' || !state.hasEraser;
+    for (const made of [this.inside, this.outside]) made.disabled = !state.hasEraser;
     this.undo.disabled = !state.undoWords;
     this.undo.title = state.undoWords ? `Undo: ${state.undoWords} (Ctrl Z)` : 'There is nothing to undo';
     this.redo.disabled = !state.redoWords;

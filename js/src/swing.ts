@@ -49,13 +49,14 @@ export function axisOf(name: AxisName, region: Region, fulcrum: Vec3): Vec3 {
 
 /** "20° here moves the far end by 17 Å", and the shifts, in both units. */
 export function saySwing(region: Region, fulcrum: Vec3, extentRad: number, shiftPx: number, grid: Grid): [string, string] {
-  const angstrom = (voxels: number) => sayShort(voxels * grid.voxelSize);
+  // A number and its unit stay on one line.
+  const angstrom = (voxels: number) => `${sayShort(voxels * grid.voxelSize)}\u00a0Å`;
   const end = farthest(region, fulcrum).distance;
   const middle = length(subtract(region.centre, fulcrum));
   return [
-    `${say((extentRad * 180) / Math.PI, 0)}° here moves the far end, ${angstrom(end)} Å away, by ${angstrom(chord(end, extentRad))} Å and the ` +
-      `region’s centre, ${angstrom(middle)} Å away, by ${angstrom(chord(middle, extentRad))} Å.`,
-    `Shift extent ${+shiftPx.toFixed(2)} px = ${angstrom(shiftPx)} Å across, ${angstrom(shiftPx / 2)} Å to every side.`,
+    `${say((extentRad * 180) / Math.PI, 0)}° here moves the far end, ${angstrom(end)} away, by ${angstrom(chord(end, extentRad))} and the ` +
+      `region’s centre, ${angstrom(middle)} away, by ${angstrom(chord(middle, extentRad))}.`,
+    `Shift extent ${+shiftPx.toFixed(2)} px = ${angstrom(shiftPx)} across, ${angstrom(shiftPx / 2)} to every side.`,
   ];
 }
 

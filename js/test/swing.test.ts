@@ -39,6 +39,6 @@ test('a swing moves the centre by the chord, and a point turns as the matrix say
 
 test('what the extents mean, in words', () => {
   const [swing, shift] = saySwing(region, [10, 10, 5], 0.35, 10, { shape: [40, 40, 40], voxelSize: 1.3 });
-  assert.equal(swing, '20° here moves the far end, 26 Å away, by 9.1 Å and the region’s centre, 13 Å away, by 4.5 Å.');
-  assert.equal(shift, 'Shift extent 10 px = 13 Å across, 6.5 Å to every side.');
+  assert.equal(swing.replaceAll('\u00a0', ' '), '20° here moves the far end, 26 Å away, by 9.1 Å and the region’s centre, 13 Å away, by 4.5 Å.');
+  assert.equal(shift.replaceAll('\u00a0', ' '), 'Shift extent 10 px = 13 Å across, 6.5 Å to every side.');
 });

@@ -50,8 +50,9 @@ class MaskToolsPanel:
             "or as",
             f"The threshold as {LEVEL_FORMS}: shares are found anew on every map",
             placeholder="0.2max, 120kDa",
-            width="270px",
+            width="220px",
         )
+        self.level.style.description_width = "48px"
         self.lowpass = slider(
             "Smooth to",
             "Low-pass filter, Å: of the map, or once there is a mask of the mask, cut at a half",
@@ -85,7 +86,7 @@ class MaskToolsPanel:
             style={"description_width": "116px"},
             layout=widgets.Layout(width="190px"),
         )
-        self._apply: list[widgets.Button] = []
+        self.apply: dict[str, widgets.Button] = {}
         self._mask_only: list[Any] = []
         self.threshold.observe(lambda _c: self._moved_threshold(), "value")
         self.level.observe(lambda _c: self._typed_level(), "value")
@@ -109,9 +110,9 @@ class MaskToolsPanel:
             row(how),
             row(
                 self.threshold,
+                self._apply_button("threshold", "Cut the map at the threshold"),
                 self.level,
                 suggest,
-                self._apply_button("threshold", "Cut the map at the threshold"),
             ),
             row(
                 self.lowpass,
@@ -123,8 +124,8 @@ class MaskToolsPanel:
             ),
             row(
                 self.soft,
-                edge,
                 self._apply_button("soft", "Give the mask this edge"),
+                edge,
             ),
             row(fill, self.islands, keep, invert),
         )
@@ -214,7 +215,6 @@ class MaskToolsPanel:
 
     def _commit(self, steps: list[Step]) -> None:
         if not steps:
-            self._host.say("Move the slider first: at 0 it does nothing.")
             return
         if self._host.act(lambda: self._host.state.do(*steps)):
             for control in self._sliders.values():
@@ -226,9 +226,7 @@ class MaskToolsPanel:
 
     def _apply_button(self, name: str, tooltip: str) -> widgets.Button:
         made = button("Apply", tooltip, lambda: self._commit(self.steps_of(name)), primary=True)
-        self._apply.append(made)
-        if name in ("dilate", "soft"):
-            self._mask_only.append(made)
+        self.apply[name] = made
         return made
 
     # What is shown -------------------------------------------------------------------------------
@@ -255,6 +253,9 @@ class MaskToolsPanel:
         for name in ("dilate", "soft"):
             control = self._sliders[name]
             control.unit = f"voxels = {control.value * voxel:.3g} Å"
+        for name, control in self._sliders.items():
+            # At 0 a slider does nothing.
+            self.apply[name].disabled = control.disabled or not control.value
 
     def _set(self, control: Any, value: object) -> None:
         self._quiet = True

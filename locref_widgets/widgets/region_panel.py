@@ -78,7 +78,8 @@ class RegionPanel:
         }
         self.widget = column(
             row(how),
-            row(self.level, self.smoothing, self.steps, run, self.task.widget),
+            row(self.smoothing),
+            row(self.level, self.steps, run, self.task.widget),
             row(self.grouping, self.count),
             row(*self._buttons.values()),
             self.table,

@@ -13,7 +13,12 @@ _STYLE = """<style>
 .locref-studio .widget-toggle-buttons { display: flex; align-items: center; height: auto; }
 .locref-studio .bqplot .axislabel { fill: var(--jp-ui-font-color1) !important; }
 .locref-studio .bqplot .axis text { fill: var(--jp-ui-font-color1); }
-.locref-studio .jupyter-button:disabled { cursor: default; }
+.locref-studio .widget-toggle-buttons > .widget-label { text-align: right; }
+.locref-studio .jupyter-button { border: 1px solid var(--jp-border-color1); border-radius: 3px; }
+.locref-studio .jupyter-button.mod-primary { border-color: transparent; }
+.locref-studio .jupyter-button:disabled { cursor: default; opacity: .5; }
+.locref-studio .widget-toggle-button.mod-active { background: var(--jp-brand-color1);
+  border-color: var(--jp-brand-color1); color: var(--jp-ui-inverse-font-color1, #fff); }
 </style>"""
 
 

@@ -5,24 +5,27 @@ from tests.browser.conftest import REPOSITORY
 SCRIPT = REPOSITORY / "node_modules" / "axe-core" / "axe.min.js"
 
 
-def serious_faults(shown, selector):
-    """Findings of axe-core that are serious or critical, in both themes, as rule and where.
-
-    `shown` is the `Notebook` whose page is looked at.
-    """
+def faults_as_shown(page, selector):
+    """Findings of axe-core that are serious or critical, as rule and where."""
     assert SCRIPT.exists(), "run `npm ci` first"
-    shown.page.evaluate(SCRIPT.read_text(encoding="utf-8") + ";0")
+    if not page.evaluate("() => 'axe' in window"):
+        page.evaluate(SCRIPT.read_text(encoding="utf-8") + ";0")
+    return page.evaluate(
+        """async selector => {
+            const result = await axe.run(selector, {resultTypes: ['violations']});
+            return result.violations
+                .filter(({impact}) => impact === 'serious' || impact === 'critical')
+                .flatMap(({id, nodes}) => nodes.map(node => id + ': '
+                    + node.html.slice(0, 200) + ' ' + node.failureSummary.slice(0, 300)));
+        }""",
+        selector,
+    )
+
+
+def serious_faults(shown, selector):
+    """The same in both themes; `shown` is the `Notebook` whose page is looked at."""
     found = []
     for theme in ("Dark", "Light"):
         shown.use_theme(f"JupyterLab {theme}")
-        found += shown.page.evaluate(
-            """async selector => {
-                const result = await axe.run(selector, {resultTypes: ['violations']});
-                return result.violations
-                    .filter(({impact}) => impact === 'serious' || impact === 'critical')
-                    .flatMap(({id, nodes}) => nodes.map(node => id + ': '
-                        + node.html.slice(0, 200) + ' ' + node.failureSummary.slice(0, 300)));
-            }""",
-            selector,
-        )
+        found += faults_as_shown(shown.page, selector)
     return found

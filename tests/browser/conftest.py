@@ -7,8 +7,9 @@ import socket
 import subprocess
 import sys
 import time
+import urllib.error
 import urllib.request
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -32,6 +33,7 @@ FLAGS = [
     "--use-angle=swiftshader",
     "--enable-unsafe-swiftshader",
 ]
+LARGEST_MESSAGE = 1_000_000  # bytes
 # Said by JupyterLab or by bqplot's own front end, with or without this package.
 NOT_OURS = ("debugger state", "Unsatisfied version", "favicon", "Failed to load resource")
 
@@ -81,7 +83,9 @@ class Lab:
     def end_sessions(self):
         for session in self.get("/api/sessions"):
             where = f"{self.url}/api/sessions/{session['id']}"
-            urllib.request.urlopen(urllib.request.Request(where, method="DELETE"), timeout=20)
+            # Several notebooks may have one kernel; with it they end.
+            with suppress(urllib.error.HTTPError):
+                urllib.request.urlopen(urllib.request.Request(where, method="DELETE"), timeout=20)
 
 
 @pytest.fixture(scope="session")
@@ -154,12 +158,61 @@ def _wait_for_server(lab, server, log):
 
 
 @dataclass
+class Desk:
+    """A page and a kernel, which the tests of one file share: both take seconds to start."""
+
+    browser: object
+    arguments: dict
+    context: object = None
+    kernel: str | None = None
+
+    def page(self):
+        if self.context is None:
+            self.context = self.browser.new_context(**self.arguments)
+            self.context.new_page()
+        return self.context.pages[0]
+
+    def renew(self):
+        """Forget both; what a test has broken does not break the next one."""
+        if self.context is not None:
+            self.context.close()
+        self.context = self.kernel = None
+
+
+@pytest.fixture(scope="module")
+def desk(browser, browser_context_args):
+    shared = Desk(browser, browser_context_args)
+    yield shared
+    shared.renew()
+
+
+@pytest.fixture
+def page(desk, browser_context_args, request):
+    shared = desk.page()
+    shared.set_viewport_size(browser_context_args["viewport"])
+    yield shared
+    if not getattr(request.node, "rep_call", None) or request.node.rep_call.failed:
+        desk.renew()
+
+
+@dataclass
 class Notebook:
     """A notebook open in the browser."""
 
     page: object
     lab: Lab
+    desk: Desk
     errors: list = field(default_factory=list)
+    largest_sent: int = 0
+
+    def __post_init__(self):
+        self.page.on("websocket", self._on_socket)
+
+    def _on_socket(self, socket):
+        def sent(payload):
+            self.largest_sent = max(self.largest_sent, len(payload))
+
+        socket.on("framesent", sent)
 
     def open(self, cells, name):
         notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(c) for c in cells])
@@ -172,9 +225,19 @@ class Notebook:
         return self.show(name)
 
     def show(self, name, reset=True):
-        self.page.goto(f"{self.lab.url}/lab/tree/{name}{'?reset' if reset else ''}")
+        """Open a notebook of the lab's folder; `reset=False` loads the page anew and keeps all."""
+        if reset and self.desk.kernel and self.page.url.startswith(self.lab.url):
+            self.page.evaluate(
+                """([path, id]) => jupyterapp.commands.execute(
+                    'docmanager:open', {path, factory: 'Notebook', kernel: {id}})""",
+                [name, self.desk.kernel],
+            )
+        else:
+            self.page.goto(f"{self.lab.url}/lab/tree/{name}{'?reset' if reset else ''}")
         self.page.wait_for_function(
-            "() => window.jupyterapp?.shell?.currentWidget?.content?.widgets", timeout=90_000
+            "name => window.jupyterapp?.shell?.currentWidget?.context?.path === name",
+            arg=name,
+            timeout=90_000,
         )
         self.page.evaluate(
             """async () => {
@@ -191,7 +254,28 @@ class Notebook:
                      .session?.kernel?.status === 'idle'""",
             timeout=90_000,
         )
+        self.desk.kernel = self.page.evaluate(
+            "() => jupyterapp.shell.currentWidget.context.sessionContext.session.kernel.id"
+        )
         return self
+
+    def leave(self):
+        """Close all documents; nothing of this test stays in the kernel."""
+        self.page.evaluate(
+            """async code => {
+                const session = window.jupyterapp?.shell?.currentWidget?.context
+                    ?.sessionContext?.session;
+                if (session?.kernel) {
+                    const done = session.kernel.requestExecute({code, store_history: false}).done;
+                    await Promise.race([done, new Promise((_, fail) => setTimeout(fail, 30000))]);
+                }
+                for (const document of window.jupyterapp?.shell
+                        ? [...jupyterapp.shell.widgets('main')] : []) {
+                    document.dispose();
+                }
+            }""",
+            "import ipywidgets; ipywidgets.Widget.close_all()\n%reset -f",
+        )
 
     def run_all(self, timeout=120_000):
         self.start_all()
@@ -254,7 +338,8 @@ class Notebook:
         )
         for theme in ("Dark", "Light"):
             self.use_theme(f"JupyterLab {theme}")
-            self.page.wait_for_timeout(400)  # bqplot's own transitions
+            # bqplot's own transitions; without it, until the last canvas is on screen.
+            self.page.wait_for_timeout(400 if locator.locator(".bqplot").count() else 150)
             self.page.evaluate(
                 "() => new Promise(done => requestAnimationFrame("
                 "() => requestAnimationFrame(() => requestAnimationFrame(done))))"
@@ -262,15 +347,41 @@ class Notebook:
             locator.screenshot(path=SHOTS / f"{name}_{theme.lower()}.png")
 
 
-@pytest.fixture
-def notebook(page, lab):
-    shown = Notebook(page, lab)
+@contextmanager
+def heard(page, *ignored):
+    """Errors of the page while this is open, as texts; some that are not ours are left out."""
+    kept = []
 
     def keep(text):
-        if not any(words in text for words in NOT_OURS):
-            shown.errors.append(text)
+        if not any(words in text for words in (*NOT_OURS, *ignored)):
+            kept.append(text)
 
-    page.on("pageerror", lambda error: keep(f"{error}\n{error.stack}"))
-    page.on("console", lambda message: keep(message.text) if message.type == "error" else None)
-    yield shown
+    def on_error(error):
+        keep(f"{error}\n{error.stack}")
+
+    def on_message(message):
+        if message.type == "error":
+            keep(message.text)
+
+    page.on("pageerror", on_error)
+    page.on("console", on_message)
+    yield kept
+    page.remove_listener("pageerror", on_error)
+    page.remove_listener("console", on_message)
+
+
+@pytest.fixture(scope="module")
+def sessions(lab):
+    yield
     lab.end_sessions()
+
+
+@pytest.fixture
+def notebook(page, lab, desk, sessions):
+    with heard(page) as errors:
+        shown = Notebook(page, lab, desk, errors)
+        yield shown
+        shown.leave()
+        page.remove_listener("websocket", shown._on_socket)
+        # Strokes and picks go to the kernel, whole volumes never do.
+        assert shown.largest_sent < LARGEST_MESSAGE

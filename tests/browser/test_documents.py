@@ -60,6 +60,7 @@ def test_maps_and_stacks_open_on_double_click(lab_page):
     double_click(page, "particles.mrcs")
     page.locator(".locref-images img").nth(23).wait_for(timeout=120_000)
     lab_page.shoot("document_stack", page.locator(".locref-document .locref-table:visible"))
+    assert not serious_faults(lab_page, ".locref-document")
     page.set_viewport_size({"width": 1280, "height": 1000})
     double_click(page, "ball.map.gz")
     page.wait_for_function(

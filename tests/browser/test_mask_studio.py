@@ -6,7 +6,7 @@ import numpy as np
 
 from locref_widgets.io.mrc import Map, read_map
 from locref_widgets.masks.recipe import MaskRecipe
-from tests.browser.axe import serious_faults
+from tests.browser.axe import faults_as_shown
 from tests.browser.clipping import clipped_texts
 from tests.browser.viewer import at_voxel, in_surface, picture_box
 
@@ -316,13 +316,39 @@ def test_shape_and_checks(notebook):
 
 def test_narrow_page_clips_nothing(notebook):
     page = open_studio(notebook, "narrow_studio.ipynb", 900)
-    for name in ("Shape", "Regions", "Model", "Checks", "Recipe and files"):
-        page.get_by_role("tab", name=name, exact=name != "Checks").click()
-        clipped = [
-            words
-            for words in clipped_texts(page, ".locref-studio")
-            if "locref-preview" not in words  # its whole is in the tooltip
-        ]
-        assert not clipped, (name, clipped)
-        assert not serious_faults(notebook, ".locref-studio"), name
+    for theme in ("Dark", "Light"):
+        notebook.use_theme(f"JupyterLab {theme}")
+        for name in ("Shape", "Regions", "Model", "Checks", "Recipe and files"):
+            page.get_by_role("tab", name=name, exact=name != "Checks").click()
+            clipped = [
+                words
+                for words in clipped_texts(page, ".locref-studio")
+                if "locref-preview" not in words  # its whole is in the tooltip
+            ]
+            assert not clipped, (name, clipped)
+            assert not faults_as_shown(page, ".locref-studio"), (theme, name)
     notebook.shoot("mask_studio_900px", page.locator(".locref-studio"))
+    assert not notebook.errors
+
+
+def test_it_comes_back_after_a_reload_and_says_when_its_kernel_has_gone(notebook):
+    page = open_studio(notebook, "back.ipynb")
+    tool(page, "Paint")
+    drag(page, at_voxel(page, "xy", 14, 20), at_voxel(page, "xy", 26, 24))
+    wait_for_steps(notebook, 1)
+    painted = check_mask(notebook, notebook.lab.root)
+    page.evaluate("() => jupyterapp.shell.currentWidget.context.save()")
+    notebook.show("back.ipynb", reset=False)
+    page.wait_for_function(READY, timeout=60_000)
+    np.testing.assert_array_equal(check_mask(notebook, notebook.lab.root), painted)
+    # It goes on where it was.
+    page.get_by_role("button", name="Undo").click()
+    wait_for_steps(notebook, 0)
+    page.evaluate(
+        "() => jupyterapp.shell.currentWidget.context.sessionContext.session.kernel.restart()"
+    )
+    page.locator(".locref-wait", has_text="kernel").wait_for()
+    drag(page, at_voxel(page, "xy", 14, 20), at_voxel(page, "xy", 20, 24))
+    page.get_by_role("tab", name="Regions", exact=True).click()
+    page.wait_for_timeout(300)
+    assert not notebook.errors

@@ -4,6 +4,8 @@ import json
 
 import pytest
 
+from tests.browser.axe import serious_faults
+
 pytest.importorskip("nglview")
 
 # Three ions in a row; the one in the middle is the centre of everything.
@@ -80,6 +82,7 @@ def test_a_model_with_its_map(notebook):
     # nglview's own way would send the map again with every change.
     assert wire[0] - before < 20_000
     notebook.shoot("model_view", page.locator(".locref-keys"))
+    assert not serious_faults(notebook, ".locref-keys")
     assert not notebook.errors
 
 
@@ -120,3 +123,4 @@ def test_a_restarted_kernel_is_told_in_words(notebook):
         "() => jupyterapp.shell.currentWidget.context.sessionContext.session.kernel.restart()"
     )
     notebook.page.locator(".locref-warning", has_text="kernel").wait_for()
+    assert not notebook.errors

@@ -11,7 +11,7 @@ import urllib.request
 import nbformat
 import pytest
 
-from tests.browser.conftest import NOT_OURS, REPOSITORY, SHOTS
+from tests.browser.conftest import REPOSITORY, SHOTS, heard
 
 CELLS = """
 import numpy as np, locref_widgets as lw
@@ -46,7 +46,7 @@ def write_notebook(path):
 
 
 @pytest.fixture
-def host(tmp_path):
+def host(tmp_path, page):
     """Start a host in a folder with the notebook; returns its address."""
     started = []
 
@@ -88,6 +88,7 @@ def host(tmp_path):
         raise AssertionError(log.read_text()[-3000:])
 
     yield start
+    page.goto("about:blank")  # or it looks for its server in the test after this
     for server in started:
         server.terminate()
         server.wait(30)
@@ -95,15 +96,8 @@ def host(tmp_path):
 
 @pytest.fixture
 def faults(page):
-    kept = []
-
-    def keep(text):
-        if not any(words in text for words in (*NOT_OURS, *NOTEBOOK_ITSELF)):
-            kept.append(text)
-
-    page.on("pageerror", lambda error: keep(str(error)))
-    page.on("console", lambda message: keep(message.text) if message.type == "error" else None)
-    return kept
+    with heard(page, *NOTEBOOK_ITSELF) as kept:
+        yield kept
 
 
 def check_widgets(page):

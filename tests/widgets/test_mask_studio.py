@@ -153,7 +153,7 @@ def test_a_moved_slider_previews_and_apply_does_the_same(wire, lumps):
     previewed = np.frombuffer(buffers[0], np.uint8).reshape(content["shape"][::-1])
     assert studio.view.previewing == "threshold at 0.35"
     assert studio.version == 0
-    tools._apply[0].click()
+    tools.apply["threshold"].click()
     np.testing.assert_array_equal(previewed, 255 * studio.mask.data)
     assert not studio.view.previewing
     assert studio.version == 1
@@ -162,7 +162,7 @@ def test_a_moved_slider_previews_and_apply_does_the_same(wire, lumps):
     tools.soft.value = 5  # one at a time
     assert tools.dilate.value == 0
     assert studio.view.previewing == "soft edge of 5 voxels"
-    tools._apply[3].click()
+    tools.apply["soft"].click()
     assert [step.tool for step in studio.recipe.steps] == ["threshold", "soft-pad"]
     assert tools.soft.value == 0
 
@@ -172,7 +172,7 @@ def test_levels_are_typed_in_words_and_faults_are_told(lumps):
     tools = studio._panels["tools"]
     tools.level.value = "0.5max"
     assert abs(tools.threshold.value - 0.5 * lumps.data.max()) < 0.01
-    tools._apply[0].click()
+    tools.apply["threshold"].click()
     assert studio.recipe.steps[0].level == "0.5max"
     tools.level.value = "much"
     assert "expected a number, 0.2max" in studio._said.value
@@ -187,7 +187,7 @@ def test_another_threshold_starts_anew_or_joins_the_mask(lumps):
     tools = studio._panels["tools"]
     tools._how.value = "without"
     tools.threshold.value = 0.8
-    tools._apply[0].click()
+    tools.apply["threshold"].click()
     found = studio.mask.data
     level = float(studio.recipe.steps[-1].steps[0].level)
     np.testing.assert_array_equal(

@@ -80,6 +80,16 @@ function transparency(): void {
   const veil = at(draw(renderer, camera, [outer]), SIZE / 2, SIZE / 2);
   // Two layers of 30 % would leave 49 % of the paper, one leaves 70 %.
   check(veil[0] > 0.66 * 255, `the far side shows too: ${veil}`);
+  // One that is clear itself is seen in the other, whichever is drawn first.
+  const red: Surface = { ...inner, opacity: 0.6 };
+  for (const order of [[red, outer], [outer, red]]) {
+    const both = at(draw(renderer, camera, order), SIZE / 2, SIZE / 2);
+    check(both[0] > both[1] + 40 && both[1] < veil[1] - 20, `the clear inner ball is hidden: ${veil} ${both}`);
+  }
+  // What is opaque hides them all, the second one too.
+  const wall: Surface = { mesh, place: placed(5, camera.centre), colour: [0.1, 0.8, 0.1], opacity: 1 };
+  const behind = at(draw(renderer, camera, [wall, { ...outer, opacity: 0.01 }, red]), SIZE / 2, SIZE / 2);
+  check(behind[1] > 2 * behind[0], `an opaque ball does not hide a clear one in it: ${behind}`);
   check(at(draw(renderer, camera, [{ ...outer, opacity: 0 }]), SIZE / 2, SIZE / 2).every(value => value === 255), 'what is clear is drawn');
   renderer.dispose();
 }
