@@ -182,7 +182,8 @@ class RegionPanel:
             self._host.preview([], "")
             return
         made = choice.mask(self._host.state.density).data
-        self._view.show_preview(made, f"{len(choice.chosen)} regions chosen")
+        count = len(choice.chosen)
+        self._view.show_preview(made, f"{count} region{'' if count == 1 else 's'} chosen")
 
     def _mark(self, ids: list[int]) -> None:
         ranks = {number: rank for rank, number in enumerate(ids, start=1)}

@@ -13,7 +13,8 @@ _STYLE = """<style>
 .locref-studio .widget-toggle-buttons { display: flex; align-items: center; height: auto; }
 .locref-studio .bqplot .axislabel { fill: var(--jp-ui-font-color1) !important; }
 .locref-studio .bqplot .axis text { fill: var(--jp-ui-font-color1); }
-.locref-studio .widget-toggle-buttons > .widget-label { text-align: right; }
+.locref-studio .widget-toggle-buttons > .widget-label { text-align: right;
+  margin-right: 8px; }
 .locref-studio .jupyter-button { border: 1px solid var(--jp-border-color1); border-radius: 3px; }
 .locref-studio .jupyter-button.mod-primary { border-color: transparent; }
 .locref-studio .jupyter-button:disabled { cursor: default; opacity: .5; }

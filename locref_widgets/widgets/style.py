@@ -125,6 +125,8 @@ STYLE = f"""<style>
   font-family: var(--jp-code-font-family, monospace); line-height: 1.4; user-select: all; }}
 .locref-form button:focus-visible, .locref-export:focus-visible {{
   outline: 2px solid var(--jp-brand-color1); }}
+/* nglview writes the atom's name on white, in the theme's colour. */
+.locref-keys .ui-resizable div[style*="background-color: white"] {{ color: #222; }}
 .locref-images {{ display: grid; gap: 8px;
   grid-template-columns: repeat(auto-fill, minmax(128px, 1fr)); }}
 .locref-images img {{ width: 100%; image-rendering: auto; display: block; }}

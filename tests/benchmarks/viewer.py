@@ -23,10 +23,6 @@ from tests.browser.viewer import SETTLED, VIEWER, at_voxel
 
 SIZES = (64, 128, 256)
 
-# As Chromium does by itself where there is no GPU: the page is put together in software, and only
-# WebGL is emulated.
-SOFTWARE = [*FLAGS, "--disable-gpu-compositing"]
-
 # Runs the second cell, and waits in the page for its pictures.
 OPEN = """async () => {
     const panel = jupyterapp.shell.currentWidget;
@@ -140,7 +136,7 @@ def main(repeats: int) -> None:
     ):
         for size in SIZES:
             write_map(lab.root / f"box{size}.mrc", particle(size, 1), 256 / size)
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=SOFTWARE, headless=True)
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS, headless=True)
         page = browser.new_page(viewport={"width": 1280, "height": 1000})
         largest = [0]
 

@@ -32,6 +32,8 @@ FLAGS = [
     "--use-gl=angle",
     "--use-angle=swiftshader",
     "--enable-unsafe-swiftshader",
+    # As Chromium does by itself where there is no GPU: only WebGL is emulated.
+    "--disable-gpu-compositing",
 ]
 LARGEST_MESSAGE = 1_000_000  # bytes
 # Said by JupyterLab or by bqplot's own front end, with or without this package.
@@ -161,8 +163,8 @@ def _wait_for_server(lab, server, log):
 class Desk:
     """A page and a kernel, which the tests of one file share: both take seconds to start."""
 
-    browser: object
-    arguments: dict
+    browser: object = None
+    arguments: dict = field(default_factory=dict)
     context: object = None
     kernel: str | None = None
 
@@ -201,7 +203,7 @@ class Notebook:
 
     page: object
     lab: Lab
-    desk: Desk
+    desk: Desk = field(default_factory=Desk)
     errors: list = field(default_factory=list)
     largest_sent: int = 0
 

@@ -223,7 +223,7 @@ def test_regions_are_chosen_merged_split_and_taken_by_places(wire, lumps):
     assert len(panel.table.rows) == 3
     at = lambda *voxel: {"voxel": list(voxel)}  # noqa: E731
     receive(studio.view, kind="regions", places=[at(12, 16, 14)], split=False)
-    assert studio.view.previewing == "1 regions chosen"
+    assert studio.view.previewing == "1 region chosen"
     assert studio.view.chosen_ranks == [1]
     one = studio.state.regions
     receive(studio.view, kind="regions", places=[at(12, 16, 14), at(22, 18, 18)], split=False)
