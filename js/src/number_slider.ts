@@ -12,6 +12,7 @@ interface State {
   tooltip: string;
   unit: string;
   disabled: boolean;
+  is_live: boolean;
 }
 
 class NumberSlider {
@@ -24,7 +25,7 @@ class NumberSlider {
   constructor(private readonly model: AnyModel<State>) {
     this.range.type = 'range';
     this.number.type = 'number';
-    this.range.addEventListener('input', () => this.set(this.range.valueAsNumber));
+    this.range.addEventListener(model.get('is_live') ? 'input' : 'change', () => this.set(this.range.valueAsNumber));
     this.number.addEventListener('change', () => this.set(this.number.valueAsNumber));
     this.root.addEventListener('keydown', event => event.stopPropagation());
     this.root.append(element('style', '', [css]), this.name, this.range, this.number, this.unit);

@@ -13,6 +13,7 @@ from jaxtyping import Float, UInt8
 from locref_widgets.io.image_stack import ImageStack
 from locref_widgets.io.info import describe
 from locref_widgets.widgets.facts import facts_html, faults_html
+from locref_widgets.widgets.number_slider import NumberSlider
 from locref_widgets.widgets.style import style_sheet
 
 _PER_PAGE = 24
@@ -38,18 +39,19 @@ class ImageStackView(widgets.VBox):
         self.facts = describe(self.path)
         self._stack = ImageStack(self.path)
         pages = max(1, -(-len(self._stack) // _PER_PAGE))
-        self._page = widgets.IntSlider(
+        self._page = NumberSlider(
             value=1,
             min=1,
             max=max(2, pages),
+            step=1,
             description="Page",
             tooltip=f"{_PER_PAGE} images a page",
-            continuous_update=False,
+            unit=f"of {pages}",
+            is_live=False,
             disabled=pages == 1,
-            layout=widgets.Layout(width="min(100%, 480px)"),
         )
         self._images = widgets.HTML()
-        self._page.observe(lambda change: self._show(change["new"]), "value")
+        self._page.observe(lambda change: self._show(round(change["new"])), "value")
         super().__init__(
             [
                 style_sheet(),

@@ -16,6 +16,7 @@ from locref_widgets.io.mrc import Map
 from locref_widgets.io.mrc_header import make_header
 from locref_widgets.widgets.display_volume import DisplayVolume, first_level, to_display
 from locref_widgets.widgets.nglview_support import FileBridge, load_nglview
+from locref_widgets.widgets.number_slider import NumberSlider
 from locref_widgets.widgets.style import style_sheet
 from locref_widgets.widgets.volume_widget import MapOrPath, as_map
 
@@ -122,15 +123,12 @@ class ModelView(widgets.VBox):
         if level is None:
             level = first_level(volume.data, float(volume.voxel_size_angstrom))
         self.level = float(level)
-        slider = widgets.FloatSlider(
+        slider = NumberSlider(
             description="Contour level",
             min=display.low,
             max=display.high,
             step=(display.high - display.low) / 255,
-            readout_format=".4g",
-            continuous_update=False,
-            style={"description_width": "initial"},
-            layout=widgets.Layout(width="min(100%, 480px)"),
+            is_live=False,
             tooltip="Contour level of the map's surface, in the map's own units",
         )
         traitlets.link((self, "level"), (slider, "value"))

@@ -10,7 +10,7 @@ from locref_widgets.widgets.volume_widget import read_bundle
 
 
 class NumberSlider(anywidget.AnyWidget):
-    """A number within limits, told with every move; Jupyter's own sliders have no names."""
+    """A number within limits; Jupyter's own sliders have no names for those who do not see them."""
 
     _esm = traitlets.Unicode().tag(sync=True)
     value = traitlets.Float(help="The number").tag(sync=True)
@@ -21,6 +21,7 @@ class NumberSlider(anywidget.AnyWidget):
     tooltip = traitlets.Unicode().tag(sync=True)
     unit = traitlets.Unicode("", help="Said after the number").tag(sync=True)
     disabled = traitlets.Bool(False).tag(sync=True)
+    is_live = traitlets.Bool(True, help="Tell every move, not only where it ends").tag(sync=True)
 
     def __init__(self, **traits: Any) -> None:
         layout = widgets.Layout(width="540px", max_width="100%", min_width="0")
