@@ -16,11 +16,12 @@ NPM := PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/npm --silent
 FRONT_END := $(shell find js -type f -not -path '*/built/*' 2>/dev/null) $(wildcard package.json package-lock.json tsconfig.json)
 BUILT_FROM := pyproject.toml hatch_build.py $(CONSTRAINTS) $(FRONT_END) $(wildcard notebooks/*.ipynb)
 
-.PHONY: demo lab test lint types front-end browser constraints clean help
+.PHONY: demo lab docs test lint types front-end browser constraints clean help
 
 help:
 	@echo "make demo   set up .venv, refine the packaged sample, write $(DEMO_OUT)/final/report.html"
 	@echo "make lab    open the workbench in JupyterLab, the tutorials beside it"
+	@echo "make docs   build the documentation: site/index.html"
 	@echo "make test   lint, type checks, tests, notebooks, browser tests"
 	@echo "make clean  remove .venv, built files and caches"
 
@@ -46,6 +47,10 @@ demo: $(VENV)/.installed
 
 lab: $(VENV)/.installed
 	$(BIN)/locref lab
+
+docs: $(VENV)/.installed-test
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --quiet --strict
+	@echo "Documentation: $(CURDIR)/site/index.html"
 
 test: lint types front-end
 	$(BIN)/python -m pytest -q -n $(PYTEST_WORKERS) --dist loadfile -m "not gpu" --durations=15 \
@@ -78,5 +83,5 @@ constraints:
 	rm -rf .cache/constraints
 
 clean:
-	rm -rf $(VENV) .cache .pytest_cache .ruff_cache .hypothesis node_modules js/test/built js/built locref_widgets/widgets/static
+	rm -rf $(VENV) .cache site .pytest_cache .ruff_cache .hypothesis node_modules js/test/built js/built locref_widgets/widgets/static
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
