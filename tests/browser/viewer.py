@@ -1,6 +1,6 @@
 """Where things are on screen in a viewer, for tests that use the mouse."""
 
-VIEWER = "document.querySelector('.locref-map').viewer"
+VIEWER = "document.querySelector('.locref-map')?.viewer"
 SETTLED = f"() => {VIEWER}?.stage.first?.volume && {VIEWER}.surface.isSettled"
 # Share of a slice's pixels close to a colour.
 SHARE = """([index, colour]) => {
