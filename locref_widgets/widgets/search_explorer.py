@@ -305,6 +305,12 @@ class SearchExplorer(widgets.VBox):
         at_end = step == self._last_step
         shown = min(step, self._last_step - 1)
         tilt, shift = truth or (None, None)
+        last = shown == self._last_step - 1
+        line = (
+            "Nothing is dropped at the last level, so there is no bound."
+            if last
+            else "Below the line the true pose cannot be."
+        )
         level.value = (
             '<div class="locref-pair">'
             f"<figure><h4>Tilts of level {shown + 1}</h4>"
@@ -314,7 +320,7 @@ class SearchExplorer(widgets.VBox):
             + cells_svg(trace, shown, 2, shift)
             + "</figure></div>"
             f"<h4>Bound against scores of level {shown + 1}</h4><p>A dot for each rotation at its"
-            " best shift. Below the line the true pose cannot be.</p>"
+            f" best shift. {line}</p>"
             f'<div style="max-width:640px">{scores_svg(trace.levels[shown], shown)}</div>'
         )
         pose = trace.pose if at_end else trace.levels[shown].pose

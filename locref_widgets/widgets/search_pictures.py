@@ -184,7 +184,9 @@ def cells_svg(
     extent = trace.plan.rotation_extent_rad if tilts else trace.plan.shift_radius_px
     extent *= scale
     size, margin = 330.0, 46.0
-    reach = extent + scale * 0.75 * _spacing(trace.levels[0], axis)
+    first = trace.levels[0]
+    reach = scale * float(np.max(np.abs(_centres(first, axis))) + _spacing(first, axis) / 2)
+    reach = max(reach, extent)
     unit = (size - margin - 10) / (2 * reach)
 
     def at(x: float, y: float) -> tuple[float, float]:

@@ -107,7 +107,7 @@ def _bound_parts(
         band(top, noise, "#2b83c4"),
         band(noise, y, "#e69f00"),
         f'<path d="M{left} {y:.1f}H{right}" class="locref-bound"/>',
-        text(right - 4, y - 5, f"bound: {bound:.1f} below the best", "end"),
+        text(right - 4, y + 15, f"bound: {bound:.1f} below the best", "end"),
         text(right - 4, noise - 5, f"what noise may do: {level.noise_allowance:.1f}", "end"),
     ]
 

@@ -49,7 +49,7 @@ STYLE = """<style>
   grid-template-columns: repeat(auto-fit, minmax(min(100%, 170px), 1fr)); max-width: 780px; }
 .locref-search figure { margin: 0; min-width: 0; }
 .locref-search .locref-triple img { width: 100%; image-rendering: pixelated; display: block;
-  border: 1px solid var(--jp-border-color1); }
+  box-sizing: border-box; border: 1px solid var(--jp-border-color1); }
 .locref-search figcaption { color: var(--jp-ui-font-color2); }
 .locref-search .locref-swatch { margin-right: 4px; }
 .locref-search .locref-steps { flex-flow: row wrap; gap: 4px 8px; align-items: center; }

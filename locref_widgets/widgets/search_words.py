@@ -96,7 +96,7 @@ def legend_html(*, truth: bool) -> str:
     items.append("<span>○ best cell of the level</span>")
     if truth:
         items.append(
-            f'<span><b style="color:{TRUTH_COLOUR}" aria-hidden="true">＋</b> true pose</span>'
+            f'<span><b style="color:{TRUTH_COLOUR}" aria-hidden="true">+</b> true pose</span>'
         )
     return f'<div class="locref-legend">{"".join(items)}</div>'
 
