@@ -4,10 +4,9 @@ import numpy as np
 from jaxtyping import Float
 from matplotlib.axes import Axes
 from matplotlib.colors import Colormap
-from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 
-from locref_widgets.figures.theme import EMPTY, GREY, INK, MUTED, new_figure
+from locref_widgets.figures.theme import EMPTY, GREY, MUTED
 
 _ELEVATION_TICKS_DEG = np.array([-90, -30, 0, 30, 90])
 
@@ -47,24 +46,3 @@ def draw_view_map(
         spine.set_color(GREY)
         spine.set_linewidth(0.8)
     return image
-
-
-def plot_view_map(
-    grid: Float[np.ndarray, "rows columns"],
-    label: str,
-    *,
-    low: float = 0.0,
-    high: float | None = None,
-    colours: str | Colormap = "viridis",
-) -> Figure:
-    """Draw a map over the view sphere with its colour bar."""
-    figure = new_figure(520, 300)
-    axes = figure.add_subplot()
-    image = draw_view_map(axes, grid, low=low, high=high, colours=colours)
-    axes.set_xlabel("azimuth of the initial view", color=INK, fontsize=11)
-    axes.set_ylabel("elevation", color=INK, fontsize=11)
-    bar = figure.colorbar(image, ax=axes, pad=0.02, aspect=24)
-    bar.outline.set_visible(False)  # pyright: ignore[reportCallIssue]
-    bar.ax.tick_params(colors=MUTED, labelsize=10, length=3)
-    bar.set_label(label, color=INK, fontsize=11)
-    return figure

@@ -1,0 +1,112 @@
+"""One iteration on one sheet: heatmaps, histograms and FSC curves, drawn quickly.
+
+Places are fixed: matplotlib's search for a layout takes longer than all the drawing, and a page may
+hold some dozens of these.
+"""
+
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from locref_widgets.figures.fsc import angstrom_ticks
+from locref_widgets.figures.run_data import as_array, curves_of, number
+from locref_widgets.figures.theme import (
+    BLUE,
+    GREEN,
+    GREY,
+    INK,
+    MUTED,
+    ORANGE,
+    PURPLE,
+    SKY,
+    style_axes,
+)
+from locref_widgets.figures.view_map import draw_view_map
+
+_POINTS_PER_INCH = 72
+_CURVES = {
+    "dynamic mask corrected": (ORANGE, "-", 2.2),
+    "dynamic mask": (BLUE, "--", 1.4),
+    "dynamic mask randomised": (PURPLE, ":", 1.4),
+    "user mask": (GREEN, "-.", 1.4),
+    "no mask": (GREY, "-", 1.2),
+    "spherical": (SKY, "--", 1.2),
+}
+_CHANGES = (
+    ("pose_change", "pose_change_deg", "deg", "pose change (°)"),
+    ("shift_change", "shift_change_px", "px", "shift change (px)"),
+)
+
+
+def plot_iteration(told: dict[str, Any]) -> Figure:
+    """Draw what the event ``iteration_finished`` holds; without a search only the curves."""
+    searched = told["iteration"] > 0 and bool(told.get("heatmap"))
+    height = 760 if searched else 330
+    figure = Figure(
+        figsize=(1080 / _POINTS_PER_INCH, height / _POINTS_PER_INCH),
+        dpi=_POINTS_PER_INCH,
+        facecolor="none",
+    )
+    FigureCanvasAgg(figure)
+    grid = figure.add_gridspec(
+        3 if searched else 1,
+        2,
+        left=0.07,
+        right=0.98,
+        top=0.96 if searched else 0.93,
+        bottom=0.07 if searched else 0.17,
+        hspace=0.5,
+        wspace=0.2,
+    )
+    if searched:
+        for column, (change, key, unit, words) in enumerate(_CHANGES):
+            axes = figure.add_subplot(grid[0, column])
+            image = draw_view_map(axes, as_array(told["heatmap"][key]))
+            bar = figure.colorbar(image, ax=axes, pad=0.02, aspect=22, fraction=0.06)
+            bar.ax.tick_params(colors=MUTED, labelsize=10, length=3)
+            axes.set_title(f"mean {words} by initial view", color=INK, fontsize=12)
+            _histogram(figure.add_subplot(grid[1, column]), told.get(change) or {}, unit, words)
+    _curves(figure.add_subplot(grid[-1, :]), told)
+    return figure
+
+
+def _histogram(axes: Axes, change: dict[str, Any], unit: str, words: str) -> None:
+    style_axes(axes, xlabel=words, ylabel="particles")
+    if not change:
+        return
+    edges, counts = as_array(change[f"edges_{unit}"]), as_array(change["counts"])
+    axes.stairs(counts, edges, fill=True, color=BLUE)
+    limit, median = number(change.get(f"limit_{unit}")), number(change.get(f"median_{unit}"))
+    if limit is not None:
+        axes.axvline(limit, color=ORANGE, linewidth=1.6)
+    if median is not None:
+        axes.axvline(median, color=INK, linewidth=1.2, linestyle=(0, (3, 2)))
+    axes.set_xlim(0, 1.02 * float(edges[-1]))
+
+
+def _curves(axes: Axes, told: dict[str, Any]) -> None:
+    style_axes(axes, xlabel="resolution (Å)", ylabel="FSC")
+    curves = curves_of(told)
+    highest = 0.0
+    for name in reversed([name for name in _CURVES if name in curves]):
+        curve, (colour, dash, width) = curves[name], _CURVES[name]
+        quoted = curve.resolution_angstrom
+        label = f"{name}  {quoted:.2f} Å" if quoted and "randomised" not in name else name
+        axes.plot(
+            curve.frequency_per_angstrom,
+            curve.values,
+            color=colour,
+            linestyle=dash,
+            linewidth=width,
+            label=label,
+        )
+        highest = max(highest, float(np.max(curve.frequency_per_angstrom, initial=0.0)))
+    axes.axhline(0.143, color=MUTED, linewidth=1.0, linestyle=(0, (2, 3)))
+    axes.set_xlim(0, highest or 1)
+    axes.set_ylim(-0.06, 1.04)
+    angstrom_ticks(axes.xaxis, highest)
+    if curves:
+        axes.legend(frameon=False, fontsize=10.5, labelcolor=INK)
