@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from locref_widgets.figures.fsc import angstrom_ticks
@@ -22,11 +21,11 @@ from locref_widgets.figures.theme import (
     ORANGE,
     PURPLE,
     SKY,
+    bare_figure,
     style_axes,
 )
 from locref_widgets.figures.view_map import draw_view_map
 
-_POINTS_PER_INCH = 72
 _CURVES = {
     "dynamic mask corrected": (ORANGE, "-", 2.2),
     "dynamic mask": (BLUE, "--", 1.4),
@@ -44,13 +43,7 @@ _CHANGES = (
 def plot_iteration(told: dict[str, Any]) -> Figure:
     """Draw what the event ``iteration_finished`` holds; without a search only the curves."""
     searched = told["iteration"] > 0 and bool(told.get("heatmap"))
-    height = 760 if searched else 330
-    figure = Figure(
-        figsize=(1080 / _POINTS_PER_INCH, height / _POINTS_PER_INCH),
-        dpi=_POINTS_PER_INCH,
-        facecolor="none",
-    )
-    FigureCanvasAgg(figure)
+    figure = bare_figure(1080, 760 if searched else 330)
     grid = figure.add_gridspec(
         3 if searched else 1,
         2,

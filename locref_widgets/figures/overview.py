@@ -10,7 +10,7 @@ from matplotlib.ticker import MaxNLocator
 from locref_widgets.figures.fsc import angstrom_ticks
 from locref_widgets.figures.headline import STATUS_WORDS, fixed
 from locref_widgets.figures.run_data import RunData, as_array, corrected_curve, number
-from locref_widgets.figures.theme import BLUE, INK, MUTED, ORANGE, new_figure, style_axes
+from locref_widgets.figures.theme import BLUE, INK, MUTED, ORANGE, bare_figure, style_axes
 from locref_widgets.figures.view_map import draw_view_map
 
 _DOTS_PER_INCH = 90
@@ -44,7 +44,7 @@ def plot_overview(run: RunData) -> Figure:
     """Draw the last iteration's heatmaps, and FSC and trends of all of them."""
     words = STATUS_WORDS.get(run.status, ("", run.status))[1]
     if not run.iterations:
-        figure = new_figure(900, 90)
+        figure = bare_figure(900, 90)
         figure.text(
             0.02,
             0.5,
@@ -53,8 +53,9 @@ def plot_overview(run: RunData) -> Figure:
             color=INK,
         )
         return figure
-    figure = new_figure(960, 620)
-    grid = figure.subplots(2, 2)
+    figure = bare_figure(960, 620)
+    places = {"left": 0.07, "right": 0.94, "top": 0.9, "bottom": 0.09, "hspace": 0.35}
+    grid = figure.subplots(2, 2, gridspec_kw={**places, "wspace": 0.24})
     last = run.last
     figure.suptitle(
         f"{run.name}: {words}, iteration {last['iteration']},"
@@ -71,7 +72,7 @@ def plot_overview(run: RunData) -> Figure:
     ):
         if heatmap:
             image = draw_view_map(axes, as_array(heatmap[key]))
-            bar = figure.colorbar(image, ax=axes, pad=0.02, aspect=24)
+            bar = figure.colorbar(image, ax=axes, pad=0.02, aspect=24, fraction=0.06)
             bar.ax.tick_params(colors=MUTED, labelsize=10, length=3)
         axes.set_title(f"{label} by initial view", fontsize=12, color=INK)
     _draw_curves(grid[1, 0], run)

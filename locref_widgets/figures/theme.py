@@ -79,6 +79,20 @@ def new_figure(width_px: int, height_px: int) -> Figure:
     return figure
 
 
+def bare_figure(width_px: int, height_px: int) -> Figure:
+    """Create such a figure whose places are given by hand.
+
+    The search for a layout takes longer than all the drawing.
+    """
+    figure = Figure(
+        figsize=(width_px / _POINTS_PER_INCH, height_px / _POINTS_PER_INCH),
+        dpi=_POINTS_PER_INCH,
+        facecolor="none",
+    )
+    FigureCanvasAgg(figure)
+    return figure
+
+
 def style_axes(
     axes: Axes, *, xlabel: str, ylabel: str, grid: Literal["x", "y", "both"] | None = "y"
 ) -> None:

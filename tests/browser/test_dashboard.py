@@ -5,7 +5,10 @@ import sys
 import time
 
 import pytest
+from nbconvert import HTMLExporter
 
+from tests.browser.axe import serious_faults
+from tests.browser.clipping import clipped_texts
 from tests.browser.conftest import REPOSITORY
 
 CELL = "import locref_widgets as lw\ndashboard = lw.RunDashboard({!r})\ndashboard"
@@ -19,11 +22,12 @@ def start_run(tmp_path):
     """Start a pretended run in its own process; returns its folder."""
     started = []
 
-    def start(iterations=4, seconds=2.0, paused=False):
+    def start(iterations=4, seconds=2.0, paused=False, particles=0):
         folder = tmp_path / f"run{len(started)}"
         command = [sys.executable, "-m", "tests.widgets.fake_run", str(folder)]
         command += ["--iterations", str(iterations), "--seconds", str(seconds)]
         command += ["--paused"] if paused else []
+        command += ["--particles", str(particles)] if particles else []
         started.append(subprocess.Popen(command, cwd=REPOSITORY))
         while not (folder / "run.json").exists():
             assert started[-1].poll() is None
@@ -68,21 +72,74 @@ def test_heatmaps_change_while_iterations_finish(notebook, start_run):
     assert not notebook.errors
 
 
-def test_narrow_page_clips_nothing(notebook, start_run):
-    folder = start_run(iterations=1, seconds=0.1)
-    notebook.page.set_viewport_size({"width": 900, "height": 900})
+TABS = ("FSC", "Maps", "Particles", "Noise and scale", "Settings", "Log", "Pose changes")
+
+
+def open_tab(page, title):
+    page.locator(".locref-dashboard").get_by_role("tab", name=title, exact=True).click()
+
+
+def test_every_tab_at_900_px_and_at_125_per_cent_for_everyone(notebook, start_run):
+    folder = start_run(iterations=2, seconds=0.1, particles=60)
+    page = notebook.page
+    # 900 px wide at 125 %: as many CSS pixels as a window of 720.
+    page.set_viewport_size({"width": 900, "height": 900})
     notebook.open([CELL.format(str(folder))], "narrow_run.ipynb").run_all()
-    status(notebook.page, "Finished")
-    clipped = notebook.page.evaluate(
-        """() => [...document.querySelectorAll('.locref-dashboard *')]
-            .filter(element => element.scrollWidth > element.clientWidth + 1
-                && element.clientWidth > 0 && !element.closest('svg, .bqplot, .locref-colour-bar')
-                && getComputedStyle(element).display !== 'inline')
-            .map(element => element.className + ': ' + element.scrollWidth + ' in '
-                + element.clientWidth)"""
+    status(page, "Finished")
+    page.locator(".locref-heatmap .heatmapcell").first.wait_for()
+    cells = page.locator(".locref-heatmap").first.locator(".heatmapcell")
+    at = notebook.evaluate(
+        "import numpy as np; counts = dashboard._maps.data_of('pose_change_deg').layers['count'];"
+        " print(int(np.nanargmax(counts)))"
     )
-    assert not clipped
-    notebook.shoot("dashboard_900px", notebook.page.locator(".locref-dashboard"))
+    cells.nth(int(at)).click()
+    page.get_by_text("1 cell selected").wait_for()
+    for title in TABS:
+        open_tab(page, title)
+        if title == "Particles":
+            page.get_by_label("Show their images").check()
+            page.locator(".locref-images img").first.wait_for()
+        if title == "Maps":
+            page.locator(".locref-figures svg.figure").first.wait_for(timeout=120_000)
+        if title == "Noise and scale":
+            page.get_by_text("Noise of the images").wait_for(timeout=120_000)
+        for width in (900, 720):
+            page.set_viewport_size({"width": width, "height": 900})
+            assert not clipped_texts(page, ".locref-dashboard"), title
+        assert not serious_faults(notebook, ".locref-dashboard"), title
+    page.set_viewport_size({"width": 900, "height": 900})
+    # A key in the dashboard is none of the notebook's: `b` would put a cell below.
+    count = "() => jupyterapp.shell.currentWidget.content.widgets.length"
+    before = page.evaluate(count)
+    page.get_by_role("button", name="Copy as code").focus()
+    page.keyboard.press("b")
+    page.keyboard.press("Enter")
+    assert page.evaluate(count) == before
+    page.get_by_text("What the buttons do, as Python").wait_for()
+    notebook.shoot("dashboard_900px", page.locator(".locref-dashboard"))
+    assert not notebook.errors
+
+
+def test_a_picture_stands_in_when_the_kernel_is_gone(notebook, start_run, tmp_path):
+    folder = start_run(iterations=1, seconds=0.1)
+    notebook.open([CELL.format(str(folder))], "left.ipynb").run_all()
+    status(notebook.page, "Finished")
+    notebook.page.evaluate("() => jupyterapp.shell.currentWidget.context.save()")
+    notebook.lab.end_sessions()
+    notebook.show("left.ipynb", reset=False)
+    picture = notebook.page.locator(".jp-OutputArea img[alt*='Local refinement']")
+    picture.wait_for(timeout=60_000)
+    assert picture.bounding_box()["width"] > 500
+    notebook.page.get_by_text("its kernel is gone").wait_for()
+    # As a plain page, without a kernel and without a network.
+    page_file = tmp_path / "left.html"
+    text = HTMLExporter().from_filename(str(notebook.lab.root / "left.ipynb"))[0]
+    page_file.write_text(text, encoding="utf-8")
+    offline = notebook.page.context.browser.new_context(offline=True)
+    alone = offline.new_page()
+    alone.goto(page_file.as_uri())
+    assert alone.locator(".jp-OutputArea-output img").bounding_box()["width"] > 500
+    offline.close()
 
 
 def test_buttons_pause_continue_and_stop(notebook, start_run):

@@ -12,6 +12,8 @@ import nbformat
 import pytest
 
 from tests.browser.conftest import REPOSITORY, SHOTS, heard
+from tests.browser.test_dashboard import COLOURS
+from tests.widgets.fake_run import FakeRun
 
 CELLS = """
 import numpy as np, locref_widgets as lw
@@ -29,6 +31,8 @@ lw.ParticleTable(sample["particles"])
 def later(change):
     view.cursor = [20, 21, 22]
 form.observe(later, "value")
+---
+lw.RunDashboard("run")
 """
 # Thrown by Notebook 7.6.5, and by its own extension in Voila, with and without this package.
 NOTEBOOK_ITSELF = ("reading 'schema'", "@jupyter-notebook/lab-extension")
@@ -47,13 +51,17 @@ def write_notebook(path):
 
 @pytest.fixture
 def host(tmp_path, page):
-    """Start a host in a folder with the notebook; returns its address."""
-    started = []
+    """Start a host in a folder with the notebook and a run; returns its address and the run."""
+    started, runs = [], []
 
     def start(module, *options):
         folder = tmp_path / "folder"
         folder.mkdir()
         write_notebook(folder / "widgets.ipynb")
+        run = FakeRun(folder / "run")
+        run.begin()
+        run.finish_iteration(0)
+        runs.append(run)
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             port = probe.getsockname()[1]
@@ -84,11 +92,13 @@ def host(tmp_path, page):
                 assert server.poll() is None, log.read_text()[-3000:]
                 time.sleep(0.1)
             else:
-                return address
+                return address, runs[-1]
         raise AssertionError(log.read_text()[-3000:])
 
     yield start
     page.goto("about:blank")  # or it looks for its server in the test after this
+    for run in runs:
+        run.release()
     for server in started:
         server.terminate()
         server.wait(30)
@@ -100,8 +110,8 @@ def faults(page):
         yield kept
 
 
-def check_widgets(page):
-    """All three are drawn; what is typed reaches Python, and what Python sets is drawn."""
+def check_widgets(page, run):
+    """All are drawn; what is typed reaches Python, and what Python sets is drawn."""
     page.locator(".locref-map canvas").first.wait_for(timeout=120_000)
     page.locator(".locref-wait").first.wait_for(state="hidden", timeout=60_000)
     page.locator(".locref-rows tbody tr").nth(24).wait_for(timeout=60_000)
@@ -111,10 +121,16 @@ def check_widgets(page):
     page.wait_for_function(
         "() => document.querySelector('.locref-map').innerText.includes('(20, 21, 22)')"
     )
+    page.locator(".locref-heatmap .heatmapcell").first.wait_for(timeout=60_000)
+    before = page.evaluate(COLOURS)
+    run.finish_iteration(1)
+    page.wait_for_function(f"last => ({COLOURS})()[0] !== last", arg=before[0], timeout=60_000)
+    page.get_by_role("tab", name="Settings").last.click()
+    page.get_by_text("Roll back").first.wait_for()
 
 
 def test_notebook_7(page, host, faults):
-    address = host(
+    address, run = host(
         "notebook",
         "--no-browser",
         "--allow-root",
@@ -129,13 +145,13 @@ def test_notebook_7(page, host, faults):
     # Its page shows no command palette object to tests: click through the Run menu.
     page.get_by_role("menuitem", name="Run", exact=True).click()
     page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
-    check_widgets(page)
+    check_widgets(page, run)
     page.screenshot(path=SHOTS / "notebook_7.png")
     assert not faults
 
 
 def test_voila(page, host, faults):
-    address = host(
+    address, run = host(
         "voila",
         "--no-browser",
         "--Voila.ip=127.0.0.1",
@@ -145,6 +161,6 @@ def test_voila(page, host, faults):
         "widgets.ipynb",
     )
     page.goto(address, timeout=180_000)
-    check_widgets(page)
+    check_widgets(page, run)
     page.screenshot(path=SHOTS / "voila.png", full_page=True)
     assert not faults

@@ -168,8 +168,15 @@ export interface Restorer {
   restore(tracker: Tracker, options: Record<string, unknown>): Promise<unknown>;
 }
 // @jupyterlab/notebook
+/** One output of a cell as the notebook's file holds it. */
+export interface CellOutput {
+  readonly data?: Record<string, string | string[] | undefined>;
+}
 export interface NotebookPanel extends Widget {
   readonly sessionContext: SessionContext;
+  readonly content?: {
+    readonly widgets: readonly { readonly node: HTMLElement; readonly model: { readonly outputs?: { toJSON(): CellOutput[] } } }[];
+  };
 }
 export interface NotebookTracker {
   readonly widgetAdded: Signal<NotebookTracker, NotebookPanel>;

@@ -12,6 +12,7 @@ import type {
 import { stopKeys } from './keys';
 import { createNotebook } from './notebook_file';
 import type { SharedModules } from './shared';
+import { watchDeadOutputs } from './stand_ins';
 import css from './style.css';
 import { ViewerKernel } from './viewer_kernel';
 
@@ -77,7 +78,10 @@ export async function makePlugins(modules: SharedModules, name: string): Promise
       activate: (app, ...given) => {
         const services = collect(given);
         addNotebooks(app, services, icon);
-        if (services.notebooks) watchKernels(services.notebooks);
+        if (services.notebooks) {
+          watchKernels(services.notebooks);
+          watchDeadOutputs(services.notebooks);
+        }
       },
     },
   ];
