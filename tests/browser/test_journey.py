@@ -42,6 +42,19 @@ def see_updates(page, seen, wanted):
         seen.append(page.evaluate(COLOURS))
 
 
+def reload_page(notebook, tries=4):
+    """Load the page anew; JupyterLab gives the kernel four seconds to tell of its widgets."""
+    for _ in range(tries):
+        notebook.show("journey.ipynb", reset=False)
+        drawn = notebook.page.locator(".locref-heatmap .heatmapcell, .jp-OutputArea .locref-dead")
+        drawn.first.wait_for(timeout=2 * MINUTES)
+        if notebook.page.locator(".locref-heatmap .heatmapcell").count():
+            break
+        # Too busy a machine: the picture stands in, as it should, and another try may do.
+        notebook.errors.clear()
+    assert notebook.page.locator(".locref-heatmap .heatmapcell").count()
+
+
 def test_a_run_from_start_to_export(notebook, tmp_path):
     folder = tmp_path / "runs" / "first"
     folder.parent.mkdir()
@@ -53,8 +66,7 @@ def test_a_run_from_start_to_export(notebook, tmp_path):
 
     # The page is loaded anew, then the kernel restarted: the run goes on, the view comes back.
     page.evaluate("() => jupyterapp.shell.currentWidget.context.save()")
-    notebook.show("journey.ipynb", reset=False)
-    page.locator(".locref-heatmap .heatmapcell").first.wait_for(timeout=2 * MINUTES)
+    reload_page(notebook)
     page.evaluate(
         "() => jupyterapp.shell.currentWidget.context.sessionContext.session.kernel.restart()"
     )
