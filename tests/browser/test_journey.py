@@ -4,7 +4,7 @@ import json
 from itertools import pairwise
 
 from locref_widgets.io.particles import read_particles
-from tests.browser.test_dashboard import COLOURS, status
+from tests.browser.test_dashboard import COLOURS, reload_page, status
 
 START = """
 import locref_widgets as lw
@@ -42,19 +42,6 @@ def see_updates(page, seen, wanted):
         seen.append(page.evaluate(COLOURS))
 
 
-def reload_page(notebook, tries=4):
-    """Load the page anew; JupyterLab gives the kernel four seconds to tell of its widgets."""
-    for _ in range(tries):
-        notebook.show("journey.ipynb", reset=False)
-        drawn = notebook.page.locator(".locref-heatmap .heatmapcell, .jp-OutputArea .locref-dead")
-        drawn.first.wait_for(timeout=2 * MINUTES)
-        if notebook.page.locator(".locref-heatmap .heatmapcell").count():
-            break
-        # Too busy a machine: the picture stands in, as it should, and another try may do.
-        notebook.errors.clear()
-    assert notebook.page.locator(".locref-heatmap .heatmapcell").count()
-
-
 def test_a_run_from_start_to_export(notebook, tmp_path):
     folder = tmp_path / "runs" / "first"
     folder.parent.mkdir()
@@ -66,7 +53,7 @@ def test_a_run_from_start_to_export(notebook, tmp_path):
 
     # The page is loaded anew, then the kernel restarted: the run goes on, the view comes back.
     page.evaluate("() => jupyterapp.shell.currentWidget.context.save()")
-    reload_page(notebook)
+    reload_page(notebook, "journey.ipynb")
     page.evaluate(
         "() => jupyterapp.shell.currentWidget.context.sessionContext.session.kernel.restart()"
     )
