@@ -10,6 +10,10 @@ _STYLE = f"""<style>
 .locref-bars {{ gap: 0 16px; }}
 .locref-dashboard .widget-html {{ height: auto; }}
 .locref-dashboard .widget-tab > .widget-tab-contents {{ padding: 10px 12px; overflow: visible; }}
+.locref-dashboard .widget-tab > .lm-TabBar .lm-TabBar-tab {{ flex: 0 0 auto; max-width: none;
+  min-width: 0; padding: 0 9px; }}
+.locref-dashboard .widget-tab > .lm-TabBar .lm-TabBar-tabLabel {{ overflow: visible;
+  flex: 0 0 auto; }}
 .locref-dashboard .widget-toggle-buttons {{ display: flex; align-items: center; height: auto; }}
 .locref-dashboard .jupyter-button:disabled {{ cursor: default; }}
 .locref-look {{ gap: 2px 14px; border-top: 1px solid var(--jp-border-color2); padding-top: 4px; }}

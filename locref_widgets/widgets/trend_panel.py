@@ -124,7 +124,7 @@ class PoseTrendPanel(TrendPanel):
     """The median pose change after each iteration; it levels off as poses settle."""
 
     def __init__(self) -> None:
-        super().__init__("Median pose change", "°", BAR_COLOUR)
+        super().__init__("Pose change", "°", BAR_COLOUR)
 
     def show(self, state: RunState, chosen: int | None = None) -> None:
         """Draw one point per finished iteration."""
