@@ -115,7 +115,7 @@ def check_widgets(page, run):
     page.locator(".locref-map canvas").first.wait_for(timeout=120_000)
     page.locator(".locref-wait").first.wait_for(state="hidden", timeout=60_000)
     page.locator(".locref-rows tbody tr").nth(24).wait_for(timeout=60_000)
-    page.get_by_label("Rotation extent", exact=True).fill("30°")
+    page.get_by_label("Rotation extent", exact=True).first.fill("30°")
     page.keyboard.press("Tab")
     page.locator(".locref-field", has_text="30.0°: moves").wait_for()
     page.wait_for_function(
