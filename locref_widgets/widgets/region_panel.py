@@ -6,6 +6,8 @@ import ipywidgets as widgets
 
 from locref_widgets.errors import InputError
 from locref_widgets.masks.level_text import LEVEL_FORMS, find_level
+from locref_widgets.masks.recipe_step import with_values
+from locref_widgets.masks.smoothing import smooth
 from locref_widgets.widgets.region_choice import RegionChoice, segment_map
 from locref_widgets.widgets.region_table import LISTED, RegionTable
 from locref_widgets.widgets.studio_parts import (
@@ -92,7 +94,9 @@ class RegionPanel:
         state, density = self._host.state, self._host.state.density
         smoothing, steps = self.smoothing.value, self.steps.value
         try:
-            level, reason = find_level(self.level.value, density)
+            # In the map that is cut up, whose peaks are lower once it has been smoothed.
+            cut = with_values(density, smooth(density.data, smoothing)) if smoothing else density
+            level, reason = find_level(self.level.value, cut)
         except InputError as error:
             self._host.say(str(error), "error")
             return
