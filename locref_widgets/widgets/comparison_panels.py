@@ -135,8 +135,9 @@ class HeatmapRow:
         gap = "" if unit == "°" else " "
         self.words.value = (
             '<div class="locref-colour-bar locref-one-scale"><div></div><p>'
-            f'<span style="left:0%">0{gap}{unit}</span><span style="left:50%">'
-            f'{self.colour.max / 2:g}{gap}{unit}</span><span style="left:100%">'
+            f'<span style="left:0;transform:none">0{gap}{unit}</span><span style="left:50%">'
+            f"{self.colour.max / 2:g}{gap}{unit}</span>"
+            '<span style="left:100%;transform:translateX(-100%)">'
             f"{self.colour.max:g}{gap}{unit}</span></p></div>"
             '<span class="locref-note">Azimuth of the initial view across, elevation upwards '
             "(equal areas); one scale of colours for all runs. Grey: no particle looks from there. "

@@ -31,6 +31,9 @@ _STYLE = f"""<style>
 .locref-code button.locref-copy {{ display: inline-block; width: auto; margin-left: 8px; }}
 .locref-line-of-code {{ user-select: all; color: var(--jp-ui-font-color1); }}
 .locref-cells table {{ max-width: 760px; }}
+.locref-wide > .widget-html-content {{ flex: 1 1 0; min-width: 0; }}
+.locref-wide {{ overflow: hidden; }}
+.locref-short .scroll {{ width: max-content; min-width: 100%; }}
 .locref-rows.locref-short {{ max-height: none; margin-bottom: 10px; }}
 .locref-rows table {{ color: var(--jp-ui-font-color1); }}
 .locref-short p {{ margin: 6px 10px; }} .locref-short ul {{ margin: 6px 0; }}

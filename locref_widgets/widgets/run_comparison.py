@@ -71,6 +71,8 @@ class RunComparison(widgets.VBox):
         self._pair_words = widgets.HTML(layout=widgets.Layout(min_width="0"))
         self._maps = widgets.HTML(layout=widgets.Layout(min_width="0"))
         self._maps.add_class("locref-figures")
+        for text in (self._tables, self._pairs_table, self._maps):
+            text.add_class("locref-wide")
         self._which_curves.observe(lambda _change: self._show_curves(), "value")
         self._change.observe(lambda _change: self._show_heatmaps(), "value")
         self._pair.observe(lambda _change: self._show_pair(), "value")
@@ -118,13 +120,13 @@ class RunComparison(widgets.VBox):
     def _show_all(self) -> None:
         told = self.found.summary()
         self._tables.value = (
-            f'<div class="locref-rows locref-short">{resolution_table(told)}</div>'
+            f"{_scrolling('The runs', resolution_table(told))}"
             '<h4 class="locref-heading">Settings that differ</h4>'
-            f'<div class="locref-rows locref-short">{settings_table(self.found)}</div>'
+            f"{_scrolling('Settings that differ', settings_table(self.found))}"
         )
         self._pairs_table.value = (
             '<h4 class="locref-heading">Every two runs</h4>'
-            f'<div class="locref-rows locref-short">{pairs_table(told)}</div>'
+            f"{_scrolling('Every two runs', pairs_table(told))}"
         )
         options = [(_title(pair), place) for place, pair in enumerate(self.found.pairs)]
         self._pair.options = options
@@ -156,6 +158,13 @@ class RunComparison(widgets.VBox):
                 "the half-maps show."
             )
             self._maps.value = f"{svg}<p>{note(words)}</p>"
+
+
+def _scrolling(name: str, table: str) -> str:
+    return (
+        f'<div class="locref-rows locref-short" tabindex="0" role="region" aria-label="{name}">'
+        f"{table}</div>"
+    )
 
 
 def comparison_text(found: Comparison) -> str:

@@ -71,6 +71,8 @@ class SweepView(widgets.VBox):
         self._verdict = widgets.HTML("", layout=widgets.Layout(min_width="0"))
         self._table = widgets.HTML("", layout=widgets.Layout(min_width="0"))
         self._code = widgets.HTML("", layout=widgets.Layout(min_width="0"))
+        for text in (self._verdict, self._table, self._code):
+            text.add_class("locref-wide")
         self.map = SweepMap(self.sweep.names)
         row = widgets.HBox(
             [*self.buttons.values(), self._bar],
@@ -129,7 +131,8 @@ class SweepView(widgets.VBox):
         )
         self.map.show(verdict)
         self._table.value = (
-            f'<div class="locref-rows locref-short">{table_html(verdict, self.sweep.names)}</div>'
+            '<div class="locref-rows locref-short" tabindex="0" role="region" '
+            f'aria-label="The settings">{table_html(verdict, self.sweep.names)}</div>'
             f"<details><summary>How it was found</summary>{note(html.escape(HOW))}</details>"
         )
         self._code.value = _code_html(self.sweep)
