@@ -11,7 +11,7 @@ from locref_widgets.figures.comparison_figures import STYLES, heatmap_limits
 from locref_widgets.figures.run_data import Curve, RunData, as_array
 from locref_widgets.runs.compare import Pair
 from locref_widgets.widgets.curves_panel import FSC_THRESHOLD, resolution_ticks
-from locref_widgets.widgets.heatmap_panel import degree_ranges
+from locref_widgets.widgets.heatmap_panel import degree_ranges, view_axes
 from locref_widgets.widgets.style import BAR_COLOUR, LIMIT_COLOUR, TOOLTIP_STYLE
 from locref_widgets.widgets.ticks import nice_maximum
 
@@ -123,11 +123,12 @@ class HeatmapRow:
             self.marks[name] = self._mark(told, as_array(told[key]) * scale, unit)
             figure = bq.Figure(
                 marks=[self.marks[name]],
-                fig_margin={"top": 6, "bottom": 6, "left": 6, "right": 6},
+                axes=view_axes(),
+                fig_margin={"top": 10, "bottom": 44, "left": 56, "right": 20},
                 padding_x=0.0,
                 padding_y=0.0,
                 display_toolbar=False,
-                layout=widgets.Layout(width="auto", height="190px", min_width="0"),
+                layout=widgets.Layout(width="auto", height="240px", min_width="0"),
             )
             figure.add_class("locref-heatmap")
             boxes.append(widgets.VBox([heading, figure], layout=widgets.Layout(min_width="0")))

@@ -73,7 +73,7 @@ class HeatmapPanel:
         self.mark.on_element_click(self._on_click)
         self.figure = bq.Figure(
             marks=[self.mark],
-            axes=_axes(),
+            axes=view_axes(),
             fig_margin={"top": 10, "bottom": 44, "left": 56, "right": 20},
             padding_x=0.0,
             padding_y=0.0,
@@ -247,7 +247,8 @@ def _ticks(ticks: Float[np.ndarray, " n"], low: float, high: float, scale: float
     return f"<p>{''.join(spans)}</p>"
 
 
-def _axes() -> list[bq.Axis]:
+def view_axes() -> list[bq.Axis]:
+    """Axes of a heatmap over the views: azimuth across, elevation upwards in equal areas."""
     # The cells' own scales are ordinal (equal sizes, named ranges); these carry the ticks.
     azimuth = bq.LinearScale(min=-180.0, max=180.0)
     elevation = bq.LinearScale(min=-1.0, max=1.0)
