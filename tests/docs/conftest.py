@@ -17,6 +17,7 @@ from locref_widgets.runs.folder import RunFolder
 from locref_widgets.runs.lock import WriterLock
 from locref_widgets.simulation import simulate_hinge_dataset
 from tests.runs.fake_job import make_loop
+from tests.runs.test_sweep import FakeMeter
 
 BOX_PX, PIXEL_ANGSTROM = 48, 5.4
 
@@ -87,6 +88,7 @@ def quick_refinement(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(job, "_real_loop", make_loop)
     monkeypatch.setattr("locref_widgets.runs.process_setup.prepare_process", lambda: None)
     monkeypatch.setattr("locref_widgets.figures.report.write_report", _empty_report)
+    monkeypatch.setattr("locref_widgets.runs.sweep_job.meter_of", FakeMeter)
 
     def refine_here(
         folder: RunFolder, lock: WriterLock, ticket: DeviceTicket | None = None, **_: object

@@ -20,6 +20,7 @@ from locref_widgets.cli import app
 from locref_widgets.masks.recipe import MaskRecipe
 from locref_widgets.refinement.settings import RefinementSettings
 from locref_widgets.runs.slurm_file import SlurmFile
+from locref_widgets.runs.sweep_grid import read_grid
 from tests.conftest import REPOSITORY
 
 DOCS = REPOSITORY / "docs"
@@ -29,7 +30,7 @@ README = REPOSITORY / "README.md"
 IN_A_SMALLER_BOX = {"64, 82, 55": "24, 31, 21"}
 """The README's numbers are those of a box of 128 voxels, the tiny data set's box has 48."""
 
-PARSED_ONLY = {"lab", "demo", "pause", "continue", "stop"}
+PARSED_ONLY = {"lab", "demo", "pause", "continue", "stop", "sweep"}
 """Commands that open JupyterLab, take minutes, or need a run that is alive."""
 ELSEWHERE = ("dask:", "slurm:")
 """Arguments that need a cluster."""
@@ -105,6 +106,9 @@ class Runner:
         elif "steps" in values:
             Path("mask.recipe.yaml").write_text(block.text)
             MaskRecipe.from_yaml(block.text)
+        elif all(isinstance(tried, list) for tried in values.values()):
+            Path("grid.yaml").write_text(block.text)
+            read_grid("grid.yaml")
         else:
             Path("settings.yaml").write_text(block.text)
             RefinementSettings.from_yaml(block.text)
