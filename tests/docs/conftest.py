@@ -88,6 +88,7 @@ def quick_refinement(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(job, "_real_loop", make_loop)
     monkeypatch.setattr("locref_widgets.runs.process_setup.prepare_process", lambda: None)
     monkeypatch.setattr("locref_widgets.figures.report.write_report", _empty_report)
+    monkeypatch.setattr("locref_widgets.runs.sweep_job._shared_loop", make_loop)
     monkeypatch.setattr("locref_widgets.runs.sweep_job.meter_of", FakeMeter)
 
     def refine_here(
