@@ -1,7 +1,6 @@
 """The plots of several runs side by side: FSC curves, heatmaps on one scale, poses of a pair."""
 
 import html
-import math
 
 import bqplot as bq
 import ipywidgets as widgets
@@ -12,7 +11,7 @@ from locref_widgets.figures.run_data import Curve, RunData, as_array
 from locref_widgets.runs.compare import Pair
 from locref_widgets.widgets.curves_panel import FSC_THRESHOLD, resolution_ticks
 from locref_widgets.widgets.heatmap_panel import degree_ranges, view_axes
-from locref_widgets.widgets.style import BAR_COLOUR, LIMIT_COLOUR, TOOLTIP_STYLE
+from locref_widgets.widgets.style import BAR_COLOUR, LIMIT_COLOUR, TOOLTIP_STYLE, VIRIDIS
 from locref_widgets.widgets.ticks import nice_maximum
 
 _DASHES = ("solid", "dashed", "dotted", "dash_dotted", "dashed", "dash_dotted")
@@ -135,7 +134,8 @@ class HeatmapRow:
         self._grid.children = boxes
         gap = "" if unit == "°" else " "
         self.words.value = (
-            '<div class="locref-colour-bar locref-one-scale"><div></div><p>'
+            '<div class="locref-colour-bar locref-one-scale"><div style="background:'
+            f'linear-gradient(to right, {", ".join(VIRIDIS)})"></div><p>'
             f'<span style="left:0;transform:none">0{gap}{unit}</span><span style="left:50%">'
             f"{self.colour.max / 2:g}{gap}{unit}</span>"
             '<span style="left:100%;transform:translateX(-100%)">'
@@ -210,10 +210,11 @@ class PosePairPanel:
         self._y.max = nice_maximum(float(shift.max(initial=0.0)) or 1.0)
         with self.dots.hold_sync():
             self.dots.x, self.dots.y = turn[chosen], shift[chosen]
-        median = [float(np.median(values)) if values.size else math.nan for values in (turn, shift)]
+        median = [float(np.median(values)) if values.size else 0.0 for values in (turn, shift)]
         across, up = self._medians
         across.x, across.y = np.full(2, median[0]), np.array([0.0, self._y.max])
         up.x, up.y = np.array([0.0, self._x.max]), np.full(2, median[1])
         across.visible = up.visible = bool(turn.size)
         shown = f"{chosen.size:,} of {turn.size:,} particles; " if chosen.size < turn.size else ""
-        self.note.value = f'<span class="locref-note">{shown}dashed: the medians</span>'
+        words = f'<span class="locref-note">{shown}dashed: the medians</span>'
+        self.note.value = words if turn.size else ""

@@ -130,6 +130,7 @@ class RunComparison(widgets.VBox):
         )
         options = [(_title(pair), place) for place, pair in enumerate(self.found.pairs)]
         self._pair.options = options
+        self._pair.index = 0
         self._show_curves()
         self._show_heatmaps()
         self._show_pair()

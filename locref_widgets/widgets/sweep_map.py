@@ -49,7 +49,15 @@ class SweepMap:
             scales={"row": bq.OrdinalScale(), "column": bq.OrdinalScale(), "color": self.colour},
             stroke="transparent",
             display_format=".4f",
-            font_style={"font-size": "13px", "font-weight": "600"},
+            # White with a dark rim: read on every colour of the scale.
+            font_style={
+                "font-size": "13px",
+                "font-weight": "600",
+                "fill": "white",
+                "stroke": "black",
+                "stroke-width": "2.5px",
+                "paint-order": "stroke",
+            },
             interactions={"hover": "tooltip"},
             tooltip=bq.Tooltip(fields=["column", "row", "color"], formats=["", "", ".4f"]),
             tooltip_style=TOOLTIP_STYLE,

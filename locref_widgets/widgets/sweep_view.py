@@ -236,7 +236,6 @@ def _code_html(sweep: Sweep) -> str:
     folder, mask = str(sweep.path), str(sweep.chosen_mask)
     inputs = sweep.folder.read_record()["inputs"]
     lines = [
-        "import locref_widgets as lw",
         to_python(sweep.chosen),
         f"# the same as: settings = lw.open_sweep({folder!r}).chosen",
         "run = lw.start_refinement(",
