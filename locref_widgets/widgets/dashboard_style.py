@@ -14,6 +14,9 @@ _STYLE = f"""<style>
   min-width: 0; padding: 0 9px; }}
 .locref-dashboard .widget-tab > .lm-TabBar .lm-TabBar-tabLabel {{ overflow: visible;
   flex: 0 0 auto; }}
+.locref-dashboard .jupyter-widgets.widget-container {{ overflow: visible; }}
+.locref-dashboard .widget-tab-contents .widget-vbox > .widget-html > .widget-html-content {{
+  flex: 1 1 0; min-width: 0; }}
 .locref-dashboard .widget-toggle-buttons {{ display: flex; align-items: center; height: auto; }}
 .locref-dashboard .jupyter-button:disabled {{ cursor: default; }}
 .locref-look {{ gap: 2px 14px; border-top: 1px solid var(--jp-border-color2); padding-top: 4px; }}

@@ -21,8 +21,7 @@ import numpy as np
 from playwright.sync_api import Page, sync_playwright
 
 from locref_widgets.refinement.diagnostics import summarise_iteration
-from tests.benchmarks.viewer import SOFTWARE
-from tests.browser.conftest import CHROMIUM, Lab, Notebook, running_lab
+from tests.browser.conftest import CHROMIUM, FLAGS, Notebook, running_lab
 from tests.widgets.fake_run import PIXEL_SIZE_ANGSTROM, FakeRun
 
 N_SMALL, N_LARGE, ITERATIONS = 20_000, 500_000, 5
@@ -128,7 +127,7 @@ def measure_opening(page: Page, notebook: Notebook, folder: Path, repeats: int) 
     )
 
 
-def measure_cost(page: Page, notebook: Notebook, lab: Lab, folder: Path) -> None:
+def measure_cost(page: Page, notebook: Notebook, folder: Path) -> None:
     """Share of the machine that goes to kernel and page while a run tells its progress."""
     run = FakeRun(folder, iterations=3, n_particles=N_SMALL)
     run.begin()
@@ -207,18 +206,28 @@ def main() -> None:
         sync_playwright() as playwright,
     ):
         make_large_run(Path(base) / "large")
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=SOFTWARE, headless=True)
-        page = browser.new_page(viewport={"width": 1280, "height": 1000})
-        notebook = Notebook(page, lab)
+        browser = playwright.chromium.launch(
+            executable_path=CHROMIUM, args=[*FLAGS, "--disable-gpu-compositing"], headless=True
+        )
+
+        def opened() -> tuple[Page, Notebook]:
+            page = browser.new_page(viewport={"width": 1280, "height": 1000})
+            return page, Notebook(page, lab)
+
+        page, notebook = opened()
         taken = measure_updates(page, notebook, Path(base) / "small", repeats)
         print(
             f"event on the disc to both heatmaps (72 x 36) on screen: {median(taken):.0f} ms"
             f" (worst {max(taken):.0f}, {repeats} of them)"
         )
+        page.close()
         lab.end_sessions()
+        page, notebook = opened()
         measure_opening(page, notebook, Path(base) / "large", max(3, repeats // 2))
+        page.close()
         lab.end_sessions()
-        measure_cost(page, notebook, lab, Path(base) / "watched")
+        page, notebook = opened()
+        measure_cost(page, notebook, Path(base) / "watched")
         browser.close()
     print(f"load {os.getloadavg()[0]:.1f} at the end")
 
