@@ -14,7 +14,8 @@ _STYLE = f"""<style>
   min-width: 0; padding: 0 9px; }}
 .locref-dashboard .widget-tab > .lm-TabBar .lm-TabBar-tabLabel {{ overflow: visible;
   flex: 0 0 auto; }}
-.locref-dashboard .jupyter-widgets.widget-container {{ overflow: visible; }}
+/* A box that scrolls needs the focus; one with visible overflow would never get narrower. */
+.locref-dashboard .widget-tab-contents .jupyter-widgets.widget-box {{ overflow: hidden; }}
 .locref-dashboard .widget-tab-contents .widget-vbox > .widget-html > .widget-html-content {{
   flex: 1 1 0; min-width: 0; }}
 .locref-dashboard .widget-toggle-buttons {{ display: flex; align-items: center; height: auto; }}
