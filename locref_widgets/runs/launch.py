@@ -20,9 +20,11 @@ def spawn_worker(
     folder: JobFolder,
     lock: WriterLock,
     ticket: DeviceTicket | None = None,
-    module: str = WORKER_MODULE,
+    module: str | None = None,
 ) -> int:
     """Start ``python -m`` of a worker's module in a session of its own; return its pid.
+
+    The module is that of a refinement unless another one is given.
 
     Lock and ticket go over to the worker without being free in between. What the worker prints
     goes to ``log.txt``.
@@ -30,7 +32,7 @@ def spawn_worker(
     # The worker must find the same package, also when it is not installed but on the path.
     package_parent = str(Path(locref_widgets.__file__).parents[1])
     paths = [package_parent, *filter(None, [os.environ.get("PYTHONPATH")])]
-    command = [sys.executable, "-m", module, str(folder.path)]
+    command = [sys.executable, "-m", module or WORKER_MODULE, str(folder.path)]
     command += ["--lock", str(lock.descriptor)]
     descriptors = [lock.descriptor]
     if ticket is not None:

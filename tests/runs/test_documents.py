@@ -18,6 +18,10 @@ from tests.runs.test_run import run_fake
 
 PACKAGE = Path(locref_widgets.__file__).parent
 DOCS = Path(__file__).resolve().parents[2] / "docs"
+SWEEP = {
+    *("sweep_started", "sweep_finished", "setting_started", "setting_iteration"),
+    *("setting_finished", "setting_failed", "measuring", "verdict"),
+}
 COMMON = {"schema", "time", "kind"}
 
 
@@ -71,8 +75,9 @@ def test_every_event_of_an_eventful_run_is_documented(job, run_path, tmp_path, m
     with pytest.raises(OutputError):
         run_fake(job, tmp_path / "other", settings, failing)
     seen |= assert_documented(open_run(tmp_path / "other").events())
-    # These two are told of results that a pretended refinement does not have.
-    assert set(documented()) - seen <= {"note", "fulcrum_estimate", "executor"}
+    # These are told of results that a pretended refinement does not have, and those of sweeps.
+    others = {"note", "fulcrum_estimate", "executor", *SWEEP}
+    assert set(documented()) - seen <= others
 
 
 def test_every_event_that_is_told_is_documented_and_no_other():

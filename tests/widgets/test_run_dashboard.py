@@ -82,8 +82,9 @@ def test_the_colour_range_never_shrinks(run, dashboard):
 def test_histograms_curves_and_resolution(run, dashboard):
     run.finish_iteration(0)
     payload = run.finish_iteration(1)
+    # Plots are drawn one after the other, by a thread of the dashboard's own.
     wait_for(lambda: len(dashboard._resolution.line.x) == 2)
-    assert dashboard._rotations.bars.y.sum() == run.n_particles
+    wait_for(lambda: dashboard._rotations.bars.y.sum() == run.n_particles)
     assert dashboard._rotations.limit.x[0] == pytest.approx(20.05, abs=0.01)
     assert dashboard._shifts.limit.x[0] == 5.0
     assert "Å" in dashboard._shifts.heading.value
