@@ -211,14 +211,6 @@ class SearchExplorer(widgets.VBox):
         self._back.on_click(lambda _: self._move(-1))
         self._on.on_click(lambda _: self._move(1))
         self._last_step = len(self._searches.posed.plan.levels)
-        self._play = widgets.Play(
-            min=1,
-            max=self._last_step + 1,
-            value=1,
-            interval=1500,
-            tooltip="Play all steps",
-            show_repeat=False,
-        )
         self._slider = NumberSlider(
             value=1,
             min=1,
@@ -229,8 +221,7 @@ class SearchExplorer(widgets.VBox):
             unit=f"of {self._last_step + 1}",
         )
         self._slider.observe(lambda change: self._show_step(round(change["new"]) - 1), "value")
-        self._play.observe(lambda change: setattr(self, "step", change["new"] - 1), "value")
-        self._step_bar = widgets.HBox([self._back, self._play, self._on, self._slider])
+        self._step_bar = widgets.HBox([self._back, self._on, self._slider])
         for bar in (self._particle_bar, self._step_bar):
             bar.add_class("locref-steps")
 
@@ -291,8 +282,6 @@ class SearchExplorer(widgets.VBox):
         search, self._step = self.search, step
         trace = search.trace
         self._back.disabled, self._on.disabled = step == 0, step == self._last_step
-        if self._play.value != step + 1:
-            self._play.value = step + 1
         _, table, tree, level, pictures, optimum = self._words
         table.value = f"<p>{step_words(search, step)}</p>" + levels_html(search, step)
         truth = self._true_place()

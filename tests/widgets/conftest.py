@@ -15,16 +15,20 @@ class RecordingComm(BaseComm):
     messages: ClassVar[list] = []
 
     def publish_msg(self, msg_type, data=None, metadata=None, buffers=None, **keys):
-        RecordingComm.messages.append((msg_type, data or {}, buffers or []))
+        type(self).messages.append((msg_type, data or {}, buffers or []))
 
 
 @pytest.fixture
 def wire(monkeypatch):
     """Messages that leave Python while the test runs."""
-    RecordingComm.messages = []
-    monkeypatch.setattr(comm, "create_comm", RecordingComm)
-    monkeypatch.setattr(ipywidgets_widget.comm, "create_comm", RecordingComm)
-    return RecordingComm.messages
+
+    class Wire(RecordingComm):
+        # Of its own: threads of an earlier test's widgets may still be telling theirs.
+        messages: ClassVar[list] = []
+
+    monkeypatch.setattr(comm, "create_comm", Wire)
+    monkeypatch.setattr(ipywidgets_widget.comm, "create_comm", Wire)
+    return Wire.messages
 
 
 @pytest.fixture
