@@ -12,7 +12,7 @@ from locref_widgets.sample import sample_paths
 sample = sample_paths()
 settings = lw.RefinementSettings(
     fulcrum_angstrom=sample["fulcrum_angstrom"], rotation_extent=0.2, shift_extent=6,
-    iterations=6, subset=200, non_uniform=False, folds=1)
+    iterations=8, subset=500, non_uniform=False, folds=1)
 run = lw.start_refinement(
     lw.read_particles(sample["particles"]), lw.read_map(sample["map"]),
     lw.read_map(sample["mask"]), settings, out={out!r})
@@ -93,7 +93,7 @@ def test_a_run_from_start_to_export(notebook, tmp_path):
     open_tab(page, "Particles")
     page.locator(".locref-rows[aria-label='Selected particles'] tbody tr").first.wait_for()
     exported = folder.parent / "some.star"
-    page.get_by_label("STAR file", exact=True).fill(str(exported))
+    page.get_by_label("STAR file", exact=True).first.fill(str(exported))
     page.keyboard.press("Tab")
     page.locator("button.locref-write-subset:not([disabled])").click()
     page.get_by_text(f"to {exported}").wait_for()
