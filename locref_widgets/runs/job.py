@@ -1,17 +1,14 @@
 """The refinement of a run folder, from wherever it stands to its end, in this process."""
 
-import traceback
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from locref_widgets.errors import InputError, OutputError
 from locref_widgets.io.duplicates import with_copies_together
 from locref_widgets.refinement.settings import RefinementSettings
-from locref_widgets.refinement.state import IterationResult, StopRequested
+from locref_widgets.refinement.state import IterationResult
 from locref_widgets.runs.device_queue import DeviceTicket
-from locref_widgets.runs.events import EventLog, read_events
+from locref_widgets.runs.events import read_events
 from locref_widgets.runs.executors import executor_for, open_executor
 from locref_widgets.runs.finish import (
     tell_fulcrum,
@@ -19,7 +16,8 @@ from locref_widgets.runs.finish import (
     write_final,
     write_report_of,
 )
-from locref_widgets.runs.folder import JobFolder, RunFolder
+from locref_widgets.runs.folder import RunFolder
+from locref_widgets.runs.job_end import run_to_end
 from locref_widgets.runs.observer import Listener, RunObserver
 from locref_widgets.runs.provenance import (
     describe_device,
@@ -29,7 +27,6 @@ from locref_widgets.runs.provenance import (
 )
 from locref_widgets.runs.signals import StopOnSignal
 from locref_widgets.runs.steward import Steward
-from locref_widgets.runs.waiting import wait_for_turn
 
 if TYPE_CHECKING:
     from locref_widgets.refinement.problem import RefinementInput
@@ -69,21 +66,11 @@ def run_job(
             stop_asked=lambda: signals.requested,
             listeners=listeners,
         )
-        try:
-            if ticket is not None:
-                wait_for_turn(folder, ticket, observer.say, lambda: signals.requested)
-            folder.set_status("running")
+
+        def refine() -> None:
             _refine(folder, observer, warnings or [], refine_loop)
-        except (StopRequested, KeyboardInterrupt):
-            observer.say("stopped")
-            folder.set_status("stopped")
-            if signals.requested:
-                raise KeyboardInterrupt from None
-            return "stopped"
-        except Exception as error:
-            record_failure(folder, observer.log, error)
-            raise
-    return "finished"
+
+        return run_to_end(folder, refine, observer.log, observer.say, signals, ticket)
 
 
 def _refine(
@@ -151,37 +138,6 @@ def _tell_untold(folder: RunFolder, observer: RunObserver) -> None:
     for iteration in folder.iterations():
         if iteration not in told:
             observer.tell_iteration(folder.read_iteration(iteration))
-
-
-def record_failure(folder: JobFolder, log: EventLog, error: Exception) -> None:
-    """Write why the run failed into ``run.json`` and the events, a fault of ours into the log.
-
-    Listeners are not told: the error itself goes on to whoever started the job.
-    """
-    said = isinstance(error, InputError | OutputError)
-    message = str(error) if said else f"{type(error).__name__}: {error}{_advice(error)}"
-    # On a full disc the failure itself may not be writable: the run then shows as lost. The status
-    # comes last: whoever waits for it finds everything else written.
-    with suppress(OutputError, OSError):
-        if not said:
-            with (folder.path / "log.txt").open("a") as text:
-                traceback.print_exception(error, file=text)
-    with suppress(OutputError, OSError):
-        log.append("failed", message=message)
-    with suppress(OutputError, OSError):
-        folder.set_status("failed", message)
-
-
-def _advice(error: Exception) -> str:
-    """What to do about a fault that is not ours."""
-    if isinstance(error, MemoryError) or "RESOURCE_EXHAUSTED" in str(error):
-        return (
-            ". The memory is too small even for the least that can be done at once. Free it (other "
-            "programs on the same device), give a smaller rotation extent, shift extent or batch "
-            "size, or bin the particles; every iteration finished before is safe, and the run can "
-            "be resumed."
-        )
-    return ""
 
 
 def job_record(

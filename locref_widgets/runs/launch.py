@@ -9,7 +9,7 @@ from pathlib import Path
 import locref_widgets
 from locref_widgets.errors import OutputError
 from locref_widgets.runs.device_queue import DeviceTicket
-from locref_widgets.runs.folder import JobFolder
+from locref_widgets.runs.job_folder import JobFolder
 from locref_widgets.runs.lock import WriterLock
 from locref_widgets.runs.processes import identify
 

@@ -13,15 +13,14 @@ from locref_widgets.io.mrc_header import read_header
 from locref_widgets.refinement.diagnostics import summarise_iteration
 from locref_widgets.refinement.observing import Change
 from locref_widgets.refinement.settings import RefinementSettings
-from locref_widgets.refinement.state import IterationResult, StopRequested
+from locref_widgets.refinement.state import IterationResult
 from locref_widgets.runs.changes import in_effect
-from locref_widgets.runs.control import take_request
 from locref_widgets.runs.events import EventLog
 from locref_widgets.runs.folder import RunFolder
 from locref_widgets.runs.steward import Steward
+from locref_widgets.runs.viewer_requests import Requests
 
 _PROGRESS_EVERY_SECONDS = 0.25
-_POLL_EVERY_SECONDS = 0.2
 # Said by the run once their results are on the disc, not by the loop before.
 _SAID_BY_THE_RUN = frozenset({"iteration_finished", "run_finished"})
 
@@ -48,8 +47,9 @@ class RunObserver:
         self.particles = steward.inputs.particles
         self._position = steward.inputs.volume.position
         self.log = EventLog(folder.events_path)
-        self._stop_asked, self._listeners = stop_asked, listeners
-        self._next_progress = self._next_poll = 0.0
+        self._requests = Requests(folder, self.say, stop_asked)
+        self._listeners = listeners
+        self._next_progress = 0.0
 
     def event(self, kind: str, **values: Any) -> None:
         """Log an event of the loop; of a flood of ``progress`` four a second are kept."""
@@ -70,17 +70,7 @@ class RunObserver:
 
     def checkpoint(self) -> None:
         """Obey pending requests: wait while paused, raise `StopRequested` to end."""
-        if self._stop_asked():
-            raise StopRequested
-        now = time.monotonic()
-        if now < self._next_poll:
-            return
-        self._next_poll = now + _POLL_EVERY_SECONDS
-        request = take_request(self.folder.path)
-        if request == "stop":
-            raise StopRequested
-        if request == "pause":
-            self._wait_while_paused()
+        self._requests.obey()
 
     def iteration_finished(self, result: IterationResult) -> None:
         """Write the iteration, and only then tell of it."""
@@ -105,19 +95,6 @@ class RunObserver:
         self.say("iteration_finished", **payload)
         summary = summary_of(payload, self.folder.summary, len(result.indices))
         self.folder.set_values(summary=summary)
-
-    def _wait_while_paused(self) -> None:
-        self.folder.set_status("paused")
-        self.say("paused")
-        while True:
-            request = take_request(self.folder.path)
-            if self._stop_asked() or request == "stop":
-                raise StopRequested
-            if request == "continue":
-                break
-            time.sleep(_POLL_EVERY_SECONDS)
-        self.folder.set_status("running")
-        self.say("continued")
 
 
 def summary_of(

@@ -1,8 +1,6 @@
 """Starting, opening and steering runs: what notebooks and the command line call."""
 
 import os
-import time
-from collections.abc import AsyncIterator, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -16,10 +14,11 @@ from locref_widgets.runs import control
 from locref_widgets.runs.branch import make_branch
 from locref_widgets.runs.changes import ask_change, latest_settings
 from locref_widgets.runs.device_queue import DeviceTicket
-from locref_widgets.runs.events import afollow_events, follow_events, read_events
 from locref_widgets.runs.executors import executor_for
-from locref_widgets.runs.folder import LIVE, RunFolder
+from locref_widgets.runs.folder import RunFolder
 from locref_widgets.runs.job import RefineLoop, run_job
+from locref_widgets.runs.job_folder import LIVE
+from locref_widgets.runs.job_handle import JobHandle
 from locref_widgets.runs.launch import spawn_worker
 from locref_widgets.runs.observer import Listener, summary_from_files
 from locref_widgets.runs.prepare import (
@@ -30,27 +29,14 @@ from locref_widgets.runs.prepare import (
     open_existing,
 )
 
-_ENDED = ("stopped", "finished", "failed", "lost")
 
-
-class Run:
+class Run(JobHandle):
     """A run seen from outside: from any process, at any time. It only reads and leaves requests."""
+
+    folder: RunFolder
 
     def __init__(self, path: str | os.PathLike) -> None:
         self.folder = RunFolder(Path(path))
-
-    def __repr__(self) -> str:
-        return f"Run({str(self.path)!r}, {self.status})"
-
-    @property
-    def path(self) -> Path:
-        """The run folder."""
-        return self.folder.path
-
-    @property
-    def status(self) -> str:
-        """One of "queued", "running", "paused", "stopped", "finished", "failed" and "lost"."""
-        return self.folder.status
 
     @property
     def waiting_for(self) -> list[Path]:
@@ -58,11 +44,6 @@ class Run:
         if self.status != "queued":
             return []
         return [Path(path) for path in self.folder.read_record().get("waiting_for", [])]
-
-    @property
-    def message(self) -> str | None:
-        """Why the run failed; None if it did not."""
-        return self.folder.read_record().get("message")
 
     @property
     def settings(self) -> RefinementSettings:
@@ -89,26 +70,6 @@ class Run:
         are those of iteration 0, so that the table of particles is not read.
         """
         return summary_from_files(self.folder, iteration)
-
-    def events(self) -> list[dict[str, Any]]:
-        """Read all events so far."""
-        return read_events(self.folder.events_path)[0]
-
-    def follow(self) -> Iterator[dict[str, Any]]:
-        """Yield all events so far, then new ones as they come, until the run ends."""
-        return follow_events(self.folder.events_path, ended=lambda: self.status in _ENDED)
-
-    def afollow(self) -> AsyncIterator[dict[str, Any]]:
-        """`follow` for ``async for``: the event loop is free between the events."""
-        return afollow_events(self.folder.events_path, ended=lambda: self.status in _ENDED)
-
-    def pause(self) -> None:
-        """Ask it to pause after the batch under way."""
-        self._ask("pause")
-
-    def continue_(self) -> None:
-        """Ask it to go on after a pause."""
-        self._ask("continue")
 
     def stop(self, *, after_iteration: bool = False) -> None:
         """Ask it to stop; the run can be resumed.
@@ -183,27 +144,11 @@ class Run:
         branch.resume(wait_for_device=wait_for_device)
         return branch
 
-    def wait(self, timeout: float | int | None = None) -> str:
-        """Wait until the run ends, or `timeout` seconds have passed; return the status then."""
-        deadline = None if timeout is None else time.monotonic() + timeout
-        while (status := self.status) not in _ENDED:
-            if deadline is not None and time.monotonic() > deadline:
-                break
-            time.sleep(0.2)
-        return status
-
     def write_report(self) -> Path:
         """Write ``report.html`` from what the folder holds so far, and return where it is."""
         from locref_widgets.figures.report import write_report
 
         return write_report(self.path)
-
-    def _ask(self, request: str) -> None:
-        status = self.status
-        if status in _ENDED:
-            word = "stop" if request == control.STOP_AFTER else request
-            raise InputError(f"{self.path}: is not running ({status}), so it cannot {word}.")
-        control.request(self.path, request)
 
 
 def open_run(path: str | os.PathLike) -> Run:

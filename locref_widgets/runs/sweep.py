@@ -15,9 +15,9 @@ from locref_widgets.io.particles import Particles
 from locref_widgets.io.placing import place_on_grid
 from locref_widgets.refinement.settings import RefinementSettings
 from locref_widgets.runs.device_queue import DeviceTicket
-from locref_widgets.runs.folder import LIVE
 from locref_widgets.runs.inputs import check_inputs, check_region
 from locref_widgets.runs.job import RefineLoop
+from locref_widgets.runs.job_folder import LIVE
 from locref_widgets.runs.launch import spawn_worker
 from locref_widgets.runs.prepare import checked_inputs
 from locref_widgets.runs.sweep_folder import SweepFolder

@@ -18,23 +18,21 @@ from locref_widgets.io.mrc import Map
 from locref_widgets.refinement.observing import Change
 from locref_widgets.refinement.settings import RefinementSettings
 from locref_widgets.refinement.state import IterationResult, StopRequested
-from locref_widgets.runs.control import take_request
 from locref_widgets.runs.device_queue import DeviceTicket
 from locref_widgets.runs.events import EventLog
 from locref_widgets.runs.folder import RunFolder
-from locref_widgets.runs.job import RefineLoop, record_failure, run_job
+from locref_widgets.runs.job import RefineLoop, run_job
+from locref_widgets.runs.job_end import run_to_end
 from locref_widgets.runs.observer import Listener, RunObserver
 from locref_widgets.runs.prepare import begin
 from locref_widgets.runs.signals import StopOnSignal
 from locref_widgets.runs.sweep_folder import SweepFolder
 from locref_widgets.runs.sweep_grid import Candidate
 from locref_widgets.runs.sweep_verdict import judge, meter_of
-from locref_widgets.runs.waiting import wait_for_turn
+from locref_widgets.runs.viewer_requests import Requests
 
 if TYPE_CHECKING:
     from locref_widgets.refinement.problem import RefinementInput
-
-_POLL_EVERY_SECONDS = 0.2
 
 
 @dataclass(frozen=True)
@@ -108,83 +106,35 @@ def run_sweep(
             listener(event)
 
     with StopOnSignal() as signals:
-        steering = _Steering(folder, say, lambda: signals.requested)
-        try:
-            if ticket is not None:
-                wait_for_turn(folder, ticket, say, lambda: signals.requested)
-            folder.set_status("running")
-            _try_all(folder, plan, steering, say, refine_loop)
+        requests = Requests(folder, say, lambda: signals.requested)
+
+        def work() -> None:
+            _try_all(folder, plan, requests, say, refine_loop)
             say("measuring", settings=len(plan.candidates))
-            meter = (make_meter or meter_of)(plan, steering.report)
+            meter = (make_meter or meter_of)(plan, lambda _done, _total: requests.obey())
             verdict = judge(folder, plan, meter)
             folder.set_values(verdict=verdict)
             _write_pages(folder)
             say("verdict", **{k: verdict[k] for k in ("chosen", "sureness", "sentence")})
             folder.set_status("finished")
             say("sweep_finished", settings=len(plan.candidates))
-        except (StopRequested, KeyboardInterrupt):
-            say("stopped")
-            folder.set_status("stopped")
-            if signals.requested:
-                raise KeyboardInterrupt from None
-            return "stopped"
-        except Exception as error:
-            record_failure(folder, log, error)
-            raise
-    return "finished"
 
-
-class _Steering:
-    """Requests to the sweep, heeded between the batches of whichever run is under way."""
-
-    def __init__(
-        self, folder: SweepFolder, say: Callable[..., None], stop_asked: Callable[[], bool]
-    ) -> None:
-        self._folder, self._say, self._stop_asked = folder, say, stop_asked
-        self._next_poll = 0.0
-
-    def checkpoint(self) -> None:
-        """Wait while paused; raise `StopRequested` to end."""
-        if self._stop_asked():
-            raise StopRequested
-        now = time.monotonic()
-        if now < self._next_poll:
-            return
-        self._next_poll = now + _POLL_EVERY_SECONDS
-        request = take_request(self._folder.path)
-        if request == "stop":
-            raise StopRequested
-        if request == "pause":
-            self._wait()
-
-    def report(self, _done: int, _total: int) -> None:
-        """Take note of a pass of the comparison."""
-        self.checkpoint()
-
-    def _wait(self) -> None:
-        self._folder.set_status("paused")
-        self._say("paused")
-        while (request := take_request(self._folder.path)) != "continue":
-            if self._stop_asked() or request == "stop":
-                raise StopRequested
-            time.sleep(_POLL_EVERY_SECONDS)
-        self._folder.set_status("running")
-        self._say("continued")
+        return run_to_end(folder, work, log, say, signals, ticket)
 
 
 class _Brief:
     """The observer of a run that ends after some iterations, without the last maps and report."""
 
     def __init__(
-        self, observer: RunObserver, steering: _Steering, most: int, say: Callable[..., None]
+        self, observer: RunObserver, requests: Requests, most: int, say: Callable[..., None]
     ) -> None:
-        self._observer, self._steering, self._most, self._say = observer, steering, most, say
+        self._observer, self._requests, self._most, self._say = observer, requests, most, say
 
     def event(self, kind: str, **values: Any) -> None:
         self._observer.event(kind, **values)
 
     def checkpoint(self) -> None:
-        self._steering.checkpoint()
+        self._requests.obey()
         self._observer.checkpoint()
 
     def iteration_finished(self, result: IterationResult) -> None:
@@ -200,7 +150,7 @@ class _Brief:
 def _try_all(
     folder: SweepFolder,
     plan: SweepPlan,
-    steering: _Steering,
+    requests: Requests,
     say: Callable[..., None],
     refine_loop: RefineLoop | None,
 ) -> None:
@@ -208,7 +158,7 @@ def _try_all(
     say("sweep_started", settings=len(plan.candidates), names=names, iterations=plan.iterations)
     real = refine_loop or _shared_loop()
     for candidate in plan.candidates:
-        steering.checkpoint()
+        requests.obey()
         if is_tried(folder, candidate, plan.iterations):
             continue
         number = candidate.number
@@ -225,7 +175,7 @@ def _try_all(
             def tell(**values: Any) -> None:
                 say("setting_iteration", number=number, **values)
 
-            brief = _Brief(observer, steering, plan.iterations, tell)
+            brief = _Brief(observer, requests, plan.iterations, tell)
             return real(inputs, settings, brief, resume=resume)
 
         try:

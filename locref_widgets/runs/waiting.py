@@ -8,7 +8,7 @@ from typing import Any
 from locref_widgets.refinement.state import StopRequested
 from locref_widgets.runs.control import take_request
 from locref_widgets.runs.device_queue import DeviceTicket
-from locref_widgets.runs.folder import JobFolder
+from locref_widgets.runs.job_folder import JobFolder
 
 _POLL_EVERY_SECONDS = 0.5
 

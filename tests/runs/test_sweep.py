@@ -111,7 +111,7 @@ def test_a_stopped_sweep_goes_on_where_it_was(job, tmp_path, monkeypatch):
         return append(self, kind, **values)
 
     with monkeypatch.context() as patched:
-        patched.setattr("locref_widgets.runs.sweep_job._POLL_EVERY_SECONDS", 0.0)
+        patched.setattr("locref_widgets.runs.viewer_requests._POLL_EVERY_SECONDS", 0.0)
         patched.setattr(EventLog, "append", stop_after_the_first)
         stopped = run(job, out)
     assert stopped.status == "stopped"
