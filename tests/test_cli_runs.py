@@ -6,7 +6,10 @@ from pathlib import Path
 import pytest
 
 from locref_widgets.runs import job
+from locref_widgets.runs.control import take_request
+from locref_widgets.runs.lock import WriterLock
 from locref_widgets.runs.run import open_run
+from locref_widgets.runs.sweep_folder import SweepFolder
 from tests.runs.fake_job import make_loop, write_job
 from tests.runs.test_changes import asking
 from tests.test_cli import (  # noqa: F401 - fixtures
@@ -112,3 +115,23 @@ def test_the_runs_of_a_folder_are_listed(stopped, capsys):
     (listed,) = json.loads(capsys.readouterr().out)
     assert (listed["folder"], listed["status"]) == (str(stopped), "stopped")
     assert locref("runs", stopped.parent / "absent") == 2
+
+
+def test_a_sweep_is_paused_and_stopped_as_a_run_is(tmp_path, capsys):
+    path = tmp_path / "tuning"
+    path.mkdir()
+    lock = WriterLock.acquire(path)
+    SweepFolder.create(path, {"grid": {}, "candidates": []})
+    try:
+        assert locref("pause", path) == 0
+        assert take_request(path) == "pause"
+        assert locref("stop", path, "--after-iteration") == 2
+        assert "is a sweep" in capsys.readouterr().err
+        assert take_request(path) is None
+        assert locref("stop", path) == 0
+        assert take_request(path) == "stop"
+        assert f"locref sweep --resume --out {path}" in capsys.readouterr().out
+    finally:
+        lock.release()
+    assert locref("pause", path) == 2
+    assert "is not running (lost)" in capsys.readouterr().err

@@ -8,6 +8,7 @@ import typer
 
 from locref_widgets.cli.app import INTERRUPTED, Json, app, to_json
 from locref_widgets.cli.settings_flags import with_settings, with_steerable_settings
+from locref_widgets.errors import InputError
 
 RunDir = Annotated[Path, typer.Argument(metavar="DIR", help="A run folder.", show_default=False)]
 NewMask = Annotated[Path | None, typer.Option("--mask", help="Another soft mask (.mrc).")]
@@ -162,19 +163,19 @@ def watch(
 
 @app.command()
 def pause(folder: RunDir) -> None:
-    """Ask a run to pause."""
-    from locref_widgets.runs.run import open_run
+    """Ask a run or a sweep to pause."""
+    from locref_widgets.runs.open_job import open_job
 
-    open_run(folder).pause()
+    open_job(folder).pause()
     typer.echo("asked to pause; go on with: locref continue")
 
 
 @app.command("continue")
 def continue_(folder: RunDir) -> None:
-    """Ask a paused run to go on."""
-    from locref_widgets.runs.run import open_run
+    """Ask a paused run or sweep to go on."""
+    from locref_widgets.runs.open_job import open_job
 
-    open_run(folder).continue_()
+    open_job(folder).continue_()
     typer.echo("asked to go on")
 
 
@@ -207,12 +208,23 @@ def stop(
         ),
     ] = False,
 ) -> None:
-    """Ask a run to stop, at once or after the iteration under way. It can be resumed."""
-    from locref_widgets.runs.run import open_run
+    """Ask a run or a sweep to stop. It can be resumed."""
+    from locref_widgets.runs.open_job import open_job
+    from locref_widgets.runs.run import Run
 
-    open_run(folder).stop(after_iteration=after_iteration)
+    job = open_job(folder)
+    if isinstance(job, Run):
+        job.stop(after_iteration=after_iteration)
+    elif after_iteration:
+        raise InputError(
+            f"{folder}: is a sweep, which stops at once only; what is finished of it stays. Leave "
+            "--after-iteration out."
+        )
+    else:
+        job.stop()
     when = "after this iteration" if after_iteration else "at once"
-    typer.echo(f"asked to stop {when}; go on later with: locref refine --resume --out {folder}")
+    again = "refine" if isinstance(job, Run) else "sweep"
+    typer.echo(f"asked to stop {when}; go on later with: locref {again} --resume --out {folder}")
 
 
 @app.command()

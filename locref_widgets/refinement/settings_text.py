@@ -79,14 +79,14 @@ def to_yaml(options: list[SettingOption], settings: BaseModel) -> str:
     return "\n".join(lines) + "\n"
 
 
-def read_text(path: str | os.PathLike) -> str:
-    """Read a text file; raise `InputError` when that is not possible."""
+def read_text(path: str | os.PathLike, what: str = "settings") -> str:
+    """Read a text file of ``what``; raise `InputError` when that is not possible."""
     try:
         return Path(path).read_text(encoding="utf-8")
     except FileNotFoundError:
-        raise InputError(f"there is no settings file {path}") from None
+        raise InputError(f"there is no {what} file {path}") from None
     except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"cannot read the settings file {path}: {error}") from None
+        raise InputError(f"cannot read the {what} file {path}: {error}") from None
 
 
 def read_yaml_values(text: str, source: str) -> dict[str, Any]:

@@ -98,4 +98,5 @@ def _taken(folder: Path, owner: dict[str, Any] | None, path: Path) -> str:
             f"{folder}: {who} writes into this run, and from here it cannot be seen whether it "
             f"still lives. Stop it there; if that machine is gone for good, remove {path}."
         )
-    return f"{folder}: {who} is writing into this run. Wait for it, or stop it with: locref stop"
+    mend = f"Wait for it, or stop it with: locref stop {folder}"
+    return f"{folder}: {who} is writing into this run. {mend}"

@@ -136,7 +136,7 @@ def read_grid(path: str | os.PathLike[str]) -> dict[str, list[Any]]:
     Points are lists of three numbers or texts ``x,y,z``; masks are files, looked for beside the
     grid's own. Raises `InputError`.
     """
-    values = read_yaml_values(read_text(path), str(path))
+    values = read_yaml_values(read_text(path, "grid"), str(path))
     grid: dict[str, list[Any]] = {}
     for name, listed in values.items():
         grid[name] = list(listed) if isinstance(listed, tuple) else listed
