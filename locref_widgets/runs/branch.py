@@ -13,8 +13,6 @@ import uuid
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from locref_widgets.errors import InputError
 from locref_widgets.io.mrc import Map, write_map
 from locref_widgets.io.new_folder import check_free, new_folder
@@ -26,6 +24,7 @@ from locref_widgets.runs.events import SCHEMA as EVENT_SCHEMA
 from locref_widgets.runs.events import now_iso, read_events
 from locref_widgets.runs.folder import RunFolder
 from locref_widgets.runs.inputs import check_region
+from locref_widgets.runs.iteration_files import iteration_arrays
 from locref_widgets.runs.observer import summary_of
 from locref_widgets.runs.provenance import command_line, describe_file
 
@@ -108,7 +107,7 @@ def _check_that_something_follows(
             f"{iteration}. Give more of them (--iterations {iteration + 3}), or an earlier "
             "iteration."
         )
-    with np.load(parent.iteration_folder(iteration) / "info.npz", allow_pickle=False) as stored:
+    with iteration_arrays(parent.iteration_folder(iteration)) as stored:
         converged = bool(stored["converged"])
     if converged and not changed:
         raise InputError(

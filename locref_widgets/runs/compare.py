@@ -18,6 +18,7 @@ from locref_widgets.io.mrc import read_map
 from locref_widgets.masks.dynamic import centre_of_mass_angstrom
 from locref_widgets.refinement.pose_agreement import PoseAgreement, compare_poses
 from locref_widgets.runs.folder import RunFolder
+from locref_widgets.runs.iteration_files import iteration_arrays
 from locref_widgets.runs.map_difference import MapDifference, RunVolumes, difference_of
 
 FEWEST, MOST = 2, 6
@@ -45,7 +46,7 @@ class ComparedRun:
     @cached_property
     def poses(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Rows of the input table, rotations, and origins in Å."""
-        with np.load(self.place / "info.npz", allow_pickle=False) as stored:
+        with iteration_arrays(self.place) as stored:
             return stored["indices"], stored["rotations"], stored["origins_angstrom"]
 
     @cached_property

@@ -1,9 +1,13 @@
 """One iteration as files: enough to show it, and to go on from it exactly."""
 
+import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.lib.npyio import NpzFile
 
 from locref_widgets.engine.fsc import FSCCurve
 from locref_widgets.errors import InputError
@@ -13,6 +17,7 @@ from locref_widgets.io.mrc import read_map, write_map
 from locref_widgets.io.particles import Particles
 from locref_widgets.refinement.state import IterationResult
 
+ARRAYS_FILE = "info.npz"
 _POSES = ("indices", "rotations", "origins_angstrom")
 CUTOFF_FILE = "cutoff_resolution"
 _SCALARS = ("iteration", "resolution_angstrom", "converged", "seconds")
@@ -40,7 +45,29 @@ def write_iteration_files(
         arrays[f"fsc/{name}/frequency_per_angstrom"] = curve.frequency_per_angstrom
         arrays[f"fsc/{name}/values"] = curve.values
         arrays[f"fsc/{name}/notch"] = np.array(curve.notch)
-    np.savez(folder / "info.npz", **arrays)
+    np.savez(folder / ARRAYS_FILE, **arrays)
+
+
+@contextmanager
+def iteration_arrays(folder: Path) -> Iterator[NpzFile]:
+    """Open the arrays of an iteration's folder (``info.npz``), each read when it is asked for.
+
+    Whatever is wrong with the file, or with what is made of its arrays inside the block, is an
+    `InputError` that says how to go on.
+    """
+    try:
+        stored = np.load(folder / ARRAYS_FILE, allow_pickle=False)
+        if not isinstance(stored, NpzFile):
+            raise ValueError("it is a single array")
+        with stored:
+            yield stored
+    except InputError:
+        raise
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+        raise InputError(
+            f"{folder / ARRAYS_FILE}: cannot be read ({error}). Remove the folder {folder} to let "
+            "the run repeat this iteration."
+        ) from None
 
 
 def read_iteration_files(folder: Path) -> IterationResult:
@@ -48,9 +75,8 @@ def read_iteration_files(folder: Path) -> IterationResult:
     volumes = {name: read_map(folder / f"{name}.mrc").data for name in ("half1", "half2")}
     volumes |= {name: read_map(folder / f"{name}.mrc").data for name in ("map", "mask")}
     cutoff = folder / f"{CUTOFF_FILE}.mrc"
-    try:
-        with np.load(folder / "info.npz", allow_pickle=False) as stored:
-            arrays = {name: stored[name] for name in stored.files}
+    with iteration_arrays(folder) as stored:
+        arrays = {name: stored[name] for name in stored.files}
         return IterationResult(
             iteration=int(arrays["iteration"]),
             half_maps=(volumes["half1"], volumes["half2"]),
@@ -68,8 +94,6 @@ def read_iteration_files(folder: Path) -> IterationResult:
                 if name.startswith("info/")
             },
         )
-    except (OSError, ValueError, KeyError) as error:
-        raise _damaged(folder, error) from None
 
 
 _FOR_THE_SUMMARY = ("pose_change_rad", "shift_change_px", "at_bound")
@@ -81,33 +105,23 @@ def read_changes(folder: Path) -> IterationResult:
     Of a million particles the rest is gigabytes. Raises `InputError` when it is damaged.
     """
     nothing = np.zeros((0, 0, 0), np.float32)
-    try:
-        with np.load(folder / "info.npz", allow_pickle=False) as stored:
-            return IterationResult(
-                iteration=int(stored["iteration"]),
-                half_maps=(nothing, nothing),
-                map=nothing,
-                mask=nothing,
-                fsc=_curves({n: stored[n] for n in stored.files if n.startswith("fsc/")}),
-                resolution_angstrom=float(stored["resolution_angstrom"]),
-                converged=bool(stored["converged"]),
-                seconds=float(stored["seconds"]),
-                **{name: stored[name] for name in _POSES},
-                info={
-                    name: stored[f"info/{name}"]
-                    for name in _FOR_THE_SUMMARY
-                    if f"info/{name}" in stored.files
-                },
-            )
-    except (OSError, ValueError, KeyError) as error:
-        raise _damaged(folder, error) from None
-
-
-def _damaged(folder: Path, error: Exception) -> InputError:
-    return InputError(
-        f"{folder / 'info.npz'}: cannot be read ({error}). Remove the folder {folder} to let "
-        "the run repeat this iteration."
-    )
+    with iteration_arrays(folder) as stored:
+        return IterationResult(
+            iteration=int(stored["iteration"]),
+            half_maps=(nothing, nothing),
+            map=nothing,
+            mask=nothing,
+            fsc=_curves({n: stored[n] for n in stored.files if n.startswith("fsc/")}),
+            resolution_angstrom=float(stored["resolution_angstrom"]),
+            converged=bool(stored["converged"]),
+            seconds=float(stored["seconds"]),
+            **{name: stored[name] for name in _POSES},
+            info={
+                name: stored[f"info/{name}"]
+                for name in _FOR_THE_SUMMARY
+                if f"info/{name}" in stored.files
+            },
+        )
 
 
 def refined_particles(particles: Particles, result: IterationResult) -> Particles:

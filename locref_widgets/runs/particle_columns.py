@@ -8,6 +8,7 @@ from jaxtyping import Bool, Float, Int
 
 from locref_widgets.errors import InputError
 from locref_widgets.runs.folder import RunFolder
+from locref_widgets.runs.iteration_files import ARRAYS_FILE, iteration_arrays
 
 
 class ParticleColumns:
@@ -24,7 +25,7 @@ class ParticleColumns:
 
     def __init__(self, folder: RunFolder, iteration: int) -> None:
         self.folder, self.iteration = folder, iteration
-        self.path = folder.iteration_folder(iteration) / "info.npz"
+        self.path = folder.iteration_folder(iteration) / ARRAYS_FILE
         if not self.path.is_file():
             raise InputError(
                 f"{folder.path}: iteration {iteration} has no particles on the disc "
@@ -35,14 +36,11 @@ class ParticleColumns:
     def get(self, name: str) -> np.ndarray | None:
         """Read a column, or any other array of the file, by its name; None if it is not there."""
         if name not in self._read:
-            try:
-                with np.load(self.path, allow_pickle=False) as stored:
-                    key = name if name in stored.files else f"info/{name}"
-                    if key not in stored.files:
-                        return None
-                    self._read[name] = stored[key]
-            except (OSError, ValueError) as error:
-                raise InputError(f"{self.path}: cannot be read ({error}).") from None
+            with iteration_arrays(self.path.parent) as stored:
+                key = name if name in stored.files else f"info/{name}"
+                if key not in stored.files:
+                    return None
+                self._read[name] = stored[key]
         return self._read[name]
 
     def column(self, name: str) -> np.ndarray:

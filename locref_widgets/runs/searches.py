@@ -12,6 +12,7 @@ from locref_widgets.refinement.search_pass import PosedSearch
 from locref_widgets.runs.changes import in_effect, mask_at
 from locref_widgets.runs.folder import RunFolder
 from locref_widgets.runs.inputs import load_inputs
+from locref_widgets.runs.iteration_files import iteration_arrays
 
 
 def search_of_iteration(
@@ -52,10 +53,6 @@ def search_of_iteration(
 
 def found_in_iteration(path: str | Path, iteration: int) -> dict[str, np.ndarray]:
     """What the search of an iteration found of each particle, by the names of `IterationResult`."""
-    file = RunFolder(path).iteration_folder(iteration) / "info.npz"
-    try:
-        with np.load(file, allow_pickle=False) as stored:
-            names = [name for name in stored.files if name.startswith("info/")]
-            return {name.removeprefix("info/"): stored[name] for name in names}
-    except (OSError, ValueError) as error:
-        raise InputError(f"{file}: cannot be read ({error}).") from None
+    with iteration_arrays(RunFolder(path).iteration_folder(iteration)) as stored:
+        names = [name for name in stored.files if name.startswith("info/")]
+        return {name.removeprefix("info/"): stored[name] for name in names}
