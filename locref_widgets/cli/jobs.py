@@ -7,6 +7,7 @@ from locref_widgets.cli.run_words import as_text, status_values
 from locref_widgets.errors import InputError
 
 if TYPE_CHECKING:
+    from locref_widgets.io.particles import Particles
     from locref_widgets.refinement.settings import RefinementSettings
     from locref_widgets.runs.run import Run
 
@@ -26,7 +27,6 @@ def refine_files(
 ) -> "Run":
     """Read the files of a refinement and refine. Raises `InputError` before touching anything."""
     from locref_widgets.io.mrc import read_map
-    from locref_widgets.io.particles import read_particles, reread_particles
     from locref_widgets.runs.executors import choose_executor
     from locref_widgets.runs.folder import RunFolder, is_run
     from locref_widgets.runs.prepare import open_existing
@@ -40,19 +40,12 @@ def refine_files(
         choose_executor(executor)
     record = RunFolder(out).read_record() if resume and is_run(out) else None
     recorded = record["inputs"] if record else {}
-    files: dict[str, Path] = {}
-    for name, path in {"particles": particles, "map": map_, "mask": mask}.items():
-        if path is None and name not in recorded:
-            shown = "PARTICLES" if name == "particles" else f"--{name}"
-            raise InputError(f"{shown} is missing" + (f"; {out} holds no run" if resume else ""))
-        files[name] = path or Path(recorded[name]["path"])
+    given_files = {"particles": particles, "map": map_, "mask": mask}
+    files = files_or_recorded(given_files, recorded, f"; {out} holds no run" if resume else "")
     halves = half_maps or tuple(Path(entry["path"]) for entry in recorded.get("half_maps", []))
-    settings = _choose_settings(settings_file, given, RunFolder(out).settings if record else None)
-    joined = recorded.get("particles", {}).get("companions", [])
+    settings = choose_settings(settings_file, given, RunFolder(out).settings if record else None)
     return refine(
-        read_particles(particles)
-        if particles is not None
-        else reread_particles(files["particles"], [entry["path"] for entry in joined]),
+        given_or_recorded_particles(particles, recorded),
         read_map(files["map"]),
         read_map(files["mask"], cubic=False),
         settings,
@@ -62,6 +55,32 @@ def refine_files(
         wait_for_device=queue,
         executor=executor,
     )
+
+
+def files_or_recorded(
+    given: dict[str, Path | None], recorded: dict[str, Any], without: str
+) -> dict[str, Path]:
+    """The files given, those left out as the inputs of a record name them.
+
+    Raises `InputError` for one that neither names; ``without`` ends the message.
+    """
+    files: dict[str, Path] = {}
+    for name, path in given.items():
+        if path is None and name not in recorded:
+            shown = "PARTICLES" if name == "particles" else f"--{name}"
+            raise InputError(f"{shown} is missing{without}")
+        files[name] = path or Path(recorded[name]["path"])
+    return files
+
+
+def given_or_recorded_particles(given: Path | None, recorded: dict[str, Any]) -> "Particles":
+    """Read the particles given, or those of a record with what was joined to them."""
+    from locref_widgets.io.particles import read_particles, reread_particles
+
+    if given is not None:
+        return read_particles(given)
+    entry = recorded["particles"]
+    return reread_particles(entry["path"], [c["path"] for c in entry.get("companions", [])])
 
 
 def branch_off(
@@ -115,9 +134,13 @@ def describe_facts(values: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def _choose_settings(
+def choose_settings(
     file: Path | None, given: dict[str, Any], recorded: "RefinementSettings | None"
 ) -> "RefinementSettings":
+    """Settings of a file, else those of a record, else the usual ones, with those given in place.
+
+    Raises `InputError` for values that cannot be.
+    """
     from locref_widgets.refinement.settings import RefinementSettings, overridden
 
     if file is not None:

@@ -45,7 +45,8 @@ def sweep(
 
     Each is refined for a few iterations (--iterations, 3 unless given) with the same --subset
     particles (500 unless given, or all of a smaller set). The verdict and how sure it is are in
-    verdict.html.
+    verdict.html. A grid that names masks needs no --mask. With --resume, what is not given is that
+    of the sweep, and what is given must be the same.
     """
     from locref_widgets.cli.sweep_job import describe_sweep, sweep_files
     from locref_widgets.runs.process_setup import prepare_process
@@ -67,12 +68,11 @@ def sweep_status(
     as_json: Json = False,
 ) -> None:
     """Say how a sweep stands, and its verdict."""
-    from locref_widgets.cli.sweep_job import describe_sweep
+    from locref_widgets.cli.sweep_job import describe_sweep, sweep_values
     from locref_widgets.runs.sweep import open_sweep
 
     found = open_sweep(folder)
-    values = {"folder": str(found.path), "status": found.status, "verdict": found.verdict}
-    typer.echo(to_json(values) if as_json else describe_sweep(found))
+    typer.echo(to_json(sweep_values(found)) if as_json else describe_sweep(found))
 
 
 @app.command()

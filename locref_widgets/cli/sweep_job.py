@@ -3,6 +3,11 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from locref_widgets.cli.jobs import (
+    choose_settings,
+    files_or_recorded,
+    given_or_recorded_particles,
+)
 from locref_widgets.errors import InputError
 
 if TYPE_CHECKING:
@@ -25,48 +30,74 @@ def sweep_files(
 ) -> "Sweep":
     """Read the files of a sweep and run it. Raises `InputError` before touching anything."""
     from locref_widgets.io.mrc import read_map
-    from locref_widgets.io.particles import read_particles
-    from locref_widgets.refinement.settings import RefinementSettings
-    from locref_widgets.runs.sweep import ITERATIONS, SUBSET, go_on_with_sweep, sweep
-    from locref_widgets.runs.sweep_folder import is_sweep
-    from locref_widgets.runs.sweep_grid import read_grid
+    from locref_widgets.runs.folder import settings_from_json
+    from locref_widgets.runs.inputs import load_mask
+    from locref_widgets.runs.sweep import ITERATIONS, go_on_with_sweep, sweep
+    from locref_widgets.runs.sweep_folder import SweepFolder, is_sweep
+    from locref_widgets.runs.sweep_grid import MASK, read_grid
+    from locref_widgets.runs.sweep_record import recorded_grid
 
     if out is None:
         raise InputError("--out is missing: name a folder for the sweep")
-    if resume and is_sweep(out):
-        return go_on_with_sweep(out, wait_for_device=queue)
-    if is_sweep(out):
+    if is_sweep(out) and not resume:
         raise InputError(
             f"{out}: holds a sweep already. Go on with it by --resume, or give another."
         )
-    wanted = {"PARTICLES": particles, "--map": map_, "--mask": mask, "--grid": grid}
-    for name, path in wanted.items():
-        if path is None:
-            raise InputError(f"{name} is missing" + (f"; {out} holds no sweep" if resume else ""))
-    assert particles is not None and map_ is not None  # noqa: S101, PT018
-    assert mask is not None and grid is not None  # noqa: S101, PT018
-    given = dict(given)
-    subset, seed = given.pop("subset", None), given.pop("seed", 0)
-    iterations = given.pop("iterations", ITERATIONS)
-    tried = read_grid(grid)
-    if settings_file is not None:
-        settings = RefinementSettings.load(settings_file, **given)
+    folder = SweepFolder(out) if is_sweep(out) else None
+    files = (particles, map_, mask, grid, settings_file, evaluation_mask)
+    if folder is not None and not given and all(file is None for file in files):
+        return go_on_with_sweep(out, wait_for_device=queue)
+    record = folder.read_record() if folder else {}
+    recorded, without = record.get("inputs", {}), f"; {out} holds no sweep" if resume else ""
+    if grid is not None:
+        tried = read_grid(grid)
+    elif folder is not None:
+        tried = recorded_grid(folder)[0]
     else:
-        settings = RefinementSettings(**given)
-    table = read_particles(particles)
+        raise InputError(f"--grid is missing{without}")
+    named = {"particles": particles, "map": map_}
+    if MASK not in tried or mask is not None or recorded:
+        named["mask"] = mask
+    chosen = files_or_recorded(named, recorded, without)
+    given = dict(given)
+    shared = {
+        "subset": given.pop("subset", record.get("subset", "usual")),
+        "seed": given.pop("seed", record.get("seed")),
+        "iterations": given.pop("iterations", record.get("iterations", ITERATIONS)),
+    }
+    settings = choose_settings(
+        settings_file, given, settings_from_json(record["settings"]) if record else None
+    )
+    compared = record.get("evaluation_mask")
+    if evaluation_mask is not None:
+        compared_in = read_map(evaluation_mask, cubic=False)
+    else:
+        compared_in = load_mask(compared) if compared else None
+    halves = [read_map(entry["path"]) for entry in recorded.get("half_maps", [])]
     return sweep(
-        table,
-        read_map(map_),
-        read_map(mask, cubic=False),
+        given_or_recorded_particles(particles, recorded),
+        read_map(chosen["map"]),
+        read_map(chosen["mask"], cubic=False) if "mask" in chosen else None,
         settings,
         tried,
         out,
-        subset=min(SUBSET, len(table)) if subset is None else subset,
-        seed=seed,
-        iterations=iterations,
-        evaluation_mask=read_map(evaluation_mask, cubic=False) if evaluation_mask else None,
+        **shared,
+        evaluation_mask=compared_in,
+        half_maps=(halves[0], halves[1]) if halves else None,
         wait_for_device=queue,
     )
+
+
+def sweep_values(found: "Sweep") -> dict[str, Any]:
+    """What ``locref sweep-status --json`` prints."""
+    return {
+        "folder": str(found.path),
+        "status": found.status,
+        "message": found.message,
+        "done": found.count_tried(),
+        "total": len(found.folder.read_record()["candidates"]),
+        "verdict": found.verdict,
+    }
 
 
 def describe_sweep(found: "Sweep") -> str:
@@ -75,8 +106,7 @@ def describe_sweep(found: "Sweep") -> str:
 
     verdict = found.verdict
     if verdict is None:
-        done = sum(event["kind"] == "setting_finished" for event in found.events())
-        total = len(found.table())
+        done, total = found.count_tried(), len(found.table())
         why = f": {found.message}" if found.message else ""
         return f"{found.path}: {found.status}{why}; {done} of {total} settings tried"
     head, rows = table_rows(verdict, found.names)

@@ -38,8 +38,13 @@ def check_inputs(inputs: "RefinementInput", settings: RefinementSettings) -> lis
 
     Returns warnings, each a sentence. Raises `InputError` for what cannot be refined.
     """
-    volume, mask = inputs.volume, inputs.mask
-    particles = inputs.particles
+    about_data = check_data(inputs, settings.symmetry)
+    return check_settings(inputs, settings) + about_data
+
+
+def check_data(inputs: "RefinementInput", symmetry: str) -> list[str]:
+    """The part of `check_inputs` that mask and settings, but for the symmetry, do not matter to."""
+    volume, particles = inputs.volume, inputs.particles
     check_particles_match_map(particles, volume)
     for half_map in inputs.half_maps or ():
         check_same_grid(volume, half_map, "the half-map")
@@ -47,21 +52,27 @@ def check_inputs(inputs: "RefinementInput", settings: RefinementSettings) -> lis
         _check_has_signal(some_map)
     if inputs.half_maps is not None:
         check_half_maps(*inputs.half_maps)
-    _check_room(volume, settings)
-    warnings = check_region(volume, mask, settings)
+    warnings = []
     for half_map in inputs.half_maps or ():
         warnings += grid_remarks(volume, half_map, "the half-map")
     if particles.half_sets is not None:
         unequal = check_half_set_balance(particles.half_sets)
         warnings += [f"{particles.path}: {warning}" for warning in unequal]
-    warnings += copies_warnings(particles, settings.symmetry) + double_picks_warnings(particles)
+    return warnings + copies_warnings(particles, symmetry) + double_picks_warnings(particles)
+
+
+def check_settings(inputs: "RefinementInput", settings: RefinementSettings) -> list[str]:
+    """The part of `check_inputs` that depends on mask and settings."""
+    volume = inputs.volume
+    _check_room(volume, settings)
+    warnings = check_region(volume, inputs.mask, settings)
     finest_angstrom = 2 * volume.voxel_size_angstrom
     if settings.initial_lowpass < finest_angstrom:
         warnings.append(
             f"initial_lowpass is {settings.initial_lowpass:g} Å, finer than the images resolve "
             f"({finest_angstrom:g} Å): the starting map is not filtered at all."
         )
-    n_particles = len(particles)
+    n_particles = len(inputs.particles)
     if settings.subset is not None and settings.subset > n_particles:
         warnings.append(
             f"subset is {settings.subset}, but there are {n_particles} particles: all are refined."
@@ -132,10 +143,10 @@ def record_inputs(inputs: "RefinementInput", own_folder: Path) -> dict[str, Any]
     companions = [describe_file(path) for path in joined]
     return {
         "particles": describe_file(particles) | {"companions": companions},
-        "map": _describe_map(inputs.volume, own_folder / "map.mrc"),
-        "mask": _describe_mask(inputs.mask, inputs.volume, own_folder / "mask.mrc"),
+        "map": describe_map(inputs.volume, own_folder / "map.mrc"),
+        "mask": describe_mask(inputs.mask, inputs.volume, own_folder / "mask.mrc"),
         "half_maps": [
-            _describe_map(half_map, own_folder / f"half{number}.mrc")
+            describe_map(half_map, own_folder / f"half{number}.mrc")
             for number, half_map in enumerate(half_maps, start=1)
         ],
         "stacks": describe_stacks([s.path for s in inputs.particles.image_source.stacks]),
@@ -151,7 +162,7 @@ def load_inputs(record: dict[str, Any]) -> "RefinementInput":
 
     particles = load_particles(record)
     stacks = describe_stacks([stack.path for stack in particles.image_source.stacks])
-    for entry in (record["map"], record["mask"], *record["half_maps"]):
+    for entry in (record["map"], *record["half_maps"]):
         _check_unchanged(entry)
     if changed := _stack_differences(record["stacks"], stacks):
         raise InputError(f"{changed[0]}. Put the old stack back, or begin a new run.")
@@ -159,9 +170,7 @@ def load_inputs(record: dict[str, Any]) -> "RefinementInput":
     return RefinementInput(
         particles=particles,
         volume=read_map(record["map"]["path"]),
-        mask=replace(
-            read_map(record["mask"]["path"]), remarks=tuple(record["mask"].get("remarks", ()))
-        ),
+        mask=load_mask(record["mask"]),
         half_maps=(half_maps[0], half_maps[1]) if half_maps else None,
     )
 
@@ -176,6 +185,15 @@ def load_particles(record: dict[str, Any]) -> Particles:
     for file in (entry, *companions):
         _check_unchanged(file)
     return particles
+
+
+def load_mask(entry: dict[str, Any]) -> Map:
+    """Read a mask that `describe_mask` named.
+
+    Raises `InputError` when it is missing or its content is another one by now.
+    """
+    _check_unchanged(entry)
+    return replace(read_map(entry["path"]), remarks=tuple(entry.get("remarks", ())))
 
 
 def _check_unchanged(entry: dict[str, Any]) -> None:
@@ -240,7 +258,8 @@ def _stack_differences(old: dict[str, Any], new: dict[str, Any]) -> list[str]:
     return found
 
 
-def _describe_map(volume: Map, own_path: Path) -> dict[str, Any]:
+def describe_map(volume: Map, own_path: Path) -> dict[str, Any]:
+    """Name a map by absolute path and checksum; what is no file is written to ``own_path``."""
     path = volume.path
     if path is None or not _holds(path, volume):
         own_path.parent.mkdir(parents=True, exist_ok=True)
@@ -251,12 +270,12 @@ def _describe_map(volume: Map, own_path: Path) -> dict[str, Any]:
     return describe_file(path) | facts | ({"remarks": volume.remarks} if volume.remarks else {})
 
 
-def _describe_mask(mask: Map, volume: Map, own_path: Path) -> dict[str, Any]:
+def describe_mask(mask: Map, volume: Map, own_path: Path) -> dict[str, Any]:
     """Describe the mask as any map, with what its checks say and the recipe that lies beside it."""
     # Every tool for masks hangs on it; a viewer of runs needs none.
     from locref_widgets.masks.recipe_files import find_recipe
 
-    described = _describe_map(mask, own_path)
+    described = describe_map(mask, own_path)
     checks = [
         {"name": check.name, "state": check.state, "text": check.text}
         for check in examine_mask(mask, volume)

@@ -26,6 +26,19 @@ if TYPE_CHECKING:
     from locref_widgets.refinement.problem import RefinementInput
 
 
+def gather_inputs(
+    particles: Particles, volume: Map, mask: Map, half_maps: tuple[Map, Map] | None
+) -> "RefinementInput":
+    """Bring the inputs together, each looked at for itself. Raises `InputError`.
+
+    A mask that was cut out of the map's box, or moved by whole voxels, is put back into it.
+    """
+    from locref_widgets.refinement.problem import RefinementInput
+
+    check_particles_match_map(particles, volume)
+    return RefinementInput(particles, volume, place_on_grid(volume, mask, "the mask"), half_maps)
+
+
 def checked_inputs(
     particles: Particles,
     volume: Map,
@@ -33,15 +46,8 @@ def checked_inputs(
     settings: RefinementSettings,
     half_maps: tuple[Map, Map] | None,
 ) -> tuple["RefinementInput", list[str]]:
-    """Bring the inputs together; return them with warnings, or raise `InputError`.
-
-    A mask that was cut out of the map's box, or moved by whole voxels, is put back into it.
-    """
-    from locref_widgets.refinement.problem import RefinementInput
-
-    check_particles_match_map(particles, volume)
-    mask = place_on_grid(volume, mask, "the mask")
-    inputs = RefinementInput(particles, volume, mask, half_maps)
+    """`gather_inputs`, then check them together; return them with warnings. Raises `InputError`."""
+    inputs = gather_inputs(particles, volume, mask, half_maps)
     return inputs, check_inputs(inputs, settings)
 
 

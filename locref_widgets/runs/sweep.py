@@ -5,9 +5,8 @@ What notebooks and the command line call.
 
 import os
 from contextlib import ExitStack
-from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from locref_widgets.errors import InputError
 from locref_widgets.io.mrc import Map
@@ -15,15 +14,15 @@ from locref_widgets.io.particles import Particles
 from locref_widgets.io.placing import place_on_grid
 from locref_widgets.refinement.settings import RefinementSettings
 from locref_widgets.runs.device_queue import DeviceTicket
-from locref_widgets.runs.inputs import check_inputs, check_region
 from locref_widgets.runs.job import RefineLoop
 from locref_widgets.runs.job_folder import LIVE
 from locref_widgets.runs.launch import spawn_worker
-from locref_widgets.runs.prepare import checked_inputs
+from locref_widgets.runs.prepare import gather_inputs
 from locref_widgets.runs.sweep_folder import SweepFolder
 from locref_widgets.runs.sweep_grid import Grid, expand_grid, read_masks
 from locref_widgets.runs.sweep_handle import Sweep, open_sweep
-from locref_widgets.runs.sweep_job import SweepPlan, run_sweep, smallest_mask
+from locref_widgets.runs.sweep_job import run_sweep
+from locref_widgets.runs.sweep_plan import SweepPlan, smallest_mask
 from locref_widgets.runs.sweep_progress import SweepPrinter
 from locref_widgets.runs.sweep_record import begin_sweep, load_plan, open_existing_sweep
 
@@ -31,18 +30,20 @@ __all__ = ["Sweep", "open_sweep", "start_sweep", "sweep"]
 
 SUBSET, ITERATIONS = 500, 3
 """Particles and iterations of each setting, unless told otherwise."""
+Subset = int | Literal["usual"] | None
+"""A number of particles; ``"usual"`` is `SUBSET`, or all of a smaller set; None takes all."""
 WORKER_MODULE = "locref_widgets.runs.sweep_worker"
 
 
 def plan_sweep(
     particles: Particles,
     volume: Map,
-    mask: Map,
+    mask: Map | None,
     settings: RefinementSettings | None,
     grid: Grid,
     *,
-    subset: int | None = SUBSET,
-    seed: int = 0,
+    subset: Subset = "usual",
+    seed: int | None = None,
     iterations: int = ITERATIONS,
     evaluation_mask: Map | None = None,
     half_maps: tuple[Map, Map] | None = None,
@@ -55,6 +56,8 @@ def plan_sweep(
         For unfit inputs, a subset larger than the set, or a grid that cannot be (`expand_grid`).
     """
     settings = settings or RefinementSettings()
+    if subset == "usual":
+        subset = min(SUBSET, len(particles))
     if subset is not None and subset > len(particles):
         raise InputError(
             f"{particles.path}: subset is {subset}, but there are {len(particles)} particles. Give "
@@ -62,35 +65,31 @@ def plan_sweep(
         )
     if iterations < 1:
         raise InputError(f"iterations is {iterations}; each setting needs at least 1.")
-    candidates = expand_grid(settings, grid, subset, seed)
+    candidates = expand_grid(settings, grid, subset, settings.seed if seed is None else seed)
     masks = [place_on_grid(volume, m, "the mask") for m in read_masks(grid)]
-    inputs, _ = checked_inputs(particles, volume, mask, candidates[0].settings, half_maps)
-    for number, each in enumerate(masks):
-        first = next(c for c in candidates if c.mask == number)
-        check_inputs(replace(inputs, mask=each), first.settings)
-    for candidate in candidates:
-        region = inputs.mask if candidate.mask is None else masks[candidate.mask]
-        try:
-            check_region(volume, region, candidate.settings)
-        except InputError as error:
-            raise InputError(f"the grid's combination {candidate.words}: {error}") from None
-    if evaluation_mask is not None:
+    if mask is None and not masks:
+        raise InputError(
+            "the mask is missing: give the mask of the region (--mask), or masks to try in the "
+            "grid (mask: [a.mrc, b.mrc])."
+        )
+    inputs = gather_inputs(particles, volume, masks[0] if mask is None else mask, half_maps)
+    if evaluation_mask is None:
+        evaluation_mask = smallest_mask(masks or [inputs.mask])
+    else:
         evaluation_mask = place_on_grid(volume, evaluation_mask, "the mask of the comparison")
-    least = evaluation_mask or smallest_mask(masks or [inputs.mask])
-    check_region(volume, least, candidates[0].settings)
-    return SweepPlan(inputs, settings, candidates, masks, least, iterations)
+    return SweepPlan(inputs, settings, candidates, masks, evaluation_mask, iterations).checked()
 
 
 def sweep(
     particles: Particles,
     volume: Map,
-    mask: Map,
+    mask: Map | None,
     settings: RefinementSettings | None = None,
     grid: Grid | None = None,
     out: str | os.PathLike = "sweep",
     *,
-    subset: int | None = SUBSET,
-    seed: int = 0,
+    subset: Subset = "usual",
+    seed: int | None = None,
     iterations: int = ITERATIONS,
     evaluation_mask: Map | None = None,
     half_maps: tuple[Map, Map] | None = None,
@@ -106,9 +105,10 @@ def sweep(
     Parameters
     ----------
     particles, volume, mask, half_maps
-        As for `refine`.
+        As for `refine`. The mask may be None where the grid names masks.
     settings
-        Those that the grid leaves as they are.
+        Those that the grid leaves as they are. Their ``iterations`` and ``subset`` are kept for the
+        refinement that follows (`Sweep.chosen`).
     grid
         Settings by name, each with the values to try: ``{"rotation_extent": [0.1, 0.2, 0.35]}``.
         Besides the fields of `RefinementSettings` it may name ``mask`` (maps or files).
@@ -116,7 +116,8 @@ def sweep(
         Folder for it, new or empty, or that of the same sweep.
     subset, seed
         So many particles, drawn from both half-sets in proportion: the same for every setting.
-        None takes all.
+        "usual" are 500, or all of a smaller set; None takes all. The seed is that of the settings
+        unless given.
     iterations
         After which each run stops.
     evaluation_mask
@@ -184,7 +185,7 @@ def _sweep_here(
 def start_sweep(
     particles: Particles,
     volume: Map,
-    mask: Map,
+    mask: Map | None,
     settings: RefinementSettings | None = None,
     grid: Grid | None = None,
     out: str | os.PathLike = "sweep",
@@ -199,13 +200,14 @@ def start_sweep(
     plan = plan_sweep(particles, volume, mask, settings, grid or {}, **options)
     existing = open_existing_sweep(Path(out), plan)
     if existing is None or existing.status not in (*LIVE, "finished"):
-        spawn_sweep(Path(out), plan, wait_for_device=wait_for_device)
+        spawn_sweep(Path(out), plan, existing, wait_for_device=wait_for_device)
     return Sweep(out)
 
 
-def spawn_sweep(out: Path, plan: SweepPlan | None, *, wait_for_device: bool) -> None:
-    """Begin a sweep, or go on with one (no ``plan``), in a process of its own."""
-    existing = SweepFolder(out) if plan is None else open_existing_sweep(out, plan)
+def spawn_sweep(
+    out: Path, plan: SweepPlan | None, existing: SweepFolder | None, *, wait_for_device: bool
+) -> None:
+    """Begin a sweep, or go on with an existing one (which needs no ``plan``), in a process."""
     ticket = DeviceTicket.draw(out.resolve()) if wait_for_device else None
     try:
         folder, lock = begin_sweep(out, plan, existing)

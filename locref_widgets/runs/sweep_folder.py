@@ -48,3 +48,12 @@ def is_sweep(path: Path) -> bool:
 def check_can_create(path: Path) -> None:
     """Raise `InputError` unless a sweep can be begun at ``path``: absent, empty, hardly begun."""
     check_free_for(path, SweepFolder.NOUN, _BEGUN)
+
+
+def is_tried(folder: SweepFolder, number: int, iterations: int) -> bool:
+    """Whether a setting's run has come as far as it is to."""
+    run = folder.run(number)
+    if run is None:
+        return False
+    done = run.iterations()
+    return bool(done) and (done[-1] >= iterations or run.status == "finished")

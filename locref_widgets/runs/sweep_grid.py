@@ -72,8 +72,9 @@ def expand_grid(
     Raises
     ------
     InputError
-        For a name that is no setting, one that must be the same for all, values that are no list,
-        a value that a setting cannot have, or more than `MOST_SETTINGS` combinations.
+        For a subset or seed that cannot be, a name that is no setting, one that must be the same
+        for all, values that are no list, a value that a setting cannot have, or more than
+        `MOST_SETTINGS` combinations.
     """
     check_names(grid)
     count = int(np.prod([len(values) for values in grid.values()]))
@@ -83,15 +84,17 @@ def expand_grid(
             f"{MOST_SETTINGS} are tried. Name fewer settings, or fewer values of each."
         )
     masks = mask_names(grid.get(MASK, ()))
+    shared = {"subset": subset, "seed": seed}
+    # What is wrong with these is no fault of the grid.
+    settings = RefinementSettings(**overridden(settings.model_dump(), shared))
     candidates = []
     for number, combination in enumerate(itertools.product(*grid.values()), start=1):
         chosen = dict(zip(grid, combination, strict=True))
         which = None
         if MASK in chosen:
             which = number_of(grid[MASK], chosen.pop(MASK))
-        shared = {"subset": subset, "seed": seed}
         try:
-            made = RefinementSettings(**overridden(settings.model_dump(), chosen | shared))
+            made = RefinementSettings(**overridden(settings.model_dump(), chosen))
         except InputError as error:
             raise InputError(f"the grid's combination {number}: {error}") from None
         told = {name: getattr(made, name) for name in chosen}

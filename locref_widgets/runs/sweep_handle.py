@@ -9,7 +9,7 @@ from locref_widgets.refinement.settings import RefinementSettings
 from locref_widgets.runs.job_folder import LIVE
 from locref_widgets.runs.job_handle import JobHandle
 from locref_widgets.runs.run import Run
-from locref_widgets.runs.sweep_folder import SweepFolder
+from locref_widgets.runs.sweep_folder import SweepFolder, is_tried
 from locref_widgets.runs.sweep_verdict import row_of
 
 
@@ -70,6 +70,12 @@ class Sweep(JobHandle):
         found = [row_of(verdict, row["number"]) for row in rows if row["number"] in told]
         return sorted(found, key=lambda row: -row["criterion"])
 
+    def count_tried(self) -> int:
+        """How many settings' runs have come as far as they are to."""
+        record = self.folder.read_record()
+        numbers = [row["number"] for row in record["candidates"]]
+        return sum(is_tried(self.folder, number, record["iterations"]) for number in numbers)
+
     def stop(self) -> None:
         """Ask it to stop at once. What is finished stays, and it can be resumed."""
         self._ask("stop")
@@ -80,7 +86,7 @@ class Sweep(JobHandle):
             return
         from locref_widgets.runs.sweep import spawn_sweep
 
-        spawn_sweep(self.path, None, wait_for_device=wait_for_device)
+        spawn_sweep(self.path, None, self.folder, wait_for_device=wait_for_device)
 
 
 def open_sweep(path: str | os.PathLike) -> Sweep:

@@ -7,74 +7,30 @@ their shapes are the same.
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, replace
-from functools import reduce
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from locref_widgets.errors import InputError, OutputError
-from locref_widgets.io.mrc import Map
 from locref_widgets.refinement.observing import Change
 from locref_widgets.refinement.settings import RefinementSettings
 from locref_widgets.refinement.state import IterationResult, StopRequested
 from locref_widgets.runs.device_queue import DeviceTicket
-from locref_widgets.runs.events import EventLog
+from locref_widgets.runs.events import EventLog, read_events
 from locref_widgets.runs.folder import RunFolder
 from locref_widgets.runs.job import RefineLoop, run_job
 from locref_widgets.runs.job_end import run_to_end
 from locref_widgets.runs.observer import Listener, RunObserver
-from locref_widgets.runs.prepare import begin
+from locref_widgets.runs.prepare import begin, check_resumable
 from locref_widgets.runs.signals import StopOnSignal
-from locref_widgets.runs.sweep_folder import SweepFolder
+from locref_widgets.runs.sweep_folder import SweepFolder, is_tried
 from locref_widgets.runs.sweep_grid import Candidate
+from locref_widgets.runs.sweep_plan import SweepPlan
 from locref_widgets.runs.sweep_verdict import judge, meter_of
 from locref_widgets.runs.viewer_requests import Requests
 
 if TYPE_CHECKING:
     from locref_widgets.refinement.problem import RefinementInput
 
-
-@dataclass(frozen=True)
-class SweepPlan:
-    """What a sweep tries.
-
-    Attributes
-    ----------
-    inputs
-        As for a refinement; the mask is that of the settings for which the grid names none.
-    settings
-        Those that the grid leaves as they are.
-    candidates
-        The combinations.
-    masks
-        Those that the grid names.
-    evaluation_mask
-        In which all settings are compared.
-    iterations
-        After which each run stops.
-    """
-
-    inputs: "RefinementInput"
-    settings: RefinementSettings
-    candidates: list[Candidate]
-    masks: list[Map]
-    evaluation_mask: Map
-    iterations: int
-
-    def inputs_of(self, candidate: Candidate) -> "RefinementInput":
-        """Inputs of a candidate's run."""
-        if candidate.mask is None:
-            return self.inputs
-        return replace(self.inputs, mask=self.masks[candidate.mask])
-
-
-def smallest_mask(masks: list[Map]) -> Map:
-    """The least of several masks at each voxel: what is inside all of them."""
-    if len(masks) == 1:
-        return masks[0]
-    least = reduce(np.minimum, (mask.data for mask in masks))
-    return Map(least.astype(np.float32), masks[0].voxel_size_angstrom, position=masks[0].position)
+_FINISHED = "setting_finished"
 
 
 def run_sweep(
@@ -156,12 +112,19 @@ def _try_all(
 ) -> None:
     names = list(plan.candidates[0].values)
     say("sweep_started", settings=len(plan.candidates), names=names, iterations=plan.iterations)
+    for message in plan.warnings:
+        say("warning", message=message)
     real = refine_loop or _shared_loop()
+    told = {e["number"] for e in read_events(folder.events_path)[0] if e["kind"] == _FINISHED}
     for candidate in plan.candidates:
         requests.obey()
-        if is_tried(folder, candidate, plan.iterations):
-            continue
         number = candidate.number
+        if is_tried(folder, number, plan.iterations):
+            run = folder.run(number)
+            if number not in told and run is not None:
+                # Its process was killed before it could say so.
+                say(_FINISHED, number=number, **run.summary)
+            continue
         say("setting_started", number=number, values=candidate.values)
         started, cpu = time.monotonic(), time.process_time()
 
@@ -184,14 +147,14 @@ def _try_all(
             # The others may well be possible: a fulcrum outside the box is no fault of theirs.
             say("setting_failed", number=number, message=str(error))
             continue
-        if not is_tried(folder, candidate, plan.iterations):
+        if not is_tried(folder, number, plan.iterations):
             raise StopRequested
         seconds = {
             "seconds": round(time.monotonic() - started, 1),
             "cpu_seconds": round(time.process_time() - cpu, 1),
         }
         _add_seconds(folder, number, seconds)
-        say("setting_finished", number=number, **(run.summary | seconds))
+        say(_FINISHED, number=number, **(run.summary | seconds))
 
 
 def _refine(
@@ -201,21 +164,14 @@ def _refine(
     existing = folder.run(candidate.number)
     if existing is not None and not existing.iterations():
         existing = existing if existing.status != "failed" else None
+    if existing is not None:
+        check_resumable(existing, inputs, candidate.settings)
     run, lock = begin(folder.run_path(candidate.number), inputs, candidate.settings, existing)
     try:
         run_job(run, inputs, candidate.settings, refine_loop=loop)
     finally:
         lock.release()
     return run
-
-
-def is_tried(folder: SweepFolder, candidate: Candidate, iterations: int) -> bool:
-    """Whether a setting's run has come as far as it is to."""
-    run = folder.run(candidate.number)
-    if run is None:
-        return False
-    done = run.iterations()
-    return bool(done) and (done[-1] >= iterations or run.status == "finished")
 
 
 def _shared_loop() -> RefineLoop:

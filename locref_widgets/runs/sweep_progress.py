@@ -34,8 +34,10 @@ class SweepPrinter:
                 return f"setting {event['number']} of {self._total}: {words_of(event['values'])}"
             case "setting_finished":
                 found = event.get("resolution_angstrom")
-                at = "" if found is None else f"{found:.2f} Å, "
-                return f"  {at}{event['seconds']:.0f} s ({event['cpu_seconds']:.0f} CPU-s)"
+                told = [] if found is None else [f"{found:.2f} Å"]
+                if "seconds" in event:
+                    told.append(f"{event['seconds']:.0f} s ({event['cpu_seconds']:.0f} CPU-s)")
+                return f"  {', '.join(told) or 'was finished before'}"
             case "setting_failed":
                 return f"  cannot be refined: {event['message']}"
             case "measuring":
@@ -46,6 +48,6 @@ class SweepPrinter:
                 return f"{event['kind']} at {event['time']}"
             case "stopped":
                 return f"stopped at {event['time']}; the sweep can be resumed"
-            case "failed":
-                return f"failed: {event['message']}"
+            case "warning" | "failed":
+                return f"{event['kind']}: {event['message']}"
         return ""

@@ -1,21 +1,28 @@
 """The record of a sweep: what was asked for, so that another process can go on with it."""
 
-from contextlib import suppress
+import tempfile
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from locref_widgets.errors import InputError
-from locref_widgets.io.mrc import Map, read_map
+from locref_widgets.io.mrc import Map
 from locref_widgets.runs.control import clear_requests
 from locref_widgets.runs.durable import disc_errors
 from locref_widgets.runs.folder import settings_from_json
-from locref_widgets.runs.inputs import find_differences, load_inputs, record_inputs
+from locref_widgets.runs.inputs import (
+    describe_map,
+    describe_mask,
+    find_differences,
+    load_inputs,
+    load_mask,
+    record_inputs,
+)
 from locref_widgets.runs.lock import WriterLock
-from locref_widgets.runs.provenance import command_line, describe_file, versions
+from locref_widgets.runs.provenance import command_line, versions
 from locref_widgets.runs.sweep_folder import SweepFolder, check_can_create, is_sweep
 from locref_widgets.runs.sweep_grid import MASK, expand_grid
-from locref_widgets.runs.sweep_job import SweepPlan
+from locref_widgets.runs.sweep_plan import SweepPlan
 
 
 def open_existing_sweep(out: Path, plan: SweepPlan) -> SweepFolder | None:
@@ -35,6 +42,7 @@ def open_existing_sweep(out: Path, plan: SweepPlan) -> SweepFolder | None:
         for name, value in asked.items()
         if record.get(name) != value
     ]
+    differences += _mask_differences(record, plan)
     if differences:
         raise InputError(
             f"{folder.path}: this sweep was begun with other inputs or settings: "
@@ -42,6 +50,21 @@ def open_existing_sweep(out: Path, plan: SweepPlan) -> SweepFolder | None:
             + ". Give the same, or another folder."
         )
     return folder
+
+
+def _mask_differences(record: dict[str, Any], plan: SweepPlan) -> list[str]:
+    """The masks that the grid names and that of the comparison, by their content."""
+    names = [f"mask {number} of the grid" for number in range(1, len(plan.masks) + 1)]
+    masks = [*zip(names, plan.masks, record["masks"], strict=False)]
+    masks.append(("mask of the comparison", plan.evaluation_mask, record["evaluation_mask"]))
+    found = []
+    with tempfile.TemporaryDirectory() as aside:
+        for number, (name, mask, then) in enumerate(masks):
+            now = describe_map(mask, Path(aside) / f"{number}.mrc")
+            if now["sha256"] != then["sha256"]:
+                told = mask.path or "an array"
+                found.append(f"{name}: {then['path']} then, {told} of another content now")
+    return found
 
 
 def begin_sweep(
@@ -76,16 +99,31 @@ def load_plan(folder: SweepFolder) -> SweepPlan:
     record = folder.read_record()
     inputs = load_inputs(record["inputs"])
     settings = settings_from_json(record["settings"])
-    masks = [_load_mask(entry) for entry in record["masks"]]
+    grid, masks = recorded_grid(folder)
+    candidates = expand_grid(settings, grid, record["subset"], record["seed"])
+    evaluation = load_mask(record["evaluation_mask"])
+    plan = SweepPlan(inputs, settings, candidates, masks, evaluation, record["iterations"])
+    return plan.checked()
+
+
+def recorded_grid(folder: SweepFolder) -> tuple[dict[str, list[Any]], list[Map]]:
+    """The grid of a sweep as it was given, and the masks that it names.
+
+    Raises `InputError` when a mask is missing or its content is another one by now.
+    """
+    record, own = folder.read_record(), folder.path / "inputs"
+    masks = [
+        # What never was a file goes by its number again.
+        replace(load_mask(entry), path=None)
+        if Path(entry["path"]).is_relative_to(own)
+        else load_mask(entry)
+        for entry in record["masks"]
+    ]
     grid: dict[str, list[Any]] = {
         name: [tuple(v) if isinstance(v, list) else v for v in values]
         for name, values in record["grid"].items()
     }
-    if MASK in grid:
-        grid[MASK] = list(masks)
-    candidates = expand_grid(settings, grid, record["subset"], record["seed"])
-    evaluation = _load_mask(record["evaluation_mask"])
-    return SweepPlan(inputs, settings, candidates, masks, evaluation, record["iterations"])
+    return (grid | {MASK: list(masks)} if MASK in grid else grid), masks
 
 
 def _asked(plan: SweepPlan) -> dict[str, Any]:
@@ -105,30 +143,18 @@ def _asked(plan: SweepPlan) -> dict[str, Any]:
 
 
 def _record(out: Path, plan: SweepPlan) -> dict[str, Any]:
-    own = out / "inputs"
-
-    def describe(mask: Map, name: str) -> dict[str, Any]:
-        return record_inputs(replace(plan.inputs, mask=mask), own / name)["mask"]
-
+    own, volume = out / "inputs", plan.inputs.volume
     return {
         "settings": plan.settings.model_dump(mode="json"),
         "inputs": record_inputs(plan.inputs, own),
-        "masks": [describe(m, f"mask_{k}") for k, m in enumerate(plan.masks, start=1)],
-        "evaluation_mask": describe(plan.evaluation_mask, "evaluation"),
+        "masks": [
+            describe_mask(mask, volume, own / f"mask_{number}.mrc")
+            for number, mask in enumerate(plan.masks, start=1)
+        ],
+        "evaluation_mask": describe_mask(plan.evaluation_mask, volume, own / "evaluation.mrc"),
         **_asked(plan),
         "candidates": [{"number": c.number, "values": c.values} for c in plan.candidates],
         "command": command_line(),
         "versions": versions(),
         "seconds": {},
     }
-
-
-def _load_mask(entry: dict[str, Any]) -> Map:
-    path = Path(entry["path"])
-    with suppress(InputError):
-        if describe_file(path)["sha256"] == entry["sha256"]:
-            return read_map(path)
-    raise InputError(
-        f"{path}: was changed since the sweep began. Put the old file back, or begin a new sweep "
-        "in another folder."
-    )

@@ -9,13 +9,13 @@ import numpy as np
 from locref_widgets.errors import InputError
 from locref_widgets.io.duplicates import with_copies_together
 from locref_widgets.refinement.diagnostics import jsonable
-from locref_widgets.runs.sweep_folder import SweepFolder
+from locref_widgets.runs.sweep_folder import SweepFolder, is_tried
 from locref_widgets.runs.sweep_grid import value_words
 
 if TYPE_CHECKING:
     from locref_widgets.refinement.agreement import AgreementMeter
     from locref_widgets.refinement.executor import Report
-    from locref_widgets.runs.sweep_job import SweepPlan
+    from locref_widgets.runs.sweep_plan import SweepPlan
 
 _MANY_AT_BOUND = 0.1
 
@@ -47,10 +47,9 @@ def judge(folder: SweepFolder, plan: "SweepPlan", meter: "AgreementMeter") -> di
     tried, poses, summaries = [], [], []
     for candidate in plan.candidates:
         run = folder.run(candidate.number)
-        done = run.iterations() if run is not None else []
-        if run is None or not done or (done[-1] < plan.iterations and run.status != "finished"):
+        if run is None or not is_tried(folder, candidate.number, plan.iterations):
             continue
-        result = run.read_iteration(min(done[-1], plan.iterations))
+        result = run.read_changes(min(run.iterations()[-1], plan.iterations))
         place = np.flatnonzero(np.isin(result.indices, meter.rows))
         if not np.array_equal(result.indices[place], meter.rows):
             raise InputError(f"{run.path}: its particles are not those of the other settings.")

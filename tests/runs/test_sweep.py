@@ -7,15 +7,25 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from locref_widgets.cli.sweep_job import describe_sweep, sweep_values
 from locref_widgets.engine.fsc import FSCCurve
 from locref_widgets.errors import InputError
-from locref_widgets.io.mrc import write_map
+from locref_widgets.io.mrc import Map, write_map
 from locref_widgets.refinement.agreement import Agreement
 from locref_widgets.refinement.settings import RefinementSettings
+from locref_widgets.refinement.state import StopRequested
 from locref_widgets.runs.events import EventLog
 from locref_widgets.runs.lock import is_held
-from locref_widgets.runs.sweep import go_on_with_sweep, open_sweep, start_sweep, sweep
+from locref_widgets.runs.provenance import describe_stacks
+from locref_widgets.runs.sweep import (
+    go_on_with_sweep,
+    open_sweep,
+    plan_sweep,
+    start_sweep,
+    sweep,
+)
 from locref_widgets.runs.sweep_grid import expand_grid, read_grid
+from locref_widgets.runs.sweep_record import begin_sweep, load_plan
 from tests.runs.fake_job import make_loop, soft_ball
 
 GRID = {"rotation_extent": [0.1, 0.2], "shift_extent": [4.0, 8.0]}
@@ -152,7 +162,6 @@ def test_a_sweep_in_a_process_of_its_own_is_tried_and_judged(hinged_job, tmp_pat
 
 @pytest.fixture
 def hinged_job(hinged_blob_set):
-    from locref_widgets.io.mrc import Map
     from locref_widgets.io.particles import read_particles
     from tests.refinement.following import soft_ball as ball
 
@@ -176,6 +185,145 @@ def test_masks_are_tried_and_compared_inside_what_all_of_them_have(job, tmp_path
     assert own == [str(path) for path in paths]
 
 
+def two_masks(folder, *radii, centres=((2, -1, 3),) * 2):
+    folder.mkdir(exist_ok=True)
+    paths = [folder / "a.mrc", folder / "b.mrc"]
+    for path, radius, centre in zip(paths, radii, centres, strict=True):
+        write_map(path, soft_ball(24, centre, radius, 4.0), 6.0)
+    return paths
+
+
+def test_masks_of_the_same_name_but_other_content_are_refused(job, tmp_path):
+    done = run(job, tmp_path / "sweep", {"mask": two_masks(tmp_path, 5.0, 6.0)})
+    before = done.events()
+    assert run(job, done.path, {"mask": two_masks(tmp_path / "copied", 5.0, 6.0)}).status
+    two_masks(tmp_path, 5.0, 6.5)
+    with pytest.raises(
+        InputError, match=r"mask 2 of the grid: .*b\.mrc then, .*of another content"
+    ):
+        run(job, done.path, {"mask": [tmp_path / "a.mrc", tmp_path / "b.mrc"]})
+    assert done.events() == before
+
+
+def test_another_mask_of_the_comparison_is_refused(finished, job):
+    with pytest.raises(InputError, match=r"mask of the comparison: .*of another content now"):
+        run(job, finished.path, evaluation_mask=Map(soft_ball(24, (2, -1, 3), 4.0, 4.0), 6.0))
+
+
+def test_a_sweep_goes_on_with_no_run_of_other_settings(job, tmp_path):
+    out = tmp_path / "sweep"
+    loop = make_loop()
+
+    def stop_in_the_first(inputs, settings, observer, resume=None):
+        class Stopping:
+            def __getattr__(self, name):
+                return getattr(observer, name)
+
+            def iteration_finished(self, result):
+                observer.iteration_finished(result)
+                (out / "control" / "stop").touch()
+                raise StopRequested
+
+        return loop(inputs, settings, Stopping(), resume)
+
+    assert run(job, out, refine_loop=stop_in_the_first).status == "stopped"
+    record = json.loads((out / "runs/01/run.json").read_text())
+    record["settings"]["shift_extent"] = 5.0
+    (out / "runs/01/run.json").write_text(json.dumps(record))
+    done = run(job, out)
+    failed = [e for e in done.events() if e["kind"] == "setting_failed"]
+    assert [e["number"] for e in failed] == [1]
+    assert "shift_extent: 5.0 then, 4.0 now" in failed[0]["message"]
+    assert done.verdict["failed"] == [1]
+
+
+def test_a_setting_whose_end_was_not_told_is_counted_and_told_later(job, tmp_path, monkeypatch):
+    out = tmp_path / "sweep"
+
+    def killed(*_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr("locref_widgets.runs.sweep_job._add_seconds", killed)
+        with pytest.raises(KeyboardInterrupt):
+            run(job, out)
+    found = open_sweep(out)
+    assert found.count_tried() == 1
+    assert sweep_values(found)["done"] == 1
+    assert "1 of 4 settings tried" in describe_sweep(found)
+    told = [e["number"] for e in run(job, out).events() if e["kind"] == "setting_finished"]
+    assert told == [1, 2, 3, 4]
+
+
+def test_warnings_are_told_once_and_by_the_combination_that_they_are_of(job, tmp_path, capsys):
+    # Counted from the corner in voxels; from the centre in Å it would have been that.
+    grid = {"fulcrum": ["mask", (0.0, 0.0, 0.0)]}
+    settings = RefinementSettings(initial_lowpass=11.0, iterations=7, subset=5)
+    options = {"subset": "usual", "iterations": 1, "refine_loop": make_loop()}
+    done = sweep(
+        *job.arguments, settings, grid, tmp_path / "sweep", make_meter=FakeMeter, **options
+    )
+    events = done.events()
+    kinds = [e["kind"] for e in events]
+    told = [e["message"] for e in events if e["kind"] == "warning"]
+    first = kinds.index("sweep_started") + 1
+    assert kinds[first : first + len(told)] == ["warning"] * len(told)
+    assert len(set(told)) == len(told)
+    (far,) = [w for w in told if "fulcrum" in w]
+    assert far.startswith("fulcrum (0, 0, 0): ")
+    assert "in voxels from the corner, not in Å" in far
+    assert sum(w.startswith("initial_lowpass is 11 Å, finer") for w in told) == 1
+    assert sum("settings say iterations 7" in w for w in told) == 1
+    assert sum("settings say subset 5" in w for w in told) == 1
+    printed = capsys.readouterr().err
+    assert all(f"warning: {w}" in printed for w in told)
+    # The process that goes on from the record finds the same.
+    assert list(load_plan(done.folder).warnings) == told
+
+
+def test_a_set_smaller_than_the_usual_subset_is_taken_whole(job, tmp_path):
+    plan = plan_sweep(*job.arguments, RefinementSettings(seed=9), GRID)
+    assert {(c.settings.subset, c.settings.seed) for c in plan.candidates} == {(N, 9)}
+
+
+@pytest.mark.parametrize(("name", "value"), [("subset", -1), ("seed", -3)])
+def test_a_subset_or_seed_that_cannot_be_is_not_blamed_on_the_grid(name, value, job):
+    with pytest.raises(InputError, match=f"^{name}") as caught:
+        plan_sweep(*job.arguments, RefinementSettings(), GRID, **{name: value})
+    assert "grid" not in str(caught.value)
+
+
+def test_a_grid_of_masks_needs_no_other_mask(job, tmp_path):
+    particles, volume, other = job.arguments
+    grid = {"mask": two_masks(tmp_path, 5.0, 6.0)}
+    plan = plan_sweep(particles, volume, None, None, grid)
+    assert plan.inputs.mask is plan.masks[0]
+    smaller = replace(other, data=np.square(other.data))
+    assert "is not tried" in " ".join(plan_sweep(particles, volume, smaller, None, grid).warnings)
+    with pytest.raises(InputError, match=r"the mask is missing.*--mask"):
+        plan_sweep(particles, volume, None, None, GRID)
+
+
+def test_masks_without_a_voxel_in_common_need_one_to_compare_in(job, tmp_path):
+    grid = {"mask": two_masks(tmp_path, 2.0, 2.0, centres=((-6, 0, 0), (6, 0, 0)))}
+    with pytest.raises(InputError, match=r"no voxel in common.*--evaluation-mask"):
+        plan_sweep(*job.arguments, None, grid)
+    plan_sweep(*job.arguments, None, grid, evaluation_mask=job.mask)
+
+
+def test_inputs_are_described_once_whatever_the_number_of_masks(job, tmp_path, monkeypatch):
+    told = []
+    monkeypatch.setattr(
+        "locref_widgets.runs.inputs.describe_stacks",
+        lambda paths: told.append(paths) or describe_stacks(paths),
+    )
+    plan = plan_sweep(*job.arguments, None, {"mask": two_masks(tmp_path, 5.0, 6.0)})
+    folder, lock = begin_sweep(tmp_path / "sweep", plan, None)
+    lock.release()
+    assert len(told) == 1
+    assert [m["sha256"] for m in folder.read_record()["masks"]] != []
+
+
 WRONG = {
     "an empty grid": ({}, "grid is empty"),
     "a name that is none": ({"rotation_extend": [0.1]}, "did you mean rotation_extent"),
@@ -187,6 +335,10 @@ WRONG = {
     "more than anyone waits for": (
         {"rotation_extent": [0.01 * k for k in range(1, 66)]},
         "65 combinations",
+    ),
+    "a filter that leaves nothing": (
+        {"initial_lowpass": [12.0, 200.0]},
+        "combination initial_lowpass 200: .*coarser than a third of the box",
     ),
     "a fulcrum outside the box": ({"fulcrum": ["box", (99.0, 9.0, 9.0)]}, r"combination fulcrum"),
 }
