@@ -63,6 +63,7 @@ class ControlBar:
         self._request = request
         self._pending = ""
         self._state = RunState()
+        self._faults: dict[str, str] = {}
         self.title = widgets.HTML(
             f"<b>Local refinement</b> <code>{html.escape(name)}</code>",
             layout=widgets.Layout(min_width="0"),
@@ -117,13 +118,19 @@ class ControlBar:
         for bar in (self.iteration_bar, self.particle_bar):
             bar.bar_style = _BAR_STYLES.get(status, "")
         self._enable_buttons()
-        if state.message and status == "failed":
-            self.error.value = _boxed("error", f"The run failed: {state.message}")
+        failed = f"The run failed: {state.message}" if status == "failed" else ""
+        self._set_fault("run", failed)
         self.warnings.value = _folded(state.warnings)
 
-    def show_error(self, text: str) -> None:
-        """Show a fault of the dashboard itself; an empty text takes it away."""
-        self.error.value = _boxed("error", f"The dashboard met a fault: {text}") if text else ""
+    def show_error(self, text: str, source: str = "view") -> None:
+        """Show a fault of the dashboard itself; an empty text takes that source's away."""
+        self._set_fault(source, f"The dashboard met a fault: {text}" if text else "")
+
+    def _set_fault(self, source: str, text: str) -> None:
+        self._faults[source] = text
+        self.error.value = "".join(
+            _boxed("error", fault) for fault in self._faults.values() if fault
+        )
 
     def _enable_buttons(self) -> None:
         for action, button in self.buttons.items():
@@ -169,9 +176,9 @@ class ControlBar:
         try:
             self._request(action)
         except (InputError, OutputError) as error:
-            self.error.value = _boxed("error", str(error))
+            self._set_fault("request", str(error))
             return
-        self.error.value = ""
+        self._set_fault("request", "")
         self._pending = action
         self.show(self._state)
 

@@ -18,6 +18,8 @@ POLL_SECONDS = 0.05
 # At most 5 updates a second: the browser draws a heatmap in up to 0.2 s and queues what it cannot.
 # What comes after a silence is shown at once.
 SHOW_EVERY_SECONDS = 0.2
+# A run that was stopped may be resumed from elsewhere, days later.
+ENDED_POLL_SECONDS = 0.5
 # The run folder's own word is asked for less often than the events are read.
 STATUS_EVERY_POLLS = 20
 # A process that starts or ends is for a moment between its lock, its record and its last event:
@@ -26,7 +28,9 @@ BELIEVED_AFTER = 2
 
 
 class EventWatcher:
-    """Follow the events of one run folder until the run ends or `stop` is called.
+    """Follow the events of one run folder until it is finished or `stop` is called.
+
+    A run that was stopped, failed or got lost is followed on: it may be resumed from elsewhere.
 
     Parameters
     ----------
@@ -133,17 +137,18 @@ class EventWatcher:
                 wait = shown_at + SHOW_EVERY_SECONDS - time.monotonic()
                 if wait > 0 and self._wake.wait(wait):
                     return
-                if self._try_poll(check_process=is_asked):
+                if self.poll_safely(check_process=is_asked):
                     shown_at = time.monotonic()
-            if self.state.ended:
+            if self.state.status == "finished":
                 # One more reading: the process may have written between the last read and its end.
-                self._try_poll(check_process=False)
-                if self.state.ended:
+                self.poll_safely()
+                if self.state.status == "finished":
                     return
             polls += 1
-            self._wake.wait(POLL_SECONDS)
+            self._wake.wait(ENDED_POLL_SECONDS if self.state.ended else POLL_SECONDS)
 
-    def _try_poll(self, check_process: bool) -> bool:
+    def poll_safely(self, check_process: bool = False) -> bool:
+        """`poll`, but errors go to `show_error`. True when the state changed or failed to show."""
         changed = True
         try:
             changed = self.poll(check_process)

@@ -9,7 +9,8 @@ from locref_widgets.errors import InputError, OutputError
 class LatestTasks:
     """Does what is given to it, one work after the other, each kind's newest only.
 
-    The thread ends when there is nothing left to do. Faults go to `show_error` in words.
+    The thread ends when there is nothing left to do. Faults go to `show_error` in words, and an
+    empty text once all that failed has succeeded.
     """
 
     def __init__(self, show_error: Callable[[str], None]) -> None:
@@ -18,6 +19,7 @@ class LatestTasks:
         self._waiting: dict[str, Callable[[], None]] = {}
         self._thread: threading.Thread | None = None
         self._closed = False
+        self._failing: set[str] = set()
 
     def submit(self, kind: str, work: Callable[[], None]) -> None:
         """Do some work soon, in place of what waits under the same kind."""
@@ -53,10 +55,17 @@ class LatestTasks:
             try:
                 work()
             except (InputError, OutputError) as error:
+                self._failing.add(kind)
                 self._say(str(error))
             except Exception as error:
                 # A thread's traceback would reach nobody.
+                self._failing.add(kind)
                 self._say(f"{type(error).__name__}: {error}")
+            else:
+                if self._failing:
+                    self._failing.discard(kind)
+                    if not self._failing:
+                        self._say("")
 
     def _say(self, words: str) -> None:
         if not self._closed:
