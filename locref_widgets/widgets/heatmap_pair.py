@@ -1,7 +1,9 @@
 """The two heatmaps of the dashboard, what they show, and the cells selected on them."""
 
 import html
+import threading
 from collections.abc import Callable
+from typing import Any
 
 import ipywidgets as widgets
 import numpy as np
@@ -16,14 +18,22 @@ _LISTED = 12
 
 
 class HeatmapPair:
-    """Pose change and shift change side by side. `changed` is told another selection."""
+    """Pose change and shift change side by side. `changed` is told another selection.
+
+    Several threads draw: each holds `drawing` while it does.
+    """
 
     def __init__(
-        self, data: DashboardData, tasks: LatestTasks, changed: Callable[[], None]
+        self,
+        data: DashboardData,
+        tasks: LatestTasks,
+        changed: Callable[[], None],
+        drawing: threading.RLock,
     ) -> None:
-        self._data, self._tasks = data, tasks
+        self._data, self._tasks, self._drawing = data, tasks, drawing
         self._changed = changed
         self._shown: Shown | None = None
+        self._drawn: tuple[dict[str, Any], str] | None = None
         self.selection = ViewSelection(self._on_selection)
         self.panels = {
             ROTATION: HeatmapPanel("pose change", "°", self.selection.toggle),
@@ -56,18 +66,23 @@ class HeatmapPair:
             layout=widgets.Layout(flex_flow="row wrap", align_items="center", min_width="0"),
         )
         self.maps = side_by_side(*(panel.widget for panel in self.panels.values()))
+        self._listed: HeatmapData | None = None
         self.cell_table = widgets.HTML(layout=widgets.Layout(min_width="0"))
 
     def show(self, shown: Shown) -> None:
         """Draw the iteration looked at."""
         self._shown = shown
-        self._draw()
+        drawn = self._drawn
+        # Progress comes some times a second; what is drawn stays until its event or layer changes.
+        if drawn is None or drawn[0] is not shown.finished or drawn[1] != self.layer.value:
+            self._draw()
 
     def show_table(self) -> None:
         """List the cells with the largest changes: the maps in words."""
-        told = [self.panels[key].data for key in (ROTATION, SHIFT)]
-        if told[0] is not None and told[1] is not None:
-            self.cell_table.value = _table_html(told[0], told[1])
+        rotation, shift = (self.panels[key].data for key in (ROTATION, SHIFT))
+        if rotation is not None and shift is not None and rotation is not self._listed:
+            self.cell_table.value = _table_html(rotation, shift)
+            self._listed = rotation
 
     def data_of(self, key: str) -> HeatmapData | None:
         """What one of the maps shows."""
@@ -78,15 +93,17 @@ class HeatmapPair:
         if shown is None:
             return
         missing = False
-        for key, panel in self.panels.items():
-            told = self._data.told(shown, key)
-            if told is None:
-                continue
-            panel.show(told, layer)
-            missing |= not told.has(layer)
-        first = self.panels[ROTATION].data
-        if first is not None:
-            self.selection.show(first)
+        with self._drawing:
+            for key, panel in self.panels.items():
+                told = self._data.told(shown, key)
+                if told is None:
+                    continue
+                panel.show(told, layer)
+                missing |= not told.has(layer)
+            first = self.panels[ROTATION].data
+            if first is not None:
+                self.selection.show(first)
+            self._drawn = (shown.finished, layer)
         if missing or self._wants_all():
             self._tasks.submit("layers", lambda: self._work_out(shown))
 
@@ -97,16 +114,20 @@ class HeatmapPair:
     def _work_out(self, shown: Shown) -> None:
         for key, panel in self.panels.items():
             told = self._data.work_out(shown, key)
-            if told is not None and shown is self._shown:
-                panel.show(told, str(self.layer.value))
+            with self._drawing:
+                now = self._shown
+                if told is not None and now is not None and now.finished is shown.finished:
+                    panel.show(told, str(self.layer.value))
 
     def _choose_reach(self, whole: bool) -> None:
-        for panel in self.panels.values():
-            panel.use_whole_extent(whole)
+        with self._drawing:
+            for panel in self.panels.values():
+                panel.use_whole_extent(whole)
 
     def _on_selection(self) -> None:
-        for panel in self.panels.values():
-            panel.mark_cells(self.selection.cells)
+        with self._drawing:
+            for panel in self.panels.values():
+                panel.mark_cells(self.selection.cells)
         self._changed()
 
 

@@ -14,6 +14,7 @@ import numpy as np
 from jaxtyping import Float
 
 from locref_widgets.widgets.heatmap_layers import LAYERS, HeatmapData
+from locref_widgets.widgets.held import held
 from locref_widgets.widgets.style import EMPTY_COLOUR, TOOLTIP_STYLE
 from locref_widgets.widgets.ticks import nice_maximum, round_ticks, tick_labels
 
@@ -67,7 +68,8 @@ class HeatmapPanel:
                 formats=["", "", ".3f"],
             ),
             tooltip_style=TOOLTIP_STYLE,
-            selected_style=_SELECTED,
+            # Set while cells are selected: bqplot takes each key off all cells at each drawing.
+            selected_style={},
         )
         self.mark.on_hover(self._on_hover)
         self.mark.on_element_click(self._on_click)
@@ -108,11 +110,11 @@ class HeatmapPanel:
             degree_ranges(data.elevation_edges_rad),
             degree_ranges(data.azimuth_edges_rad),
         )
-        if shown is not self.layer:
-            self.layer = shown
-            self._colour.colors = list(shown.colours)
-        self._set_colour_range()
-        with self.mark.hold_sync():
+        self.layer = shown
+        with held(self.mark, self._colour):
+            if list(shown.colours) != list(self._colour.colors):
+                self._colour.colors = list(shown.colours)
+            self._set_colour_range()
             if rows != list(self.mark.row) or columns != list(self.mark.column):
                 # The mark checks each against the other: without names it takes any shape.
                 self.mark.row = self.mark.column = None
@@ -138,7 +140,9 @@ class HeatmapPanel:
     def mark_cells(self, cells: Iterable[Cell]) -> None:
         """Outline these cells."""
         places = sorted(cells)
-        self.mark.selected = [list(place) for place in places] if places else None
+        with self.mark.hold_sync():
+            self.mark.selected_style = _SELECTED if places else {}
+            self.mark.selected = [list(place) for place in places] if places else None
 
     def cell_words(self, row: int, column: int) -> str:
         """Say what one cell holds."""

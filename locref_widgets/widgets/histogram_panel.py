@@ -10,6 +10,7 @@ from jaxtyping import Float
 
 from locref_widgets.runs.run_state import RunState
 from locref_widgets.widgets.curves_panel import MARGIN
+from locref_widgets.widgets.held import held
 from locref_widgets.widgets.style import BAR_COLOUR, LIMIT_COLOUR, TOOLTIP_STYLE
 from locref_widgets.widgets.ticks import nice_maximum, round_ticks
 from locref_widgets.widgets.words import change_words
@@ -87,33 +88,33 @@ class HistogramPanel:
         payload = finished.get(self.key)
         if not payload or payload is self._payload:
             return
-        self._payload = payload
         edges = np.asarray(payload[f"edges_{self.unit}"], dtype=np.float64)
         told = payload.get(f"limit_{self.unit}")
         limit = math.nan if told is None else float(told)
-        with self.bars.hold_sync():
+        sigma = prior_sigma(state, int(finished.get("iteration") or 0), self.unit)
+        marks = (self.bars, self.prior, self.limit)
+        with held(self._x, self._y, self._x_axis, self._y_axis, *marks):
             self.bars.x = (edges[:-1] + edges[1:]) / 2
             self.bars.y = np.asarray(payload["counts"], dtype=np.float64)
-        self._x.max = float(np.nanmax([edges[-1], limit])) * 1.03
-        highest = float(self.bars.y.max())
-        self._y.max = nice_maximum(highest * 1.05)
-        self._x_axis.tick_values = round_ticks(0.0, self._x.max)
-        self._y_axis.tick_values = round_ticks(0.0, self._y.max)
-        if math.isfinite(limit):
-            self.limit.x = np.full(2, limit)
-            self.limit.visible = True
-        sigma = prior_sigma(state, int(finished.get("iteration") or 0), self.unit)
-        self._draw_prior(sigma, highest)
+            self._x.max = float(np.nanmax([edges[-1], limit])) * 1.03
+            highest = float(self.bars.y.max())
+            self._y.max = nice_maximum(highest * 1.05)
+            self._x_axis.tick_values = round_ticks(0.0, self._x.max)
+            self._y_axis.tick_values = round_ticks(0.0, self._y.max)
+            if math.isfinite(limit):
+                self.limit.x = np.full(2, limit)
+                self.limit.visible = True
+            self._draw_prior(sigma, highest)
         self.heading.value = change_words(self.title, state, self.key, finished)
         self.note.value = self._words(limit, sigma, state.pixel_size_angstrom)
+        self._payload = payload
 
     def _draw_prior(self, sigma: float | None, highest: float) -> None:
         if sigma is None:
             self.prior.visible = False
             return
         x = np.linspace(0.0, self._x.max, 80)
-        with self.prior.hold_sync():
-            self.prior.x, self.prior.y = x, prior_weight(x, sigma) * highest
+        self.prior.x, self.prior.y = x, prior_weight(x, sigma) * highest
         self.prior.visible = True
 
     def _words(self, limit: float, sigma: float | None, pixel_size_angstrom: float) -> str:

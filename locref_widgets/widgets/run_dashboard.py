@@ -1,6 +1,7 @@
 """The live view of a run, from any kernel and at any time."""
 
 import base64
+import functools
 import os
 import threading
 from collections.abc import Callable
@@ -16,6 +17,7 @@ from locref_widgets.widgets.code_lines import CodeLines
 from locref_widgets.widgets.control_bar import RESUME, ControlBar
 from locref_widgets.widgets.curves_panel import FSCPanel
 from locref_widgets.widgets.dashboard_data import DashboardData, Shown
+from locref_widgets.widgets.dashboard_picture import overview_text, picture_png
 from locref_widgets.widgets.dashboard_style import dashboard_style
 from locref_widgets.widgets.event_watcher import EventWatcher
 from locref_widgets.widgets.heatmap_pair import HeatmapPair, side_by_side
@@ -26,6 +28,7 @@ from locref_widgets.widgets.log_tab import LogTab
 from locref_widgets.widgets.maps_tab import MapsTab
 from locref_widgets.widgets.noise_tab import NoiseTab
 from locref_widgets.widgets.particles_tab import ParticlesTab
+from locref_widgets.widgets.same_cell import close_earlier
 from locref_widgets.widgets.settings_tab import SettingsTab
 from locref_widgets.widgets.studio_parts import column
 from locref_widgets.widgets.style import style_sheet
@@ -74,14 +77,16 @@ class RunDashboard(widgets.VBox):
         self._code = CodeLines(self.folder)
         self._controls = ControlBar(self.folder.name, self._request, (self._code.switch,))
         # Figures take seconds on a busy machine: what is looked up does not wait for them.
-        self._tasks = LatestTasks(self._controls.show_error)
-        self._pictures = LatestTasks(self._controls.show_error)
+        say = self._controls.show_error
+        self._tasks = LatestTasks(functools.partial(say, source="work"))
+        self._pictures = LatestTasks(functools.partial(say, source="pictures"))
         self._data = DashboardData(self._run_folder)
         self._choice = IterationChoice(self._redraw)
-        self._maps = HeatmapPair(self._data, self._tasks, self._on_selection)
+        self._maps = HeatmapPair(self._data, self._tasks, self._on_selection, self._drawing)
         self._resolution, self._pose_trend = ResolutionPanel(), PoseTrendPanel()
         self._rotations = HistogramPanel("Pose change", "pose_change", "deg", "°")
         self._shifts = HistogramPanel("Shift change", "shift_change", "px", "px")
+        self._trends: tuple[object, ...] = ()
         self._at_bound = widgets.HTML("")
         self._fsc = FSCPanel()
         self._map_tab = MapsTab(self._data, self._pictures)
@@ -118,7 +123,10 @@ class RunDashboard(widgets.VBox):
             lambda: self._run_folder.status,
             lambda: self._closed,
         )
+        # What is known already leaves before the view is drawn, which is then drawn once.
+        self._watcher.poll_safely()
         self._watcher.start()
+        close_earlier(self)
 
     @property
     def state(self) -> RunState:
@@ -155,12 +163,11 @@ class RunDashboard(widgets.VBox):
         if not isinstance(bundle, dict):
             return bundle
         try:
-            from locref_widgets.figures.overview import overview_png, overview_text
-            from locref_widgets.figures.run_data import load_run
-
-            run = load_run(self.folder)
-            bundle["text/plain"] = overview_text(run)
-            bundle["image/png"] = base64.b64encode(overview_png(run)).decode("ascii")
+            with self._drawing:
+                bundle["text/plain"] = overview_text(self.state, self.folder.name)
+                picture = picture_png(self.state)
+            if picture is not None:
+                bundle["image/png"] = base64.b64encode(picture).decode("ascii")
         except Exception as error:
             # The live view is worth more than its stand-in.
             bundle["text/plain"] = f"RunDashboard({str(self.folder)!r}) ({error})"
@@ -172,16 +179,24 @@ class RunDashboard(widgets.VBox):
             self._at_bound,
             self._maps.cell_table,
         )
-        # bqplot complains of plots that have no room: they are in the page while it is open.
+        # bqplot complains of plots that have no room: they are in the page while it is open. The
+        # other pages are filled when they are first opened, for the dashboard to come up sooner.
         self._plots = {"Pose changes": (column(), changes), "FSC": (column(), (self._fsc.widget,))}
+        self._later = {
+            "Maps": (column(), self._map_tab.widget),
+            "Particles": (column(), self._particles.widget),
+            "Noise and scale": (column(), self._noise.widget),
+            "Settings": (column(), self._settings.widget),
+            "Log": (column(), self._log.widget),
+        }
         pages: dict[str, tuple[widgets.Widget, Callable[[Shown], None]]] = {
             "Pose changes": (self._plots["Pose changes"][0], self._show_changes),
             "FSC": (self._plots["FSC"][0], lambda shown: self._fsc.show(shown.finished)),
-            "Maps": (self._map_tab.widget, self._map_tab.show),
-            "Particles": (self._particles.widget, self._particles.show),
-            "Noise and scale": (self._noise.widget, self._noise.show),
-            "Settings": (self._settings.widget, _nothing),
-            "Log": (self._log.widget, _nothing),
+            "Maps": (self._later["Maps"][0], self._map_tab.show),
+            "Particles": (self._later["Particles"][0], self._particles.show),
+            "Noise and scale": (self._later["Noise and scale"][0], self._noise.show),
+            "Settings": (self._later["Settings"][0], _nothing),
+            "Log": (self._later["Log"][0], _nothing),
         }
         self._show_page = [show for _, show in pages.values()]
         self._titles = list(pages)
@@ -202,6 +217,9 @@ class RunDashboard(widgets.VBox):
     def _place_plots(self, page: str) -> None:
         for title, (box, plots) in self._plots.items():
             box.children = plots if title == page else ()
+        if page in self._later:
+            box, content = self._later.pop(page)
+            box.children = (content,)
 
     def _request(self, action: str) -> None:
         if action == RESUME:
@@ -223,27 +241,43 @@ class RunDashboard(widgets.VBox):
         self._code.add(f"lw.RunDashboard({str(branch.path)!r})")
 
     def _redraw(self) -> None:
-        self._show(self.state)
+        # An error in a control's handler would only reach the server's log.
+        try:
+            self._show(self.state)
+        except Exception as error:
+            self._controls.show_error(f"{type(error).__name__}: {error}")
+        else:
+            self._controls.show_error("")
 
     def _show(self, state: RunState) -> None:
         """Bring up to the state what is in sight; the other tabs follow when they are opened."""
         with self._drawing:
-            self._controls.show(state)
             numbers = sorted(state.iterations)
             self._choice.show(numbers)
+            iteration = self._choice.value
+            finished = None if iteration is None else state.iterations.get(iteration)
+            shown = None
+            # The browser draws in the order told: the maps come first, small plots last.
+            try:
+                if iteration is not None and finished is not None:
+                    shown = Shown(state, iteration, finished)
+                    self._maps.show(shown)
+            finally:
+                self._controls.show(state)
             page = self._titles[self._tabs.selected_index or 0]
             if page == "Settings":
                 self._settings.show(state)
             elif page == "Log":
                 self._log.show()
-            iteration = self._choice.value
-            finished = None if iteration is None else state.iterations.get(iteration)
-            if iteration is None or finished is None:
+            if shown is None:
                 return
-            shown = Shown(state, iteration, finished)
-            self._maps.show(shown)
-            self._resolution.show(state, iteration)
-            self._pose_trend.show(state, iteration)
+            events = (iteration, *state.iterations.values())
+            if len(events) != len(self._trends) or any(
+                one is not other for one, other in zip(events, self._trends, strict=True)
+            ):
+                self._resolution.show(state, iteration)
+                self._pose_trend.show(state, iteration)
+                self._trends = events
             self._show_page[self._tabs.selected_index or 0](shown)
 
     def _show_changes(self, shown: Shown) -> None:

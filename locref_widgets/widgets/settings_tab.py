@@ -103,8 +103,8 @@ class SettingsTab:
             self.iteration.value = before if before in numbers else (numbers or [None])[-1]
         record = (state.status, len(state.effects), len(state.warnings), len(numbers))
         if record != self._record:
-            self._record = record
             self._refresh()
+            self._record = record
         self._enable()
 
     @property

@@ -10,6 +10,7 @@ from jaxtyping import Float
 
 from locref_widgets.runs.run_state import RunState
 from locref_widgets.widgets.curves_panel import FSC_THRESHOLD, MARGIN
+from locref_widgets.widgets.held import held
 from locref_widgets.widgets.style import BAR_COLOUR, LIMIT_COLOUR, TOOLTIP_STYLE
 from locref_widgets.widgets.ticks import nice_maximum, round_ticks
 
@@ -80,11 +81,12 @@ class TrendPanel:
         x = np.array(numbers, dtype=np.float64)
         if not (np.array_equal(self.line.x, x) and np.array_equal(self.line.y, values)):
             last = max(numbers[-1], 3)
-            self._x.max = last + 0.3
-            self._axis.tick_values = np.arange(0, last + 1, max(1, last // 10))
-            self._set_height(float(np.nanmin(values)), float(np.nanmax(values)))
-            for mark in (self.line, self.points):
-                with mark.hold_sync():
+            parts = (self._x, self._y, self._axis, self._y_axis, self.line, self.points)
+            with held(*parts):
+                self._x.max = last + 0.3
+                self._axis.tick_values = np.arange(0, last + 1, max(1, last // 10))
+                self._set_height(float(np.nanmin(values)), float(np.nanmax(values)))
+                for mark in (self.line, self.points):
                     mark.x, mark.y = x, values
         place = numbers.index(chosen) if chosen in numbers else len(numbers) - 1
         if not np.array_equal(self.chosen.x, x[place : place + 1]) or not np.array_equal(

@@ -1,0 +1,121 @@
+"""Parts of the dashboard on their own: its faults in words, its picture, its place in a cell."""
+
+import io
+import time
+
+import ipywidgets as widgets
+import matplotlib.image
+import numpy as np
+import pytest
+
+from locref_widgets.errors import InputError
+from locref_widgets.figures.png import png_bytes
+from locref_widgets.runs.run_state import RunState
+from locref_widgets.widgets import RunDashboard, same_cell
+from locref_widgets.widgets.control_bar import ControlBar
+from locref_widgets.widgets.held import held
+from locref_widgets.widgets.latest_task import LatestTasks
+from tests.widgets.fake_run import FakeRun
+
+
+def test_a_refused_request_stays_in_words_while_events_come(wire):
+    def refuse(action):
+        raise InputError("the folder is <read-only>")
+
+    bar = ControlBar("run", refuse)
+    state = RunState(status="running")
+    bar.show(state)
+    bar.buttons["pause"].click()
+    bar.show(state)
+    bar.show_error("")
+    assert "&lt;read-only&gt;" in bar.error.value
+    bar.show_error("maps", source="work")
+    assert "maps" in bar.error.value
+    assert "read-only" in bar.error.value
+
+
+def test_the_words_of_failed_work_go_once_it_succeeds():
+    said = []
+    tasks = LatestTasks(said.append)
+    tasks.submit("maps", lambda: 1 / 0)
+    assert tasks.wait(10)
+    tasks.submit("rows", lambda: None)
+    assert tasks.wait(10)
+    assert said == ["ZeroDivisionError: division by zero"], "other work says nothing of it"
+    tasks.submit("maps", lambda: None)
+    assert tasks.wait(10)
+    assert said[-1] == ""
+    tasks.close()
+
+
+def test_a_cell_that_is_run_again_closes_the_view_that_it_made(wire, monkeypatch):
+    def show(cell, run):
+        monkeypatch.setattr(same_cell, "_cell_and_run", lambda: (cell, run))
+        view = widgets.VBox()
+        same_cell.close_earlier(view)
+        return view
+
+    first, second = show("a", "1"), show("a", "1")
+    other = show("b", "2")
+    assert [view.comm is None for view in (first, second, other)] == [False, False, False]
+    again = show("a", "3")
+    assert [view.comm is None for view in (first, second, other, again)] == [
+        True,
+        True,
+        False,
+        False,
+    ]
+
+
+def test_png_bytes_are_read_back_as_the_same_pixels():
+    pixels = np.random.default_rng(0).integers(0, 256, (5, 7, 3)).astype(np.uint8)
+    read = matplotlib.image.imread(io.BytesIO(png_bytes(pixels)), format="png")
+    assert np.array_equal(np.round(read * 255).astype(np.uint8), pixels)
+
+
+def test_models_held_together_tell_the_browser_once_each_and_in_order(wire):
+    first, second = widgets.IntSlider(), widgets.IntSlider()
+    wire.clear()
+    with held(first, second):
+        second.value, first.value, second.max = 5, 3, 7
+    states = [data["state"] for kind, data, _ in wire if kind == "comm_msg"]
+    assert states == [{"value": 3}, {"value": 5, "max": 7}]
+
+
+@pytest.fixture
+def run(tmp_path):
+    fake = FakeRun(tmp_path / "run", n_particles=300)
+    fake.begin()
+    yield fake
+    fake.release()
+
+
+def test_progress_sends_no_heatmap_again(wire, run):
+    run.finish_iteration(0)
+    run.finish_iteration(1)
+    shown = RunDashboard(run.folder)
+    shown._watcher.stop()
+    assert shown._watcher.join()
+    wire.clear()
+    run.events.append("progress", iteration=2, phase="search", done=5, total=300)
+    shown._watcher.poll()
+    assert shown._controls.particle_bar.value == 5
+    sent = [buffers for _, _, buffers in wire if buffers]
+    assert sent == [], "only words and bars have changed"
+    shown.close()
+
+
+def test_a_run_resumed_from_elsewhere_is_followed_on(wire, run):
+    shown = RunDashboard(run.folder)
+    run.finish_iteration(0)
+    run.end("stopped")
+    end = time.monotonic() + 20
+    while "Stopped" not in shown._controls.status.value:
+        assert time.monotonic() < end
+        time.sleep(0.02)
+    run.events.append("run_resumed", iteration=0)
+    run.finish_iteration(1)
+    while 1 not in shown.state.iterations:
+        assert time.monotonic() < end
+        time.sleep(0.02)
+    shown.close()
