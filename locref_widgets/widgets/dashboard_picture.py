@@ -14,7 +14,7 @@ from locref_widgets.widgets.heatmap_layers import as_grid
 from locref_widgets.widgets.style import EMPTY_COLOUR, VIRIDIS
 from locref_widgets.widgets.ticks import nice_maximum
 
-_CELL_PX, _GAP_PX = 6, 24
+_MAP_PX, _GAP_PX = 432, 24
 _MAPS = {"pose_change_deg": "°", "shift_change_px": " px"}
 
 
@@ -64,7 +64,8 @@ def _coloured(values: Float[np.ndarray, "rows columns"]) -> UInt8[np.ndarray, "h
     colours = np.stack([np.interp(place, np.arange(len(steps)), one) for one in steps.T], axis=-1)
     colours[~np.isfinite(values)] = _rgb(EMPTY_COLOUR)
     # Rows go upwards on the sphere, downwards in a picture.
-    large = np.kron(colours[::-1], np.ones((_CELL_PX, _CELL_PX, 1)))
+    cell_px = max(1, round(_MAP_PX / values.shape[1]))
+    large = np.kron(colours[::-1], np.ones((cell_px, cell_px, 1)))
     return np.round(large).astype(np.uint8)
 
 

@@ -92,6 +92,8 @@ class HistogramPanel:
         told = payload.get(f"limit_{self.unit}")
         limit = math.nan if told is None else float(told)
         sigma = prior_sigma(state, int(finished.get("iteration") or 0), self.unit)
+        self.heading.value = change_words(self.title, state, self.key, finished)
+        self.note.value = self._words(limit, sigma, state.pixel_size_angstrom)
         marks = (self.bars, self.prior, self.limit)
         with held(self._x, self._y, self._x_axis, self._y_axis, *marks):
             self.bars.x = (edges[:-1] + edges[1:]) / 2
@@ -105,8 +107,6 @@ class HistogramPanel:
                 self.limit.x = np.full(2, limit)
                 self.limit.visible = True
             self._draw_prior(sigma, highest)
-        self.heading.value = change_words(self.title, state, self.key, finished)
-        self.note.value = self._words(limit, sigma, state.pixel_size_angstrom)
         self._payload = payload
 
     def _draw_prior(self, sigma: float | None, highest: float) -> None:

@@ -13,6 +13,7 @@ from locref_widgets.figures.png import png_bytes
 from locref_widgets.runs.run_state import RunState
 from locref_widgets.widgets import RunDashboard, same_cell
 from locref_widgets.widgets.control_bar import ControlBar
+from locref_widgets.widgets.dashboard_picture import picture_png
 from locref_widgets.widgets.held import held
 from locref_widgets.widgets.latest_task import LatestTasks
 from tests.widgets.fake_run import FakeRun
@@ -80,6 +81,19 @@ def test_models_held_together_tell_the_browser_once_each_and_in_order(wire):
         second.value, first.value, second.max = 5, 3, 7
     states = [data["state"] for kind, data, _ in wire if kind == "comm_msg"]
     assert states == [{"value": 3}, {"value": 5, "max": 7}]
+
+
+def test_the_picture_is_as_wide_for_coarse_maps_as_for_fine_ones():
+    state = RunState()
+    for rows, columns in ((9, 18), (36, 72)):
+        values = np.linspace(0, 3, rows * columns).reshape(rows, columns)
+        values[0] = np.nan
+        heatmap = {"pose_change_deg": values, "shift_change_px": values[:, ::-1]}
+        state.iterations[1] = {"heatmap": heatmap}
+        pixels = matplotlib.image.imread(io.BytesIO(picture_png(state)), format="png")
+        assert pixels.shape == (432 * rows // columns, 2 * 432 + 24, 3)
+        # Rows go upwards: the one without particles is at the bottom.
+        np.testing.assert_allclose(pixels[-1, 0] * 255, [154, 160, 166])
 
 
 @pytest.fixture
