@@ -59,6 +59,26 @@ export function joined(first: Box | null, second: Box | null): Box | null {
   };
 }
 
+/** Set `size` voxels from `low` to what is given, x fastest. */
+export function setBox({ data, shape }: Volume, low: Vec3, size: Vec3, part: Uint8Array): void {
+  for (let z = 0, from = 0; z < size[2]; z++) {
+    for (let y = 0; y < size[1]; y++, from += size[0]) {
+      data.set(part.subarray(from, from + size[0]), low[0] + shape[0] * (low[1] + y + shape[1] * (low[2] + z)));
+    }
+  }
+}
+
+/** Set all voxels of a box to 0. */
+export function clearBox({ data, shape }: Volume, box: Box | null): void {
+  if (!box) return;
+  for (let z = box.low[2]; z < box.high[2]; z++) {
+    for (let y = box.low[1]; y < box.high[1]; y++) {
+      const row = shape[0] * (y + shape[1] * z);
+      data.fill(0, row + box.low[0], row + box.high[0]);
+    }
+  }
+}
+
 /** To a hundredth of a voxel: short to send and to read in a recipe, and the same on both sides. */
 export function rounded(place: ArrayLike<number>): Vec3 {
   return Array.from(place, value => Math.round(value * 100) / 100) as Vec3;

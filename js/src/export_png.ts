@@ -1,5 +1,5 @@
 /** The pictures of a viewer as one PNG file, laid out as on screen. */
-import { write } from './paint';
+import { write } from './label';
 import type { Picture } from './picture';
 import type { Theme } from './theme';
 

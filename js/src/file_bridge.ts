@@ -5,7 +5,7 @@
  * nglview takes a map by its address at once, but as a message only as text that it keeps and sends
  * again with every later message.
  */
-import type { InitializeProps, RenderProps } from '@anywidget/types';
+import type { AnyModel, InitializeProps, RenderProps } from '@anywidget/types';
 import { post } from './post';
 import { onThemeChange, readTheme } from './theme';
 
@@ -46,6 +46,22 @@ export default {
       words.hidden = false;
     };
     model.on('comm_live_update', onConnection);
+    void quietOnceClosed(model);
     return () => model.off('comm_live_update', onConnection);
   },
 };
+
+/**
+ * Keep the view beside from telling a kernel that is gone where its camera stands.
+ *
+ * A model that its kernel closes still counts as connected, and each change to it throws; nglview goes on changing
+ * it, for its picture turns on.
+ */
+async function quietOnceClosed(model: RenderProps['model']): Promise<void> {
+  const id = model.get('view_id') as string;
+  if (!id) return;
+  const view: AnyModel & { comm_live?: boolean } = await model.widget_manager.get_model(id);
+  view.on('comm:close', () => {
+    view.comm_live = false;
+  });
+}

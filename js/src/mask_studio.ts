@@ -1,6 +1,6 @@
 /** The anywidget front end of MaskStudio's pictures: a viewer with brush, eraser and regions. */
 import type { AnyModel, RenderProps } from '@anywidget/types';
-import type { Box, Gate } from './brush';
+import { type Box, type Gate, clearBox, joined, setBox } from './brush';
 import { element } from './dom';
 import type { Vec3, Volume } from './geometry';
 import { KernelLink, Throttle, type VolumeState } from './kernel_link';
@@ -25,7 +25,8 @@ interface State extends VolumeState {
 
 type Answer =
   | { kind: 'box'; id: string; stroke: number | null; low: Vec3; size: Vec3 }
-  | { kind: 'preview' | 'ranks'; shape: Vec3; scale: number; offset: number }
+  | { kind: 'preview'; shape: Vec3; scale: number; offset: number; low: Vec3; size: Vec3 }
+  | { kind: 'ranks'; shape: Vec3; scale: number; offset: number }
   | { kind: string };
 
 const PREVIEW = 'preview';
@@ -52,6 +53,8 @@ class StudioLink extends KernelLink<State> implements Studio {
   private rankVolume: { volume: Volume; version: number } | null = null;
   /** Versions go on when a preview comes anew: pictures are kept by them. */
   private previewVersion = 0;
+  /** What of the preview is not 0. */
+  private previewBox: Box | null = null;
   /** When the last preview was drawn; for benchmarks. */
   previewShown = 0;
 
@@ -211,12 +214,12 @@ class StudioLink extends KernelLink<State> implements Studio {
 
   private onStudioAnswer(answer: Answer, buffers: DataView[]): void {
     if (answer.kind === 'box') this.onBox(answer as Extract<Answer, { kind: 'box' }>, buffers[0]);
-    else if (answer.kind === 'preview' || answer.kind === 'ranks') {
-      const { shape, scale, offset } = answer as Extract<Answer, { kind: 'preview' | 'ranks' }>;
-      const data = new Uint8Array(buffers[0].buffer, buffers[0].byteOffset, buffers[0].byteLength);
+    else if (answer.kind === 'preview') this.showPreview(answer as Extract<Answer, { kind: 'preview' }>, bytesOf(buffers[0]));
+    else if (answer.kind === 'ranks') {
+      const { shape, scale, offset } = answer as Extract<Answer, { kind: 'ranks' }>;
+      const data = bytesOf(buffers[0]);
       const volume: Volume | null = data.length ? { data, shape, scale, offset: [offset, offset, offset] } : null;
-      if (answer.kind === 'ranks') this.rankVolume = volume && { volume, version: (this.rankVolume?.version ?? 0) + 1 };
-      else this.showPreview(volume);
+      this.rankVolume = volume && { volume, version: (this.rankVolume?.version ?? 0) + 1 };
       this.viewer.draw();
     } else if (answer.kind === 'volume') {
       // A mask that came as a whole has no strokes in it that are still under way.
@@ -229,22 +232,18 @@ class StudioLink extends KernelLink<State> implements Studio {
     if (!volume) return;
     const { low, size } = answer;
     if (size[0] * size[1] * size[2]) {
-      const part = new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-      for (let z = 0, from = 0; z < size[2]; z++) {
-        for (let y = 0; y < size[1]; y++, from += size[0]) {
-          const to = low[0] + volume.shape[0] * (low[1] + y + volume.shape[1] * (low[2] + z));
-          volume.data.set(part.subarray(from, from + size[0]), to);
-        }
-      }
+      setBox(volume, low, size, bytesOf(bytes));
       this.viewer.regionChanged(this.maskId, low, size);
     }
     this.strokes.answered(answer.stroke);
   }
 
-  private showPreview(volume: Volume | null): void {
+  /** Nothing but zeros lies outside of the box that is sent. */
+  private showPreview(told: Extract<Answer, { kind: 'preview' }>, part: Uint8Array): void {
     const { viewer } = this;
+    const { shape, scale, offset, low, size } = told;
     let layer = viewer.stage.layer(PREVIEW);
-    if (!volume) {
+    if (!shape[0]) {
       if (layer) viewer.setLayers(viewer.stage.layers.filter(other => other !== layer));
       return;
     }
@@ -254,11 +253,27 @@ class StudioLink extends KernelLink<State> implements Studio {
       layer.version = this.previewVersion;
       viewer.setLayers([...viewer.stage.layers, layer]);
     }
-    const shown: Shown = { ...volume, low: 0, high: 1, grey: [0, 1], mean: 0, deviation: 0 };
-    viewer.setVolume(PREVIEW, shown);
+    const box: Box | null = part.length ? { low, high: low.map((value, axis) => value + size[axis]) as Vec3 } : null;
+    const before = layer.volume;
+    if (before && before.scale === scale && String(before.shape) === String(shape)) {
+      const changed = joined(this.previewBox, box);
+      clearBox(before, this.previewBox);
+      setBox(before, low, size, part);
+      if (changed) viewer.regionChanged(PREVIEW, changed.low, changed.high.map((high, axis) => high - changed.low[axis]) as Vec3);
+    } else {
+      const volume: Volume = { data: new Uint8Array(shape[0] * shape[1] * shape[2]), shape, scale, offset: [offset, offset, offset] };
+      setBox(volume, low, size, part);
+      const shown: Shown = { ...volume, low: 0, high: 1, grey: [0, 1], mean: 0, deviation: 0 };
+      viewer.setVolume(PREVIEW, shown);
+    }
+    this.previewBox = box;
     this.previewVersion = layer.version;
     this.previewShown = performance.now();
   }
+}
+
+function bytesOf(view: DataView): Uint8Array {
+  return new Uint8Array(view.buffer, view.byteOffset, view.byteLength);
 }
 
 export default {

@@ -1,5 +1,6 @@
 /** Draws one slice with its outlines, cross-hair, fulcrum and scale bar on a 2D canvas. */
 import { AXES, type Grid, type Plane, type Slice, type Vec3, type Window2D, scaleBarAngstrom, toScreen } from './geometry';
+import { write } from './label';
 import { chained } from './outline';
 import type { Theme } from './theme';
 
@@ -22,8 +23,6 @@ export interface Scene {
   cursor: Vec3;
   fulcrum: Vec3 | null;
 }
-
-const FONT = '12px system-ui, sans-serif';
 
 /** Paint on a context whose unit is a CSS pixel. */
 export function paintSlice(context: CanvasRenderingContext2D, scene: Scene, theme: Theme): void {
@@ -116,17 +115,4 @@ export function paintScaleBar(context: CanvasRenderingContext2D, width: number, 
   context.fillStyle = theme.text;
   context.fillRect(width - pixels - 10, height - 12, pixels, 3);
   write(context, `${length} Å`, width - 10, height - 17, 'right', theme);
-}
-
-/** Text with a halo, so that it is read on any ground. */
-export function write(context: CanvasRenderingContext2D, text: string, x: number, y: number, align: CanvasTextAlign, theme: Theme, colour = theme.text): void {
-  context.font = FONT;
-  context.textBaseline = 'alphabetic';
-  context.textAlign = align;
-  context.lineWidth = 3;
-  context.lineJoin = 'round';
-  context.strokeStyle = theme.halo;
-  context.strokeText(text, x, y);
-  context.fillStyle = colour;
-  context.fillText(text, x, y);
 }

@@ -1,9 +1,10 @@
 /** The surfaces of all layers in one picture that turns under the hand. */
 import { Camera, type Ray } from './camera';
 import type { Vec3 } from './geometry';
+import { write } from './label';
 import type { Layer, Motion } from './layers';
 import { type Made, Mesher } from './mesher';
-import { paintFulcrum, paintScaleBar, write } from './paint';
+import { paintFulcrum, paintScaleBar } from './paint';
 import { Picture } from './picture';
 import { firstHit } from './ray';
 import { type GpuMesh, type Mat4, Renderer, type Surface, placed } from './renderer';
@@ -28,10 +29,11 @@ const SMALLEST_COARSE = 80;
 
 /** The surface of one volume at one level, fine and (while things move) coarse. */
 interface Kept {
-  version: number;
+  version: number; // of the data, asked for last
   wanted: number; // level asked for last
   fine: GpuMesh | null;
   fineLevel: number;
+  fineVersion: number;
   coarse: GpuMesh | null;
   coarseLevel: number;
   fineMs: number;
@@ -118,7 +120,10 @@ export class SurfacePanel extends Picture {
 
   /** Whether every visible surface on screen is the fine one at the level asked for. */
   get isSettled(): boolean {
-    return this.stage.layers.every(layer => !this.isShown(layer) || this.kept.get(layer.volumeId)?.fineLevel === layer.byteLevel());
+    return this.stage.layers.every(layer => {
+      const kept = this.kept.get(layer.volumeId);
+      return !this.isShown(layer) || (kept?.fineLevel === layer.byteLevel() && kept.fineVersion === layer.version);
+    });
   }
 
   /** Start with a context of its own, or (after a loss) anew with another. */
@@ -186,9 +191,10 @@ export class SurfacePanel extends Picture {
     for (const canvas of [this.canvas, this.labels]) if (canvas.width !== width || canvas.height !== height) Object.assign(canvas, { width, height });
     const { theme, grid, cursor, layers } = this.stage;
     const surfaces: Surface[] = [];
+    const isSlow = this.frameMs > SLOW_MS && !isAtRest;
     for (const layer of layers) {
       if (!this.isShown(layer)) continue;
-      const found = this.meshOf(layer);
+      const found = this.meshOf(layer, isSlow);
       if (found) surfaces.push({ mesh: found.mesh, place: placeOf(layer, found.binning), colour: rgb(layer.colour(theme)), opacity: layer.style.opacity });
     }
     for (const item of this.stage.tool.balls?.(theme) ?? []) {
@@ -198,7 +204,6 @@ export class SurfacePanel extends Picture {
     this.paintLabels(ratio);
     const content = this.contentOf(surfaces);
     const place = String(cursor);
-    const isSlow = this.frameMs > SLOW_MS && !isAtRest;
     if (content === this.drawn.content && !isAtRest) {
       if (place === this.drawn.cursor) return;
       // A slow picture is not drawn anew for every step of the slices.
@@ -238,16 +243,20 @@ export class SurfacePanel extends Picture {
   }
 
   /** The best surface there is, and a wish for a better one. */
-  private meshOf(layer: Layer): { mesh: GpuMesh; binning: number } | null {
+  private meshOf(layer: Layer, isSlow: boolean): { mesh: GpuMesh; binning: number } | null {
     const level = layer.byteLevel();
     let kept = this.kept.get(layer.volumeId);
     if (!kept) {
-      kept = { version: -1, wanted: NaN, fine: null, fineLevel: NaN, coarse: null, coarseLevel: NaN, fineMs: NaN };
+      kept = { version: -1, wanted: NaN, fine: null, fineLevel: NaN, fineVersion: -1, coarse: null, coarseLevel: NaN, fineMs: NaN };
       this.kept.set(layer.volumeId, kept);
     }
     if (kept.wanted !== level || kept.version !== layer.version) {
-      [kept.wanted, kept.version] = [level, layer.version];
-      this.wish(layer, kept, level);
+      // On a slow machine slices follow a stroke or a preview at once, the surface when the hand rests.
+      if (isSlow && kept.fine && kept.wanted === level) this.restSoon();
+      else {
+        [kept.wanted, kept.version] = [level, layer.version];
+        this.wish(layer, kept, level);
+      }
     }
     const hasCoarse = kept.coarse && kept.coarseLevel === level;
     if (kept.fine && kept.fineLevel === level && !(this.moving && hasCoarse && this.frameMs > SLOW_MS)) return { mesh: kept.fine, binning: 1 };
@@ -257,14 +266,14 @@ export class SurfacePanel extends Picture {
   }
 
   private wish(layer: Layer, kept: Kept, level: number): void {
-    const id = layer.volumeId;
+    const { volumeId: id, version } = layer;
     const take = (coarse: boolean) => (made: Made) => {
       if (!this.renderer || this.kept.get(id) !== kept) return;
       const old = coarse ? kept.coarse : kept.fine;
       if (old) this.renderer.free(old);
       const mesh = this.renderer.upload(made.mesh);
       if (coarse) [kept.coarse, kept.coarseLevel] = [mesh, made.level];
-      else [kept.fine, kept.fineLevel, kept.fineMs] = [mesh, made.level, made.milliseconds];
+      else [kept.fine, kept.fineLevel, kept.fineVersion, kept.fineMs] = [mesh, made.level, version, made.milliseconds];
       this.onSurface(id, made);
       this.wishes.draw();
     };

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
-import { type Box, type Sphere, between, joined, rounded, stamp } from '../src/brush';
+import { type Box, type Sphere, between, clearBox, joined, rounded, setBox, stamp } from '../src/brush';
 import type { Vec3, Volume } from '../src/geometry';
 import { regionColour } from '../src/palette';
 import { type Stroke, Strokes } from '../src/stroke';
@@ -127,4 +127,19 @@ test('neighbouring regions have colours that differ', () => {
     for (const part of a) assert.ok(part >= 0 && part <= 255);
     assert.ok(Math.hypot(...a.map((value, i) => value - b[i])) > 60, String(rank));
   }
+});
+
+test('a box of a volume is set from bytes, and cleared again', () => {
+  const volume = empty();
+  const [low, size]: [Vec3, Vec3] = [[1, 2, 3], [2, 3, 2]];
+  const part = Uint8Array.from({ length: 12 }, (_, at) => at + 1);
+  setBox(volume, low, size, part);
+  const at = (x: number, y: number, z: number) => volume.data[x + nx * (y + ny * z)];
+  assert.equal(at(1, 2, 3), 1);
+  assert.equal(at(2, 4, 4), 12);
+  assert.equal(volume.data.reduce((sum, value) => sum + value, 0), (12 * 13) / 2);
+  clearBox(volume, { low, high: [2, 5, 5] });
+  assert.deepEqual([at(1, 2, 3), at(2, 4, 4)], [0, 12]);
+  clearBox(volume, { low, high: [3, 5, 5] });
+  assert.ok(volume.data.every(value => value === 0));
 });

@@ -27,16 +27,18 @@ def changed_box(
     before: Shaped[np.ndarray, "z y x"], after: Shaped[np.ndarray, "z y x"]
 ) -> Box | None:
     """The smallest box outside of which nothing differs; None where nothing does."""
-    differs = before != after
-    sides = []
-    for axis in range(3):
-        along = np.flatnonzero(
-            differs.any(axis=tuple(other for other in range(3) if other != axis))
-        )
-        if not len(along):
-            return None
-        sides.append(slice(int(along[0]), int(along[-1]) + 1))
-    z, y, x = sides
+    return filled_box(before != after)
+
+
+def filled_box(values: Shaped[np.ndarray, "z y x"]) -> Box | None:
+    """The smallest box outside of which all is 0; None where everything is."""
+    is_filled = values != 0
+    across_x = is_filled.any(axis=2)
+    lines = (across_x.any(axis=1), across_x.any(axis=0), is_filled.any(axis=(0, 1)))
+    if not lines[0].any():
+        return None
+    ends = [np.flatnonzero(line)[[0, -1]] for line in lines]
+    z, y, x = (slice(int(first), int(last) + 1) for first, last in ends)
     return z, y, x
 
 

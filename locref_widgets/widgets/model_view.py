@@ -80,7 +80,9 @@ class ModelView(widgets.VBox):
         self._marker: np.ndarray | None = None
         self.view = nglview.NGLWidget()
         self.view.layout.height = _HEIGHT
-        self._bridge = FileBridge(self._files, self._load, self._use_theme)
+        self._bridge = FileBridge(
+            self._files, self._load, self._use_theme, view_id=str(self.view.model_id)
+        )
         self._words = widgets.HTML(_words("Click an atom to read where it is."))
         super().__init__([style_sheet(), self._bridge, self.view])
         self.add_class("locref-keys")

@@ -69,18 +69,21 @@ class FileBridge(anywidget.AnyWidget):
     """Puts files where the page can load them; it shows nothing and has to be displayed once.
 
     `request` asks the page for addresses; `on_addresses` is called with them when all are there,
-    `on_theme` with whether the page is dark, now and when that changes.
+    `on_theme` with whether the page is dark, now and when that changes. `view_id` is the view's that
+    loads them: where its kernel closes it, the page stops sending its changes.
     """
 
     _esm = traitlets.Unicode().tag(sync=True)
+    view_id = traitlets.Unicode().tag(sync=True)
 
     def __init__(
         self,
         files: Callable[[], Iterable[tuple[str, bytes]]],
         on_addresses: Callable[[dict[str, str]], None],
         on_theme: Callable[[bool], None] = lambda _is_dark: None,
+        view_id: str = "",
     ) -> None:
-        super().__init__(_esm=read_bundle("file_bridge.js"))
+        super().__init__(_esm=read_bundle("file_bridge.js"), view_id=view_id)
         self._on_theme = on_theme
         self._files, self._on_addresses = files, on_addresses
         self._awaited: set[str] = set()

@@ -14,7 +14,14 @@ from jaxtyping import Float, Int32
 
 from locref_widgets.errors import InputError
 from locref_widgets.io.mrc import Map
-from locref_widgets.widgets.changed_box import Box, ball_box, box_bytes, changed_box, joined_box
+from locref_widgets.widgets.changed_box import (
+    Box,
+    ball_box,
+    box_bytes,
+    changed_box,
+    filled_box,
+    joined_box,
+)
 from locref_widgets.widgets.display_volume import LARGEST_DISPLAY_BOX
 from locref_widgets.widgets.volume_widget import STATIC, VolumeWidget
 
@@ -134,22 +141,25 @@ class StudioView(VolumeWidget):
             self.send(told, [part.data.tobytes()])
 
     def _send_preview(self) -> None:
+        nothing = {"kind": "preview", "low": [0, 0, 0], "size": [0, 0, 0]}
         if self._preview is None:
-            self.send({"kind": "preview", "shape": [0, 0, 0], "scale": 1, "offset": 0}, [b""])
+            self.send({**nothing, "shape": [0, 0, 0], "scale": 1, "offset": 0}, [b""])
             return
         values = self._preview
         # A preview may be made of fewer voxels than are displayed.
         made_of = round(max(self.shape_xyz) / max(values.shape))
         further = max(1, -(-max(values.shape) // LARGEST_DISPLAY_BOX))
-        whole = (slice(0, values.shape[0]), slice(0, values.shape[1]), slice(0, values.shape[2]))
-        part = box_bytes(values, whole, further)
-        if part is None:
-            return
         scale = made_of * further
-        self.send(
-            {"kind": "preview", "shape": part.size, "scale": scale, "offset": (scale - 1) / 2},
-            [part.data.tobytes()],
-        )
+        shape = [size // further for size in values.shape[::-1]]
+        told = {**nothing, "shape": shape, "scale": scale, "offset": (scale - 1) / 2}
+        # Most of a mask is empty: what is sent is what a slider waits for.
+        box = filled_box(values)
+        part = None if box is None else box_bytes(values, box, further)
+        if part is None:
+            self.send(told, [b""])
+        else:
+            told |= {"low": list(part.low), "size": list(part.size)}
+            self.send(told, [part.data.tobytes()])
 
     def _send_ranks(self) -> None:
         if self._ranks is None:

@@ -24,13 +24,14 @@ VIEWERS = 8
 
 def work(data: Path, out: Path, iterations: int) -> None:
     """The worker: refine once to compile, then once for all to see."""
+    from locref_widgets.runs.process_setup import prepare_process
+
+    prepare_process()
     from locref_widgets.io.mrc import read_map
     from locref_widgets.io.particles import read_particles
     from locref_widgets.refinement.settings import RefinementSettings
-    from locref_widgets.runs.process_setup import prepare_process
     from locref_widgets.runs.run import refine
 
-    prepare_process()
     settings = RefinementSettings(fulcrum="mask", rotation_extent=0.25, iterations=iterations)
     volume, mask = read_map(data / "consensus.mrc"), read_map(data / "mask.mrc")
     particles = read_particles(data / "consensus.star")

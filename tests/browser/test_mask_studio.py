@@ -291,6 +291,16 @@ def test_shape_and_checks(notebook):
         slider.press("ArrowRight")
     page.wait_for_function(f"() => {ROOT}.viewer.stage.layer('preview')?.volume")
     page.locator(".locref-preview", has_text="threshold at").wait_for()
+    # Boxes are sent, each put where the one before was: the page holds what Python shows.
+    slider = page.locator('.locref-slider input[aria-label="Threshold"]')
+    for key in ("ArrowRight", "ArrowRight", "ArrowLeft"):
+        slider.press(key)
+    page.wait_for_timeout(500)
+    shown = page.evaluate(
+        f"() => {ROOT}.viewer.stage.layer('preview').volume.data.reduce((all, x) => all + x, 0)"
+    )
+    previewed = notebook.evaluate("print(int(255 * studio.view._preview.sum()))")
+    assert shown == int(previewed) > 0
     page.get_by_role("button", name="Apply").first.click()
     wait_for_steps(notebook, 1)
     page.wait_for_function(f"() => !{ROOT}.viewer.stage.layer('preview')")
