@@ -45,6 +45,27 @@ def imported(tree: ast.Module) -> set[str]:
     return names
 
 
+def imported_from(tree: ast.Module, module: str) -> set[str]:
+    """Names that are taken out of a module."""
+    return {
+        alias.name
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ImportFrom) and node.module == module
+        for alias in node.names
+    }
+
+
+def renamed(tree: ast.Module, module: str) -> set[str]:
+    """Other names that a module is given."""
+    return {
+        alias.asname
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Import)
+        for alias in node.names
+        if alias.name == module and alias.asname
+    }
+
+
 def test_no_module_unpickles_but_what_dask_brings():
     found = {name for name, tree in sources() if imported(tree) & UNPICKLES}
     assert found == MAY_UNPICKLE
@@ -58,6 +79,11 @@ def test_arrays_are_read_without_pickle_and_yaml_safely():
                 assert options.get("allow_pickle", "False") == "False", f"{name}:{call.lineno}"
             if function.startswith("yaml.") and function.count(".") == 1:
                 assert function in {"yaml.safe_load", "yaml.safe_dump"}, f"{name}:{call.lineno}"
+        # Under a bare name the calls above would not be seen.
+        assert not imported_from(tree, "numpy") & {"load", "*"}, name
+        assert not imported_from(tree, "yaml") - {"safe_load", "safe_dump"}, name
+        assert renamed(tree, "numpy") <= {"np"}, name
+        assert not renamed(tree, "yaml"), name
 
 
 def test_no_text_is_run_as_code_or_by_a_shell():
