@@ -8,8 +8,8 @@ import pytest
 from nbconvert import HTMLExporter
 
 from tests.browser.axe import serious_faults
-from tests.browser.clipping import clipped_texts
-from tests.browser.conftest import REPOSITORY
+from tests.browser.clipping import settled_clipping
+from tests.browser.conftest import MODEL_GONE, REPOSITORY
 
 CELL = "import locref_widgets as lw\ndashboard = lw.RunDashboard({!r})\ndashboard"
 COLOURS = """() => [...document.querySelectorAll('.locref-heatmap')].map(figure =>
@@ -44,7 +44,7 @@ def status(page, words, timeout=60_000):
     page.locator(".locref-status", has_text=words).first.wait_for(timeout=timeout)
 
 
-def reload_page(notebook, name, tries=4):
+def reload_page(notebook, name, tries=1):
     """Load the page anew; JupyterLab gives the kernel four seconds to tell of its widgets."""
     for _ in range(tries):
         notebook.show(name, reset=False)
@@ -53,7 +53,8 @@ def reload_page(notebook, name, tries=4):
         if notebook.page.locator(".locref-heatmap .heatmapcell").count():
             break
         # Too busy a machine: the picture stands in, as it should, and another try may do.
-        notebook.errors.clear()
+        assert tries > 1
+        notebook.errors[:] = [text for text in notebook.errors if MODEL_GONE not in text]
     assert notebook.page.locator(".locref-heatmap .heatmapcell").count()
 
 
@@ -82,7 +83,6 @@ def test_heatmaps_change_while_iterations_finish(notebook, start_run):
     assert "rgb(0, 0, 0)" not in seen[-1][0]
     assert seen[-1][0].count("rgb") == 18 * 9
     notebook.shoot("dashboard", page.locator(".locref-dashboard"))
-    assert not notebook.errors
 
 
 TABS = ("FSC", "Maps", "Particles", "Noise and scale", "Settings", "Log", "Pose changes")
@@ -90,21 +90,6 @@ TABS = ("FSC", "Maps", "Particles", "Noise and scale", "Settings", "Log", "Pose 
 
 def open_tab(page, title):
     page.locator(".locref-dashboard").get_by_role("tab", name=title, exact=True).click()
-
-
-def settled_clipping(page, patience_s=8):
-    """What is clipped once bqplot has drawn its plots anew for another width."""
-    until = time.monotonic() + patience_s
-    while True:
-        # Labels at the ends of a colour bar stand in its margin.
-        clipped = [
-            text
-            for text in clipped_texts(page, ".locref-dashboard")
-            if "colour-bar" not in text and "bqplot" not in text and text[:3] != "P.:"
-        ]
-        if not clipped or time.monotonic() > until:
-            return clipped
-        page.wait_for_timeout(200)
 
 
 def test_every_tab_at_900_px_and_at_125_per_cent_for_everyone(notebook, start_run):
@@ -137,7 +122,7 @@ def test_every_tab_at_900_px_and_at_125_per_cent_for_everyone(notebook, start_ru
             open_tab(page, "Log" if title == "Settings" else "Settings")
             page.set_viewport_size({"width": width, "height": 900})
             open_tab(page, title)
-            found[title, width] = settled_clipping(page)
+            found[title, width] = settled_clipping(page, ".locref-dashboard")
         found[title, "axe"] = serious_faults(notebook, ".locref-dashboard")
     assert not {place: texts for place, texts in found.items() if texts}
     page.set_viewport_size({"width": 900, "height": 900})
@@ -150,9 +135,9 @@ def test_every_tab_at_900_px_and_at_125_per_cent_for_everyone(notebook, start_ru
     assert page.evaluate(count) == before
     page.get_by_text("What the buttons do, as Python").wait_for()
     notebook.shoot("dashboard_900px", page.locator(".locref-dashboard"))
-    assert not notebook.errors
 
 
+@pytest.mark.breaks_kernel
 def test_a_picture_stands_in_when_the_kernel_is_gone(notebook, start_run, tmp_path):
     folder = start_run(iterations=1, seconds=0.1)
     notebook.open([CELL.format(str(folder))], "left.ipynb").run_all()
@@ -170,9 +155,12 @@ def test_a_picture_stands_in_when_the_kernel_is_gone(notebook, start_run, tmp_pa
     page_file.write_text(text, encoding="utf-8")
     offline = notebook.page.context.browser.new_context(offline=True)
     alone = offline.new_page()
+    faults = []
+    alone.on("pageerror", lambda error: faults.append(str(error)))
     alone.goto(page_file.as_uri())
     assert alone.locator(".jp-OutputArea-output img").bounding_box()["width"] > 500
     offline.close()
+    assert not faults
 
 
 def test_buttons_pause_continue_and_stop(notebook, start_run):
@@ -190,7 +178,6 @@ def test_buttons_pause_continue_and_stop(notebook, start_run):
     page.locator("button.locref-stop").click()
     status(page, "Stopped")
     assert '"stopped"' in (folder / "events.jsonl").read_text()
-    assert not notebook.errors
 
 
 def test_a_reloaded_page_keeps_showing(notebook, start_run):
@@ -206,4 +193,3 @@ def test_a_reloaded_page_keeps_showing(notebook, start_run):
     before = page.evaluate(COLOURS)
     page.wait_for_function(f"last => ({COLOURS})()[0] !== last", arg=before[0])
     status(page, "Finished")
-    assert not notebook.errors

@@ -54,4 +54,3 @@ def test_the_first_notebook(notebook):
     notebook.shoot("notebook_dashboard", dashboard)
     notebook.shoot("notebook_before", page.locator(".locref-map").nth(0))
     notebook.shoot("notebook_after", page.locator(".locref-map").nth(1))
-    assert not notebook.errors

@@ -83,7 +83,6 @@ def test_clicks_and_drags_on_slices(picker):
     assert fulcrum(picker) == found
     page.keyboard.press("f")
     wait_for_fulcrum(picker, (10, 10, 33))
-    assert not picker.errors
 
 
 def test_a_click_on_the_surface_lands_on_the_maps_own_surface(picker):
@@ -127,7 +126,6 @@ def test_a_click_on_the_surface_lands_on_the_maps_own_surface(picker):
     along = sum(m * d for m, d in zip(moved, direction, strict=True))
     assert along > 1
     assert abs(sum(m * m for m in moved) - along**2) < 0.05 * along**2
-    assert not picker.errors
 
 
 def test_numbers_choices_and_extents(picker):
@@ -167,7 +165,6 @@ def test_numbers_choices_and_extents(picker):
     # Set from Python, it moves here.
     picker.evaluate("picker.fulcrum_angstrom = (0, 0, 0)")
     wait_for_heading(page, "xy at z = 24")
-    assert not picker.errors
 
 
 def test_the_region_swings_about_the_point(picker):
@@ -196,9 +193,9 @@ def test_the_region_swings_about_the_point(picker):
     page.get_by_label("axis of the preview").select_option("swing")
     page.wait_for_function(SETTLED)
     picker.shoot("fulcrum_picker", page.locator(".locref-map"))
-    assert not picker.errors
 
 
+@pytest.mark.breaks_kernel
 def test_a_restarted_kernel_is_told_in_words(picker):
     page = picker.page
     page.evaluate(
@@ -213,7 +210,6 @@ def test_a_restarted_kernel_is_told_in_words(picker):
     page.wait_for_timeout(300)
     picker.run_all()
     page.wait_for_function(SETTLED)
-    assert not picker.errors
 
 
 def test_no_width_clips_anything_and_axe_finds_nothing_serious(picker):

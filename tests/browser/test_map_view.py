@@ -1,6 +1,7 @@
 """The map view in a real JupyterLab: what is painted, and what pointer, wheel and keys do."""
 
 import numpy as np
+import pytest
 from matplotlib import image
 
 from tests.browser.axe import serious_faults
@@ -81,7 +82,6 @@ def test_slices_scrub_and_show_mask_and_fulcrum(notebook):
     wait_for_heading(page, "fulcrum at 25")
     notebook.evaluate("view.cursor = [26, 25, 25]")
     notebook.shoot("map_view", page.locator(".locref-map"))
-    assert not notebook.errors
 
 
 def test_zoom_and_pan_keep_the_place_under_the_pointer(notebook):
@@ -102,7 +102,6 @@ def test_zoom_and_pan_keep_the_place_under_the_pointer(notebook):
     page.locator(".locref-read-out", has_text="(20, 25, 20)").wait_for()
     page.keyboard.press("0")
     page.wait_for_function(f"() => {VIEWER}.stage.zoom === 1")
-    assert not notebook.errors
 
 
 def test_a_click_on_the_surface_picks_a_point_of_the_map(notebook):
@@ -131,7 +130,6 @@ def test_a_click_on_the_surface_picks_a_point_of_the_map(notebook):
         assert answer == "True True"
         for key in ("ArrowLeft", *5 * ["ArrowUp"]):
             page.keyboard.press(key)
-    assert not notebook.errors
 
 
 def test_level_and_mass_go_both_ways(notebook):
@@ -156,7 +154,6 @@ def test_level_and_mass_go_both_ways(notebook):
     page.get_by_label("Mass above").fill("999999999")
     page.keyboard.press("Enter")
     page.locator(".locref-wait", has_text="kDa").wait_for()
-    assert not notebook.errors
 
 
 def test_the_picture_is_saved_as_png(notebook, tmp_path):
@@ -174,7 +171,6 @@ def test_the_picture_is_saved_as_png(notebook, tmp_path):
     for colour in (MASK, MAP):
         close = np.abs(picture[..., :3] * 255 - colour).max(axis=-1) < 60
         assert close.mean() > 1e-3
-    assert not notebook.errors
 
 
 def test_full_screen_and_large_pictures(notebook):
@@ -190,7 +186,6 @@ def test_full_screen_and_large_pictures(notebook):
     page.wait_for_function("() => document.fullscreenElement?.matches('.locref-map')")
     page.get_by_text("Leave full screen").click()
     page.wait_for_function("() => !document.fullscreenElement")
-    assert not notebook.errors
 
 
 def test_a_lost_context_is_told_in_words_and_comes_back(notebook):
@@ -204,7 +199,6 @@ def test_a_lost_context_is_told_in_words_and_comes_back(notebook):
     words.click()
     page.wait_for_function(SETTLED)
     assert words.is_hidden()
-    assert not notebook.errors
 
 
 def test_many_views_and_closed_ones_give_their_contexts_back(notebook):
@@ -221,9 +215,9 @@ def test_many_views_and_closed_ones_give_their_contexts_back(notebook):
     assert page.evaluate("() => window.contexts.some(c => c.isContextLost())") is False
     notebook.evaluate("view.close()")
     page.wait_for_function("() => window.contexts.every(c => c.isContextLost())")
-    assert not notebook.errors
 
 
+@pytest.mark.breaks_kernel
 def test_a_restarted_kernel_is_told_in_words(notebook):
     notebook.open([SETUP], "restart.ipynb").run_all()
     page = notebook.page
@@ -235,7 +229,6 @@ def test_a_restarted_kernel_is_told_in_words(notebook):
     notebook.run_all()
     page.wait_for_function(SETTLED)
     assert page.locator(".locref-wait").is_hidden()
-    assert not notebook.errors
 
 
 def test_a_reloaded_page_shows_the_map_again(notebook):
@@ -247,7 +240,6 @@ def test_a_reloaded_page_shows_the_map_again(notebook):
     notebook.show("reload_map.ipynb", reset=False)
     page.wait_for_function(SETTLED)
     assert page.evaluate(f"() => {VIEWER}.stage.first.style.level") == 0.6
-    assert not notebook.errors
 
 
 OVERLAY = """
@@ -286,7 +278,6 @@ def test_several_maps_on_grids_of_their_own_that_are_no_cubes(notebook):
     assert state == "0.3 0.25"
     page.wait_for_function(SETTLED)
     notebook.shoot("map_view_overlay", page.locator(".locref-map"))
-    assert not notebook.errors
 
 
 def test_no_width_clips_anything_and_axe_finds_nothing_serious(notebook):

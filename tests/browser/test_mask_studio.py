@@ -3,6 +3,7 @@
 import json
 
 import numpy as np
+import pytest
 
 from locref_widgets.io.mrc import Map, read_map
 from locref_widgets.masks.recipe import MaskRecipe
@@ -191,7 +192,6 @@ def test_strokes_in_slices_are_painted_erased_undone_and_saved(notebook):
     np.testing.assert_array_equal(read_map(folder / "made.mrc").data, outside)
     assert (folder / "made.recipe.yaml").is_file()
     notebook.shoot("mask_studio_recipe", page.locator(".locref-studio"))
-    assert not notebook.errors
 
 
 def test_strokes_over_the_surface(notebook):
@@ -227,7 +227,6 @@ def test_strokes_over_the_surface(notebook):
     page.wait_for_function(READY)
     tool(page, "Paint")
     notebook.shoot("mask_studio_paint", page.locator(".locref-studio"))
-    assert not notebook.errors
 
 
 def _value(data, place):
@@ -280,7 +279,6 @@ def test_regions_are_chosen_and_merged_by_clicks(notebook):
     )
     chosen, there = found.split()
     assert chosen == f"[{there}]"
-    assert not notebook.errors
 
 
 def test_shape_and_checks(notebook):
@@ -321,7 +319,6 @@ def test_shape_and_checks(notebook):
     wait_for_steps(notebook, 2)
     page.get_by_role("tab", name="Model", exact=True).click()
     notebook.shoot("mask_studio_model", page.locator(".locref-studio"))
-    assert not notebook.errors
 
 
 def test_narrow_page_clips_nothing(notebook):
@@ -338,9 +335,9 @@ def test_narrow_page_clips_nothing(notebook):
             assert not clipped, (name, clipped)
             assert not faults_as_shown(page, ".locref-studio"), (theme, name)
     notebook.shoot("mask_studio_900px", page.locator(".locref-studio"))
-    assert not notebook.errors
 
 
+@pytest.mark.breaks_kernel
 def test_it_comes_back_after_a_reload_and_says_when_its_kernel_has_gone(notebook):
     page = open_studio(notebook, "back.ipynb")
     tool(page, "Paint")
@@ -360,4 +357,3 @@ def test_it_comes_back_after_a_reload_and_says_when_its_kernel_has_gone(notebook
     page.locator(".locref-wait", has_text="kernel").wait_for()
     # Nothing that would have to be answered can be pressed any more.
     page.locator(".locref-studio[inert]").wait_for()
-    assert not notebook.errors
