@@ -1,5 +1,6 @@
 """Scores, bounds' ingredients and search against float64 versions and templates in closed form."""
 
+import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -33,22 +34,19 @@ def _simulation(rng, snr, *, padding=2, **more):
     return Simulation(plan=PLAN, truth=truth, snr=snr, noise_power=COLOURED, **more)
 
 
+@eqx.filter_jit
+def _scores(projector, image, prior, tilts, turns, shifts, weights):
+    """Compiled once for each shape and kind of input."""
+    coordinates, pixel = make_disc(BOX, RADIUS).coordinates, jnp.asarray(PIXEL_ANGSTROM)
+    given = projector, image, prior, tilts, turns, shifts, weights
+    return score_level(*given, coordinates, BOX, pixel).scores
+
+
 def _level_scores(particles, tilts, turns, shifts):
     """Scores of the first particle over all pixels of the disc (of its finest level)."""
-    disc = make_disc(BOX, RADIUS)
     arrays = (jnp.asarray(a, jnp.float32) for a in (tilts, turns, shifts))
-    return np.asarray(
-        score_level(
-            particles.oracles[0].projector,
-            particles.first_image(),
-            make_prior(*particles.prior),
-            *arrays,
-            particles.weights(),
-            disc.coordinates,
-            BOX,
-            jnp.asarray(PIXEL_ANGSTROM),
-        ).scores
-    )
+    given = particles.oracles[0].projector, particles.first_image(), make_prior(*particles.prior)
+    return np.asarray(_scores(*given, *arrays, particles.weights()))
 
 
 CASES = {

@@ -62,6 +62,10 @@ def main(star: str, maps: str) -> None:
         shift_extent=2.0,
         initial_lowpass=20.0,
         iterations=3,
+        # Two chunks of 32 particles for each half-set and fold.
+        subset=256,
+        folds=2,
+        non_uniform=False,
         batch_size=4,
     )
     for count in COUNTS:

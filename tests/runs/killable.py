@@ -55,6 +55,7 @@ def real_settings() -> RefinementSettings:
         shift_extent=1.5,
         initial_lowpass=24.0,
         iterations=ITERATIONS,
+        folds=2,
         batch_size=4,
     )
 

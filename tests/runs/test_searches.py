@@ -43,15 +43,18 @@ def sample_run(tmp_path_factory):
         iterations=2,
         subset=48,
     )
-    return refine(
-        read_particles(sample["particles"]),
-        read_map(sample["map"]),
-        read_map(sample["mask"]),
-        settings,
-        tmp_path_factory.mktemp("searches") / "run",
-        progress=False,
-        wait_for_device=False,
-    )
+    with pytest.MonkeyPatch.context() as patched:
+        # It takes longer than the run, and nothing here looks at it.
+        patched.setattr("locref_widgets.runs.job.write_report_of", lambda *_: None)
+        return refine(
+            read_particles(sample["particles"]),
+            read_map(sample["map"]),
+            read_map(sample["mask"]),
+            settings,
+            tmp_path_factory.mktemp("searches") / "run",
+            progress=False,
+            wait_for_device=False,
+        )
 
 
 @pytest.mark.parametrize("iteration", [1, 2])
