@@ -43,8 +43,8 @@ test('a new notebook never takes the place of one that is there', async () => {
   const files = new Set(['maps/a.ipynb', 'maps/a_2.ipynb']);
   const contents = {
     get: async (path: string) => {
-      if (!files.has(path)) throw Object.assign(new Error('absent'), { response: { status: 404 } });
-      return { path };
+      const inside = [...files].filter(file => file.slice(0, Math.max(0, file.lastIndexOf('/'))) === path);
+      return { path, content: inside.map(file => ({ name: file.slice(file.lastIndexOf('/') + 1) })) };
     },
     save: async (path: string) => {
       files.add(path);

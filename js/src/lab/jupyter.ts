@@ -43,6 +43,7 @@ export interface Kernel {
 export interface FileModel {
   path: string;
   size?: number;
+  content?: unknown;
 }
 export interface Contents {
   get(path: string, options: { content: boolean }): Promise<FileModel>;

@@ -3,22 +3,12 @@ import type { Contents } from './jupyter';
 
 /** Save `notebook` under the first name that is free: stem.ipynb, stem_2.ipynb, … Returns its path. */
 export async function createNotebook(contents: Contents, folder: string, stem: string, notebook: unknown): Promise<string> {
-  for (let number = 1; ; number++) {
-    const name = number === 1 ? `${stem}.ipynb` : `${stem}_${number}.ipynb`;
-    const path = folder ? `${folder}/${name}` : name;
-    if (await exists(contents, path)) continue;
-    await contents.save(path, { type: 'notebook', format: 'json', content: notebook });
-    return path;
-  }
-}
-
-async function exists(contents: Contents, path: string): Promise<boolean> {
-  try {
-    await contents.get(path, { content: false });
-    return true;
-  } catch (error) {
-    const status = (error as { response?: { status?: number } }).response?.status;
-    if (status === 404) return false;
-    throw error;
-  }
+  // Asked for one by one, each free name would be an error in the browser's console.
+  const { content } = await contents.get(folder, { content: true });
+  const taken = new Set((content as { name: string }[]).map(file => file.name));
+  let name = `${stem}.ipynb`;
+  for (let number = 2; taken.has(name); number++) name = `${stem}_${number}.ipynb`;
+  const path = folder ? `${folder}/${name}` : name;
+  await contents.save(path, { type: 'notebook', format: 'json', content: notebook });
+  return path;
 }
