@@ -12,6 +12,9 @@ static. Where more cells survive than the lists hold, the best are kept and the 
 reported as not certified.
 """
 
+from collections.abc import Callable
+from typing import Any
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -149,6 +152,10 @@ def search_particle(
     return outcome, tuple(levels), starts
 
 
+Searched = tuple[SearchOutcome, tuple[SearchedLevel, ...], Candidates]
+"""What `search_particle` returns."""
+
+
 @eqx.filter_jit
 def search_particles(
     projector: Projector,
@@ -165,16 +172,9 @@ def search_particles(
     ``at_once`` particles are worked on together: one on a CPU, so that each takes only the steps
     that it needs, and many on a GPU, where all of them take as many steps as the slowest.
     """
-    disc = make_disc(plan.box_px, plan.radius_px)
-    weights = pixel_weights(sigma2, radius_px, disc)
-
-    def one(image: RegionImages) -> SearchOutcome:
-        # The levels are not asked for here: nothing is computed or kept for them.
-        return search_particle(
-            projector, image, weights, prior, disc, plan, radius_px, pixel_size_angstrom
-        )[0]
-
-    return jax.lax.map(one, images, batch_size=at_once if at_once > 1 else None)
+    given = projector, images, sigma2, radius_px, prior, plan, pixel_size_angstrom
+    # The levels are not asked for here: nothing is computed or kept for them.
+    return _search_each(*given, at_once, lambda found: found[0])
 
 
 @eqx.filter_jit
@@ -186,14 +186,32 @@ def searched_levels(
     prior: Prior,
     plan: SearchPlan,
     pixel_size_angstrom: Float[Array, ""],
-) -> tuple[SearchOutcome, tuple[SearchedLevel, ...], Candidates]:
+) -> Searched:
     """`search_particles`, one at a time, with all levels as they were searched."""
+    given = projector, images, sigma2, radius_px, prior, plan, pixel_size_angstrom
+    return _search_each(*given, 1, lambda found: found)
+
+
+def _search_each(
+    projector: Projector,
+    images: RegionImages,
+    sigma2: Float[Array, " shells"],
+    radius_px: Float[Array, ""],
+    prior: Prior,
+    plan: SearchPlan,
+    pixel_size_angstrom: Float[Array, ""],
+    at_once: int,
+    keep: Callable[[Searched], Any],
+) -> Any:
+    """What ``keep`` takes of each particle's search, stacked."""
     disc = make_disc(plan.box_px, plan.radius_px)
     weights = pixel_weights(sigma2, radius_px, disc)
 
-    def one(image: RegionImages) -> tuple[SearchOutcome, tuple[SearchedLevel, ...], Candidates]:
-        return search_particle(
-            projector, image, weights, prior, disc, plan, radius_px, pixel_size_angstrom
+    def one(image: RegionImages) -> Any:
+        return keep(
+            search_particle(
+                projector, image, weights, prior, disc, plan, radius_px, pixel_size_angstrom
+            )
         )
 
-    return jax.lax.map(one, images)
+    return jax.lax.map(one, images, batch_size=at_once if at_once > 1 else None)
