@@ -65,6 +65,19 @@ def viewing_grid(n_particles: int) -> tuple[int, int]:
     return _GRIDS[-1]
 
 
+def viewing_bins(
+    rotations: Float[np.ndarray, "n 3 3"], n_azimuth: int, n_elevation: int
+) -> Int[np.ndarray, " n"]:
+    """Bin of each pose, ``row * n_azimuth + column``: rows up in elevation, columns in azimuth.
+
+    Bins are equal in azimuth and in the sine of the elevation.
+    """
+    azimuth, elevation = viewing_directions(rotations)
+    column = _bin_index((azimuth + math.pi) / (2 * math.pi), n_azimuth)
+    row = _bin_index((np.sin(elevation) + 1) / 2, n_elevation)
+    return row * n_azimuth + column
+
+
 def viewing_heatmap(
     initial_rotations: Float[np.ndarray, "n 3 3"],
     values: dict[str, Float[np.ndarray, " n"]],
@@ -76,10 +89,7 @@ def viewing_heatmap(
     Equal steps of sin(elevation) cut equal areas of the sphere (Archimedes), so uniformly
     distributed views fill the bins evenly. Values that are not finite are left out of the means.
     """
-    azimuth, elevation = viewing_directions(initial_rotations)
-    column = _bin_index((azimuth + math.pi) / (2 * math.pi), n_azimuth)
-    row = _bin_index((np.sin(elevation) + 1) / 2, n_elevation)
-    bins, shape = row * n_azimuth + column, (n_elevation, n_azimuth)
+    bins, shape = viewing_bins(initial_rotations, n_azimuth, n_elevation), (n_elevation, n_azimuth)
 
     def total(selected: np.ndarray, weights: np.ndarray | None = None) -> np.ndarray:
         return np.bincount(selected, weights, minlength=n_azimuth * n_elevation).reshape(shape)

@@ -3,13 +3,12 @@
 NumPy only. Bins are those of `locref_widgets.refinement.diagnostics.viewing_heatmap`.
 """
 
-import math
 from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from locref_widgets.refinement.diagnostics import viewing_directions
+from locref_widgets.refinement.diagnostics import viewing_bins
 
 
 @dataclass(frozen=True)
@@ -45,10 +44,7 @@ def view_cells(
     given_rotations: Float[np.ndarray, "n 3 3"], n_azimuth: int, n_elevation: int
 ) -> ViewCells:
     """File particles under the direction that they were given."""
-    azimuth, elevation = viewing_directions(given_rotations)
-    column = np.floor((azimuth + math.pi) / (2 * math.pi) * n_azimuth).astype(np.int64)
-    row = np.floor((np.sin(elevation) + 1) / 2 * n_elevation).astype(np.int64)
-    cell = np.clip(row, 0, n_elevation - 1) * n_azimuth + np.clip(column, 0, n_azimuth - 1)
+    cell = viewing_bins(given_rotations, n_azimuth, n_elevation)
     return ViewCells(n_azimuth, n_elevation, cell)
 
 
