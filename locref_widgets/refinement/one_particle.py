@@ -69,8 +69,9 @@ class ParticleSearches:
         found = int(np.searchsorted(rows, row))
         if found == rows.size or rows[found] != row:
             raise InputError(
-                f"row {row} takes no part in this search (it has {rows.size:,} particles, rows"
-                f" {rows.min()} to {rows.max()}); give another row, counted from 0."
+                f"row {row + 1} takes no part in this search (it has {rows.size:,} particles, rows"
+                f" {rows.min() + 1} to {rows.max() + 1}). Give another particle; their numbers"
+                f" count from 0: {row} is row {row + 1}."
             )
         return found
 
@@ -85,8 +86,8 @@ class ParticleSearches:
         batch = read_batch(problem, np.array([position]), posed.batch_size)
         if not batch.valid[0]:
             raise InputError(
-                f"row {problem.rows[position]}: the image is constant or holds NaN, so it was not"
-                " searched. Choose another particle."
+                f"row {problem.rows[position] + 1}: the image is constant or holds NaN, so it was"
+                " not searched. Choose another particle."
             )
         at = batch.positions
         start = Start(posed.start.turns_rad[at], posed.start.shifts_px[at])

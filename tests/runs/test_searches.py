@@ -76,7 +76,7 @@ def test_an_iteration_without_a_search_is_refused_in_words(sample_run):
     with pytest.raises(InputError, match="iteration 0 has no search to show"):
         search_of_iteration(sample_run.path, 0)
     searches = ParticleSearches(search_of_iteration(sample_run.path, 1))
-    with pytest.raises(InputError, match="row 100000 takes no part"):
+    with pytest.raises(InputError, match="row 100001 takes no part"):
         searches.position_of_row(100_000)
 
 
