@@ -120,7 +120,9 @@ def _slurm_cluster_class() -> Any:
 
     if threading.current_thread() is threading.main_thread():
         for number, handler in before.items():
-            signal.signal(number, handler)
+            # None: one that was not set from Python, which Python cannot put back.
+            if handler is not None:
+                signal.signal(number, handler)
     return SLURMCluster
 
 

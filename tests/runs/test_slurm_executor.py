@@ -14,6 +14,7 @@ import dask.config
 import pytest
 
 from locref_widgets.errors import InputError
+from locref_widgets.runs import dask_clusters
 from locref_widgets.runs.dask_clusters import connect, make_slurm_cluster, start_slurm
 from locref_widgets.runs.executors import choose_executor, open_executor
 from locref_widgets.runs.run import refine
@@ -170,6 +171,11 @@ def test_ctrl_c_stops_a_run_as_it_does_without_slurm(tmp_path):
         env={**os.environ, "PYTHONPATH": str(REPOSITORY)},
     )
     assert done.stdout == "stops between chunks: True\n", done.stderr[-2000:]
+
+
+def test_a_signal_that_was_not_set_from_python_is_left_alone(monkeypatch):
+    monkeypatch.setattr(signal, "getsignal", lambda _: None)
+    assert dask_clusters._slurm_cluster_class().__name__ == "SLURMCluster"
 
 
 def test_without_slurm_it_is_told(tmp_path, monkeypatch):
