@@ -6,6 +6,8 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Int
 
+from locref_widgets.errors import InputError
+from locref_widgets.io.images import find_file, search_folders
 from locref_widgets.io.particle_tables import find_particle_block
 from locref_widgets.io.star import read_star
 from locref_widgets.io.star_table import StarTable
@@ -17,14 +19,15 @@ Identity = tuple[object, ...]
 def read_identities(path: Path) -> tuple[list[Identity], list[Identity]]:
     """Names of a STAR file's particles: by cryoSPARC's uid, and by image.
 
-    An image is named by its number and the whole path of its stack, counted from the file's folder.
+    An image is named by its number and the whole path of its stack, found where images are read
+    from (`search_folders`); a stack that is gone is named as if it lay in the file's folder.
     The same name at a later row (a copy of a symmetry expansion) is another one: names come with
     how often they came before. The first list is empty where the table has no uids. Raises
     `InputError` when the file cannot be read.
     """
     blocks = read_star(path)
     table = blocks[find_particle_block(path, blocks)]
-    return _numbered(_uids(table)), _numbered(_images(table, path.parent))
+    return _numbered(_uids(table)), _numbered(_images(table, path))
 
 
 def match_identities(
@@ -41,15 +44,23 @@ def _uids(table: StarTable) -> list[str]:
     return table.strings(UID_LABEL) if UID_LABEL in table else []
 
 
-def _images(table: StarTable, folder: Path) -> list[tuple[str, int]]:
+def _images(table: StarTable, star: Path) -> list[tuple[str, int]]:
     stacks: dict[str, str] = {}
+    folders = search_folders(star)
     named = []
     for name in table.strings("rlnImageName"):
         number, _, stack = name.rpartition("@")
         if stack not in stacks:
-            stacks[stack] = os.path.realpath(folder / stack)
+            stacks[stack] = os.path.realpath(_found(stack, folders) or star.parent / stack)
         named.append((stacks[stack], int(number) if number.isdecimal() else 1))
     return named
+
+
+def _found(stack: str, folders: list[Path]) -> Path | None:
+    try:
+        return find_file(stack, folders)
+    except InputError:
+        return None  # Out of reach: nothing is read here, and the name does.
 
 
 def _numbered(names: list) -> list[Identity]:

@@ -6,20 +6,28 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import combinations
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from locref_widgets.engine.fsc import compute_fsc_curve
 from locref_widgets.errors import InputError
-from locref_widgets.figures.run_data import Curve, RunData, load_run
 from locref_widgets.io.identity import Identity, match_identities, read_identities
-from locref_widgets.io.mrc import read_map
+from locref_widgets.io.mrc import Map, read_map
 from locref_widgets.masks.dynamic import centre_of_mass_angstrom
 from locref_widgets.refinement.pose_agreement import PoseAgreement, compare_poses
+from locref_widgets.runs.changes import latest_settings
 from locref_widgets.runs.folder import RunFolder
 from locref_widgets.runs.iteration_files import iteration_arrays
-from locref_widgets.runs.map_difference import MapDifference, RunVolumes, difference_of
+from locref_widgets.runs.map_difference import (
+    IN_COMMON,
+    MapDifference,
+    RunVolumes,
+    difference_of,
+)
+
+if TYPE_CHECKING:
+    from locref_widgets.figures.run_data import Curve, RunData
 
 FEWEST, MOST = 2, 6
 _NOT_COMPARED = frozenset({"iterations", "batch_size"})
@@ -32,7 +40,7 @@ class ComparedRun:
     ``iteration`` is the last one on the disc; None before the first.
     """
 
-    data: RunData
+    data: "RunData"
     name: str
     folder: RunFolder
     iteration: int | None
@@ -55,13 +63,19 @@ class ComparedRun:
         return read_identities(self.place / "particles.star")
 
     @cached_property
+    def mask(self) -> Map:
+        """Mask of the last iteration."""
+        return read_map(self.place / "mask.mrc")
+
+    @cached_property
     def volumes(self) -> RunVolumes:
         """Maps of the last iteration."""
-        both, first, second, mask = (
-            read_map(self.place / f"{name}.mrc") for name in ("map", "half1", "half2", "mask")
+        both, first, second = (
+            read_map(self.place / f"{name}.mrc") for name in ("map", "half1", "half2")
         )
         resolution = self.data.last.get("resolution_angstrom") if self.data.iterations else None
-        return RunVolumes(both, (first, second), mask, resolution or 2 * both.voxel_size_angstrom)
+        nyquist_angstrom = 2 * both.voxel_size_angstrom
+        return RunVolumes(both, (first, second), self.mask, resolution or nyquist_angstrom)
 
 
 @dataclass
@@ -116,8 +130,11 @@ class Comparison:
 
     @cached_property
     def settings(self) -> dict[str, list[Any]]:
-        """Settings that differ, each with its value in every run; inputs that differ, too."""
-        told = [run.data.settings for run in self.runs]
+        """Settings that differ, each with its value in every run; inputs that differ, too.
+
+        Those that each run has come to, changes on its way included.
+        """
+        told = [latest_settings(run.data.record).model_dump(mode="json") for run in self.runs]
         names = dict.fromkeys(name for settings in told for name in settings)
         different = {}
         for name in names:
@@ -141,11 +158,13 @@ class Comparison:
         wanted = {id(self.runs[first]), id(self.runs[second])}
         return next(p for p in self.pairs if {id(p.first), id(p.second)} == wanted)
 
-    def common_curves(self) -> dict[str, Curve]:
+    def common_curves(self) -> "dict[str, Curve]":
         """FSC of each run's half-maps inside one mask, what all of their last masks have.
 
-        Empty unless all runs have maps, on one grid.
+        Empty unless all runs have maps, on one grid, and their masks a region in common.
         """
+        from locref_widgets.figures.run_data import Curve
+
         if any(run.iteration is None for run in self.runs):
             return {}
         try:
@@ -156,6 +175,8 @@ class Comparison:
         if len(grids) > 1:
             return {}
         mask = np.minimum.reduce([v.mask.data for v in volumes])
+        if mask.max() < IN_COMMON:
+            return {}
         curves = {}
         for run, v in zip(self.runs, volumes, strict=True):
             first, second = v.halves
@@ -195,6 +216,8 @@ def compare_runs(runs: Sequence[Any]) -> Comparison:
     InputError
         For fewer than two or more than six, one given twice, or a folder that is no run.
     """
+    from locref_widgets.figures.run_data import load_run
+
     paths = [Path(run.path if hasattr(run, "path") else os.fspath(run)).resolve() for run in runs]
     if not FEWEST <= len(paths) <= MOST:
         raise InputError(
@@ -220,9 +243,7 @@ def _pair(first: ComparedRun, second: ComparedRun) -> Pair:
         return pair
     try:
         places = _match(first, second)
-        centre = centre_of_mass_angstrom(
-            first.volumes.mask.data, first.volumes.mask.voxel_size_angstrom
-        )
+        centre = centre_of_mass_angstrom(first.mask.data, first.mask.voxel_size_angstrom)
     except (InputError, OSError) as error:
         pair.notes.append(f"The particles could not be compared: {error}")
         return pair

@@ -1,15 +1,22 @@
 """The difference of two runs' maps in standard deviations of its noise."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 
-from locref_widgets.figures.slices import lowpass
+from locref_widgets.engine.filters import lowpass_cosine
+from locref_widgets.errors import InputError
 from locref_widgets.io.mrc import Map
 from locref_widgets.masks.resample import Order, resample_on_grid
 
 Volume = Float[np.ndarray, "z y x"]
+
+IN_COMMON = 0.5
+"""Where a mask has this value or more, it holds the region rather than its soft edge."""
+_EDGE_PX = 4.0
+"""Fourier pixels over which maps are low-passed: steeper, they would ring."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +63,8 @@ class MapDifference:
 def difference_of(first: RunVolumes, second: RunVolumes) -> MapDifference:
     """Compare two maps, the second brought to the grid and scale of the first.
 
-    Raises `InputError` when nothing of the second lies in the first one's box.
+    Raises `InputError` when nothing of the second lies in the first one's box, or of its mask in
+    the first one's.
     """
     voxel = first.both.voxel_size_angstrom
     resampled = (
@@ -70,9 +78,14 @@ def difference_of(first: RunVolumes, second: RunVolumes) -> MapDifference:
 
     coarser = max(first.resolution_angstrom, second.resolution_angstrom)
     mask = np.minimum(first.mask.data, placed(second.mask, 1))
-    a = lowpass(first.both.data, voxel, coarser)
-    b = lowpass(placed(second.both, 3), voxel, coarser)
-    inside = mask > 0.5 * max(float(mask.max()), 1e-9)
+    if mask.max() < IN_COMMON:
+        raise InputError(
+            "the masks of the two runs have no voxel in common, so that there is no region in "
+            "which their maps could be compared. Compare runs of the same region."
+        )
+    a = _lowpass(first.both.data, voxel, coarser)
+    b = _lowpass(placed(second.both, 3), voxel, coarser)
+    inside = mask > 0.5 * mask.max()
     centred_a, centred_b = a[inside] - a[inside].mean(), b[inside] - b[inside].mean()
     power = max(float(centred_b @ centred_b), 1e-30)
     scale = float(centred_a @ centred_b) / power
@@ -95,11 +108,21 @@ def difference_of(first: RunVolumes, second: RunVolumes) -> MapDifference:
     )
 
 
-def _noise_power(run: RunVolumes, inside, resolution, placed, voxel: float | None = None) -> float:
+def _lowpass(volume: Volume, voxel_size_angstrom: float, resolution_angstrom: float) -> Volume:
+    return np.asarray(lowpass_cosine(volume, voxel_size_angstrom, resolution_angstrom, _EDGE_PX))
+
+
+def _noise_power(
+    run: RunVolumes,
+    inside: Bool[np.ndarray, "z y x"],
+    resolution_angstrom: float,
+    placed: Callable[[Map], Volume],
+    voxel: float | None = None,
+) -> float:
     """Variance of the noise of the map of both halves inside a mask: that of half their difference.
 
     The map of both is their mean, whose noise has the variance of ``(h1 - h2) / 2``.
     """
     half_difference = 0.5 * (placed(run.halves[0]) - placed(run.halves[1]))
-    shown = lowpass(half_difference, voxel or run.both.voxel_size_angstrom, resolution)
+    shown = _lowpass(half_difference, voxel or run.both.voxel_size_angstrom, resolution_angstrom)
     return float(np.var(shown[inside]))

@@ -10,13 +10,11 @@ from locref_widgets.errors import InputError
 from locref_widgets.io.mrc import Map
 from locref_widgets.refinement.settings import RefinementSettings
 from locref_widgets.runs.inputs import check_data, check_region, check_settings
+from locref_widgets.runs.map_difference import IN_COMMON
 from locref_widgets.runs.sweep_grid import Candidate
 
 if TYPE_CHECKING:
     from locref_widgets.refinement.problem import RefinementInput
-
-_IN_COMMON = 0.5
-"""Where a mask has this value or more, it holds the region rather than its soft edge."""
 
 
 @dataclass(frozen=True)
@@ -68,7 +66,7 @@ def smallest_mask(masks: list[Map]) -> Map:
     if len(masks) == 1:
         return masks[0]
     least = reduce(np.minimum, (mask.data for mask in masks))
-    if least.max() < _IN_COMMON:
+    if least.max() < IN_COMMON:
         raise InputError(
             "the masks that the grid names have no voxel in common, so that there is no region in "
             "which all settings could be compared. Give a mask for the comparison "

@@ -1,5 +1,8 @@
 """Runs compared: particles matched by who they are, maps by their grid, settings by name."""
 
+import json
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
@@ -8,7 +11,7 @@ from locref_widgets.engine.filters import lowpass_cosine
 from locref_widgets.errors import InputError
 from locref_widgets.figures.comparison_page import write_comparison
 from locref_widgets.io.identity import match_identities, read_identities
-from locref_widgets.io.mrc import Map
+from locref_widgets.io.mrc import Map, read_map
 from locref_widgets.refinement.pose_agreement import compare_poses
 from locref_widgets.refinement.settings import RefinementSettings
 from locref_widgets.runs.compare import compare_runs
@@ -39,6 +42,30 @@ def test_settings_that_differ_are_listed_and_no_others(runs):
     found = compare_runs(runs[:2])
     assert found.settings == {"rotation_extent": [0.1, 0.3], "seed": [0, 1]}
     assert [run.name for run in found.runs] == ["narrow", "wide"]
+
+
+def test_a_setting_that_was_changed_on_the_way_is_told_as_it_was_at_the_end(runs, monkeypatch):
+    found = compare_runs(runs[:2])
+    change = {
+        "iteration": 2,
+        "settings": {"rotation_extent": {"before": 0.1, "after": 0.2}},
+        "mask": None,
+    }
+    monkeypatch.setitem(found.runs[0].data.record, "changes", [change])
+    assert found.settings["rotation_extent"] == [0.2, 0.3]
+
+
+def test_poses_are_compared_without_reading_maps(runs, monkeypatch):
+    read = []
+
+    def note(path, **options):
+        read.append(path.name)
+        return read_map(path, **options)
+
+    monkeypatch.setattr("locref_widgets.runs.compare.read_map", note)
+    assert len(compare_runs(runs).pairs) == 3
+    # One mask for each run that comes first in a pair.
+    assert read == ["mask.mrc", "mask.mrc"]
 
 
 def test_particles_are_matched_whatever_their_order(runs):
@@ -88,6 +115,21 @@ def test_copies_of_an_image_are_told_apart_by_their_order(tmp_path):
     np.testing.assert_array_equal(there, [1, 2, 3])
 
 
+def test_images_named_from_the_project_are_those_named_from_the_tables_own_folder(tmp_path):
+    """RELION's names start from the project's folder, wherever the table lies below it."""
+    job = tmp_path / "Refine3D" / "job012"
+    job.mkdir(parents=True)
+    (tmp_path / "stacks").mkdir()
+    (tmp_path / "stacks" / "a.mrcs").write_bytes(b"")
+    lines = "data_particles\n\nloop_\n_rlnImageName #1\n_rlnAngleRot #2\n"
+    first, second = job / "first.star", job / "second.star"
+    first.write_text(lines + "1@stacks/a.mrcs 0\n1@stacks/gone.mrcs 0\n")
+    second.write_text(lines + "1@gone.mrcs 0\n1@../../stacks/a.mrcs 0\n")
+    here, there = match_identities(read_identities(first)[1], read_identities(second)[1])
+    np.testing.assert_array_equal(here, [0])
+    np.testing.assert_array_equal(there, [1])
+
+
 def test_a_map_turned_as_a_whole_is_no_disagreement_of_its_particles(rng):
     rotations = Rotation.random(50, random_state=rng).as_matrix()
     frame = Rotation.from_rotvec([0.0, 0.0, np.deg2rad(4.0)]).as_matrix()
@@ -132,6 +174,18 @@ def test_a_map_on_another_grid_is_brought_to_that_of_the_first(rng):
     found = difference_of(run(fine, 2.0), run(coarse, 4.0))
     assert found.resampled
     assert found.correlation > 0.97
+
+
+def test_masks_apart_give_words_in_place_of_numbers(runs, monkeypatch):
+    found = compare_runs(runs[:2])
+    first, second = (run.volumes for run in found.runs)
+    apart = Map(np.where(first.mask.data > 0, 0, 1).astype(np.float32), 5.0)
+    monkeypatch.setitem(found.runs[1].__dict__, "volumes", replace(second, mask=apart))
+    told = found.summary()["pairs"][0]
+    assert "map_correlation" not in told
+    assert "the masks of the two runs have no voxel in common" in told["notes"][-1]
+    assert found.common_curves() == {}
+    json.dumps(found.summary(), allow_nan=False)
 
 
 def test_a_run_without_iterations_is_named(runs, monkeypatch):
