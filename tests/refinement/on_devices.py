@@ -65,7 +65,6 @@ def main(star: str, maps: str) -> None:
         # Two chunks of 32 particles for each half-set and fold.
         subset=256,
         folds=2,
-        non_uniform=False,
         batch_size=4,
     )
     for count in COUNTS:
