@@ -69,8 +69,8 @@ class FileBridge(anywidget.AnyWidget):
     """Puts files where the page can load them; it shows nothing and has to be displayed once.
 
     `request` asks the page for addresses; `on_addresses` is called with them when all are there,
-    `on_theme` with whether the page is dark, now and when that changes. `view_id` is the view's that
-    loads them: where its kernel closes it, the page stops sending its changes.
+    `on_theme` with whether the page is dark, now and when that changes. `view_id` names the view
+    that loads them: where its kernel closes it, the page stops sending its changes.
     """
 
     _esm = traitlets.Unicode().tag(sync=True)

@@ -124,3 +124,23 @@ def test_a_restarted_kernel_is_told_in_words(notebook):
     )
     notebook.page.locator(".locref-warning", has_text="kernel").wait_for()
     assert not notebook.errors
+
+
+def test_a_view_closed_under_the_hand_tells_nobody_any_more(notebook):
+    """As a kernel does that is about to end; nglview goes on changing the model of its view."""
+    notebook.open([SETUP, "view = lw.ModelView(model)\nview"], "closed_model.ipynb").run_all()
+    loaded(notebook)
+    page = notebook.page
+    box = page.locator(".ui-resizable canvas").bounding_box()
+    x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+    page.mouse.move(x, y)
+    page.mouse.down()
+    page.mouse.move(x + 40, y)
+    notebook.evaluate("view.view.comm.close()")
+    for step in range(8):
+        page.mouse.move(x + 10 * step, y)
+        page.wait_for_timeout(60)
+    page.mouse.up()
+    page.wait_for_timeout(500)
+    assert not page.locator(".ui-resizable canvas").count()
+    assert not notebook.errors
