@@ -142,4 +142,10 @@ def test_the_launcher_tile_opens_the_workbench_notebook(lab_page):
         "() => jupyterapp.shell.currentWidget?.context?.path === 'first_refinement.ipynb'",
         timeout=120_000,
     )
+    # It comes with a kernel, ready to run.
+    page.wait_for_function(
+        "() => jupyterapp.shell.currentWidget.context.sessionContext.session?.kernel?.status"
+        " === 'idle'",
+        timeout=120_000,
+    )
     close_all(page)

@@ -34,17 +34,6 @@ model = ions(middle - [12, 0, 0], middle, middle + [12, 0, 0])
 """
 
 
-def received_bytes(page):
-    """Bytes that come over WebSockets from here on."""
-    total = [0]
-
-    def count(payload):
-        total[0] += len(payload)
-
-    page.on("websocket", lambda socket: socket.on("framereceived", count))
-    return total
-
-
 def click_middle(page):
     box = page.locator(".ui-resizable canvas").bounding_box()
     page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
@@ -63,11 +52,12 @@ def loaded(notebook, view="view"):
         if notebook.evaluate(f"print({view}.is_loaded)") == "True":
             break
         notebook.page.wait_for_timeout(100)
+    else:
+        raise AssertionError(f"{view} was not loaded within a minute")
     notebook.page.wait_for_timeout(2000)  # nglview makes the surface in a worker and tells nobody
 
 
 def test_a_model_with_its_map(notebook):
-    wire = received_bytes(notebook.page)
     notebook.open([SETUP, "view = lw.ModelView(model, volume)\nview"], "model.ipynb").run_all()
     page = notebook.page
     loaded(notebook)
@@ -76,14 +66,13 @@ def test_a_model_with_its_map(notebook):
     picked = json.loads(notebook.evaluate("import json; print(json.dumps(view.picked_atom))"))
     assert picked["angstrom"] == [34, 18, 28]
     assert picked["voxel"] == [12, 12, 12]
-    before = wire[0]
+    before = notebook.desk.received
     notebook.evaluate("view.level = 0.8")
     page.wait_for_timeout(800)
     # nglview's own way would send the map again with every change.
-    assert wire[0] - before < 20_000
+    assert 0 < notebook.desk.received - before < 20_000
     notebook.shoot("model_view", page.locator(".locref-keys"))
     assert not serious_faults(notebook, ".locref-keys")
-    assert not notebook.errors
 
 
 def test_an_atom_sets_the_fulcrum(notebook):
@@ -100,7 +89,6 @@ def test_an_atom_sets_the_fulcrum(notebook):
     notebook.evaluate("picker.fulcrum = (12, 20, 12)")
     page.wait_for_timeout(500)
     notebook.shoot("fulcrum_picker_model", page.locator(".jp-OutputArea-output").last)
-    assert not notebook.errors
 
 
 def test_a_reloaded_page_shows_the_model_again(notebook):
@@ -113,9 +101,9 @@ def test_a_reloaded_page_shows_the_model_again(notebook):
     loaded(notebook)
     click_middle(page)
     page.locator(".locref-note", has_text="[ZN]2").wait_for()
-    assert not notebook.errors
 
 
+@pytest.mark.breaks_kernel
 def test_a_restarted_kernel_is_told_in_words(notebook):
     notebook.open([SETUP, "view = lw.ModelView(model)\nview"], "restart_model.ipynb").run_all()
     loaded(notebook)
@@ -123,7 +111,6 @@ def test_a_restarted_kernel_is_told_in_words(notebook):
         "() => jupyterapp.shell.currentWidget.context.sessionContext.session.kernel.restart()"
     )
     notebook.page.locator(".locref-warning", has_text="kernel").wait_for()
-    assert not notebook.errors
 
 
 def test_a_view_closed_under_the_hand_tells_nobody_any_more(notebook):
@@ -143,4 +130,3 @@ def test_a_view_closed_under_the_hand_tells_nobody_any_more(notebook):
     page.mouse.up()
     page.wait_for_timeout(500)
     assert not page.locator(".ui-resizable canvas").count()
-    assert not notebook.errors
