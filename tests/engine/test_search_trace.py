@@ -149,4 +149,5 @@ def test_with_room_for_all_it_is_certified_and_finds_the_same(particles, trace):
     assert roomy.certified
     assert roomy.levels[0].count(CROWDED_OUT) == 0
     assert "none was left out" in roomy.reason()
-    assert float(roomy.outcome.log_likelihood) >= float(trace.outcome.log_likelihood) - 0.02
+    # Measured: 30.498 both, to the last bit. Polished from another cell it may differ by rounding.
+    assert float(roomy.outcome.log_likelihood) >= float(trace.outcome.log_likelihood) - 1e-3
