@@ -41,6 +41,8 @@ def command(hinged_blob_set, tmp_path_factory) -> list[str]:
         *("--map", str(folder / "map.mrc"), "--mask", str(folder / "mask.mrc")),
         *(f"--fulcrum-angstrom={fulcrum}", "--rotation-extent", "0.26", "--shift-extent", "2"),
         *("--initial-lowpass", "20", "--iterations", "3"),
+        # Programs of the same shapes as those of `tests.runs.test_dask_executor`.
+        *("--folds", "2", "--batch-size", "4"),
     ]
 
 
