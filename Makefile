@@ -53,7 +53,7 @@ docs: $(VENV)/.installed-test
 	@echo "Documentation: $(CURDIR)/site/index.html"
 
 test: lint types front-end
-	$(BIN)/python -m pytest -q -n $(PYTEST_WORKERS) --dist loadfile -m "not gpu" --durations=15 \
+	$(BIN)/python -m pytest -q -n $(PYTEST_WORKERS) --dist loadfile --no-loadscope-reorder -m "not gpu" --durations=15 \
 		--nbmake --nbmake-timeout=600 --ignore=tests/browser tests notebooks
 	$(MAKE) browser
 

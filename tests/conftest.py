@@ -63,6 +63,29 @@ def pytest_make_collect_report(
     return report
 
 
+LONG_FILES = (
+    "test_kill_real.py",
+    "test_devices.py",
+    "07_cluster.ipynb",
+    "test_real_refinement.py",
+    "test_search.py",
+    "test_searches.py",
+    "test_polish.py",
+    "test_sweep.py",
+    "05_tuning_by_sweeps.ipynb",
+    "06_your_own_data.ipynb",
+    "test_faults.py",
+    "test_executors.py",
+)
+"""Of a minute and more: begun last they would leave all workers but one idle at the end."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The long files first; the others in their order."""
+    places = {name: place for place, name in enumerate(LONG_FILES)}
+    items.sort(key=lambda item: places.get(item.path.name, len(LONG_FILES)))
+
+
 MOST_RESIDENT_GB = 4.0
 """A worker that holds more than this gives its compiled programs back between modules."""
 
