@@ -14,14 +14,14 @@ from locref_widgets.runs.events import read_events
 from locref_widgets.runs.run_state import ENDED, RunState
 
 # Looking whether the file has grown costs some microseconds.
-POLL_SECONDS = 0.05
+POLL_SECONDS = 0.025
 # At most 5 updates a second: the browser draws a heatmap in up to 0.2 s and queues what it cannot.
 # What comes after a silence is shown at once.
 SHOW_EVERY_SECONDS = 0.2
 # A run that was stopped may be resumed from elsewhere, days later.
 ENDED_POLL_SECONDS = 0.5
 # The run folder's own word is asked for less often than the events are read.
-STATUS_EVERY_POLLS = 20
+STATUS_EVERY_POLLS = 40
 # A process that starts or ends is for a moment between its lock, its record and its last event:
 # the record is believed when it says the same so many times while no event comes.
 BELIEVED_AFTER = 2

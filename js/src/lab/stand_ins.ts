@@ -12,7 +12,9 @@ const WIDGET = 'application/vnd.jupyter.widget-view+json';
 export function watchDeadOutputs(tracker: NotebookTracker): void {
   const watch = (panel: NotebookPanel) => {
     let waiting = 0;
-    const observer = new MutationObserver(() => {
+    const observer = new MutationObserver((changes) => {
+      // A plot that is drawn changes thousands of nodes, some times a second.
+      if (!changes.some(saysFailed)) return;
       window.clearTimeout(waiting);
       waiting = window.setTimeout(() => replaceDead(panel), 100);
     });
@@ -21,6 +23,16 @@ export function watchDeadOutputs(tracker: NotebookTracker): void {
   };
   tracker.forEach(watch);
   tracker.widgetAdded.connect((_tracker, panel) => watch(panel));
+}
+
+function saysFailed(change: MutationRecord): boolean {
+  if (change.type === 'characterData') return isFailed(change.target);
+  for (const node of change.addedNodes) if (isFailed(node)) return true;
+  return false;
+}
+
+function isFailed(node: Node): boolean {
+  return node.textContent?.includes(FAILED) ?? false;
 }
 
 function replaceDead(panel: NotebookPanel): void {
