@@ -13,6 +13,10 @@ from jaxtyping import Array, Float
 from locref_widgets.engine.array_types import AnyArray
 from locref_widgets.engine.shells import shell_sum
 
+FSC_THRESHOLD = 0.143
+"""Where the correlation of two half-maps tells their mean's resolution (Rosenthal and Henderson,
+2003, J. Mol. Biol. 333, 721)."""
+
 
 @dataclass(frozen=True)
 class FSCCurve:
@@ -31,7 +35,7 @@ class FSCCurve:
     notch: tuple[int, int] = (0, 0)
     standard_error: Float[np.ndarray, " shells"] | None = None
 
-    def resolution_angstrom(self, threshold: float = 0.143) -> float:
+    def resolution_angstrom(self, threshold: float = FSC_THRESHOLD) -> float:
         """Resolution at which the curve first falls below ``threshold``.
 
         Linear in frequency between the two shells. A curve that never falls below has the
@@ -49,11 +53,11 @@ class FSCCurve:
         part = (v0 - threshold) / fall if np.isfinite(fall) else 0.0
         return float(1.0 / (f0 + part * (f1 - f0)))
 
-    def falls_below(self, threshold: float = 0.143) -> bool:
+    def falls_below(self, threshold: float = FSC_THRESHOLD) -> bool:
         """Whether the curve falls below ``threshold``; if not, Nyquist limits its resolution."""
         return not bool(np.all(self._counted(threshold)[1] >= threshold))
 
-    def bridged_values(self, threshold: float = 0.143) -> Float[np.ndarray, " shells"]:
+    def bridged_values(self, threshold: float = FSC_THRESHOLD) -> Float[np.ndarray, " shells"]:
         """The values, in a notch that the curve comes out of no lower than the line across it.
 
         For filters: they must not end in shells that do not count for the resolution.

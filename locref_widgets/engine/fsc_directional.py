@@ -14,7 +14,12 @@ import numpy as np
 from jaxtyping import Float
 
 from locref_widgets.engine.array_types import AnyArray
-from locref_widgets.engine.fsc_curve import FSCCurve, fourier_shell_correlation, make_curve
+from locref_widgets.engine.fsc_curve import (
+    FSC_THRESHOLD,
+    FSCCurve,
+    fourier_shell_correlation,
+    make_curve,
+)
 from locref_widgets.engine.shells import shell_indices
 
 CONE_HALF_ANGLE_DEG = 20.0
@@ -52,7 +57,7 @@ class DirectionalFSC:
     directions: Float[np.ndarray, "directions 3"]
     curves: Float[np.ndarray, "directions shells"]
     frequency_per_angstrom: Float[np.ndarray, " shells"]
-    threshold: float = 0.143
+    threshold: float = FSC_THRESHOLD
     area_error: float = 0.0
 
     @property
@@ -134,7 +139,7 @@ def directional_fsc(
     *,
     directions: Float[np.ndarray, "directions 3"] | None = None,
     cone_half_angle_deg: float = CONE_HALF_ANGLE_DEG,
-    threshold: float = 0.143,
+    threshold: float = FSC_THRESHOLD,
 ) -> DirectionalFSC:
     """Compute the FSC of two half-maps in a cone about each direction.
 

@@ -5,9 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 
-from locref_widgets.engine.fsc_curve import FSCCurve
-
-THRESHOLD = 0.143
+from locref_widgets.engine.fsc_curve import FSC_THRESHOLD, FSCCurve
 
 _EXCESS = 0.05
 """A masked curve this far above the corrected one is told of, if it is also beyond chance."""
@@ -102,7 +100,7 @@ def mask_excess(masked: FSCCurve, randomised: FSCCurve, corrected: FSCCurve) -> 
 
     One beyond its limit goes before a larger one within. None if fewer than three shells lie there.
     """
-    resolution = masked.resolution_angstrom(THRESHOLD)
+    resolution = masked.resolution_angstrom(FSC_THRESHOLD)
     start = max(corrected.notch[1], 1)
     end = int(np.searchsorted(masked.frequency_per_angstrom, 1.0 / resolution, "right")) + 1
     excess = masked.values[start:end].astype(np.float64) - corrected.values[start:end]
@@ -121,8 +119,8 @@ def _too_tight(name: str, masked: FSCCurve, randomised: FSCCurve, corrected: FSC
     excess = mask_excess(masked, randomised, corrected)
     if excess is None or not excess.is_too_much:
         return []
-    resolution = masked.resolution_angstrom(THRESHOLD)
-    fallen = corrected.resolution_angstrom(THRESHOLD)
+    resolution = masked.resolution_angstrom(FSC_THRESHOLD)
+    fallen = corrected.resolution_angstrom(FSC_THRESHOLD)
     text = (
         f"the {_mask(name)} is too tight: its curve is above the corrected one by "
         f"{excess.value:.2f} at {excess.at_angstrom:.1f} Å (up to {excess.limit:.2f} would pass), "
@@ -145,7 +143,7 @@ def _random_from_the_start(name: str, randomised: FSCCurve) -> list[str]:
 
 
 def _high_randomised(name: str, randomised: FSCCurve, corrected: FSCCurve) -> list[str]:
-    resolution = corrected.resolution_angstrom(THRESHOLD)
+    resolution = corrected.resolution_angstrom(FSC_THRESHOLD)
     frequency = randomised.frequency_per_angstrom
     shell = int(np.argmin(np.abs(frequency - 1.0 / resolution)))
     if shell < randomised.notch[1]:
@@ -163,22 +161,22 @@ def _high_randomised(name: str, randomised: FSCCurve, corrected: FSCCurve) -> li
 
 
 def _odd_end(name: str, curve: FSCCurve) -> list[str]:
-    if not curve.falls_below(THRESHOLD):
+    if not curve.falls_below(FSC_THRESHOLD):
         nyquist = 1.0 / curve.frequency_per_angstrom[-1]
         text = (
-            f"the curve {name!r} never falls below {THRESHOLD:g}: the resolution is limited by "
+            f"the curve {name!r} never falls below {FSC_THRESHOLD:g}: the resolution is limited by "
             f"the voxels (Nyquist, {nyquist:.2f} Å). Use smaller pixels, and check that the "
             "half-maps are unfiltered and of different particles."
         )
         return [text]
-    resolution = curve.resolution_angstrom(THRESHOLD)
+    resolution = curve.resolution_angstrom(FSC_THRESHOLD)
     beyond = curve.frequency_per_angstrom > 1.0 / resolution
     values = curve.values[beyond].astype(np.float64)
     if len(values) < _RUN:
         return []
     mean = np.convolve(values, np.full(_RUN, 1.0 / _RUN), "valid")
     highest = int(np.argmax(mean))
-    if not mean[highest] > THRESHOLD + _RISE:
+    if not mean[highest] > FSC_THRESHOLD + _RISE:
         return []
     at = 1.0 / curve.frequency_per_angstrom[beyond][highest + 1]
     text = (

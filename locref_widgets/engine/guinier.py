@@ -13,7 +13,7 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from locref_widgets.engine.array_types import AnyArray, Scalar
-from locref_widgets.engine.fsc_curve import FSCCurve
+from locref_widgets.engine.fsc_curve import FSC_THRESHOLD, FSCCurve
 from locref_widgets.engine.shells import shell_mean
 from locref_widgets.errors import InputError
 
@@ -57,7 +57,9 @@ class GuinierPlot:
         return 4.0 * self.slope_angstrom2
 
 
-def fsc_weights(fsc_curve: FSCCurve, threshold: float = 0.143) -> Float[np.ndarray, " shells"]:
+def fsc_weights(
+    fsc_curve: FSCCurve, threshold: float = FSC_THRESHOLD
+) -> Float[np.ndarray, " shells"]:
     """Amplitude weight of each shell of the average of two half-maps, ``sqrt(2 FSC / (1 + FSC))``.
 
     (Rosenthal and Henderson 2003, J. Mol. Biol. 333, 721-745.) Shell 0 has weight 1; the shells

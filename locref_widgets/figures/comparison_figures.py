@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.collections import QuadMesh
 from matplotlib.figure import Figure
 
-from locref_widgets.figures.fsc import THRESHOLDS, angstrom_ticks
+from locref_widgets.figures.fsc import draw_curves
 from locref_widgets.figures.run_data import Curve, RunData, as_array, corrected_curve
 from locref_widgets.figures.slices import MASK_COLOUR, draw_scale_bar, mask_centre, mask_window
 from locref_widgets.figures.theme import (
@@ -67,23 +67,8 @@ def plot_overview(runs: dict[str, RunData]) -> Figure:
 
 def _draw_curves(axes: Axes, curves: dict[str, Curve]) -> None:
     style_axes(axes, xlabel="resolution (Å)", ylabel="Fourier shell correlation", grid="y")
-    highest = 0.0
-    for (name, curve), (colour, dash) in zip(curves.items(), STYLES, strict=False):
-        quoted = "" if not curve.resolution_angstrom else f"  {curve.resolution_angstrom:.2f} Å"
-        axes.plot(
-            curve.frequency_per_angstrom,
-            curve.values,
-            color=colour,
-            linestyle=dash,
-            linewidth=2.0,
-            label=name + quoted,
-        )
-        highest = max(highest, float(curve.frequency_per_angstrom[-1]))
-    for threshold in THRESHOLDS:
-        axes.axhline(threshold, color=MUTED, linewidth=1.0, linestyle=(0, (2, 3)))
-    axes.set_xlim(0, highest or 1)
-    axes.set_ylim(-0.06, 1.04)
-    angstrom_ticks(axes.xaxis, highest)
+    styles = {name: (look[0], look[1], 2.0) for name, look in zip(curves, STYLES, strict=False)}
+    draw_curves(axes, curves, styles)
 
 
 def corrected_curves(runs: dict[str, RunData]) -> dict[str, Curve]:

@@ -1,13 +1,16 @@
 """FSC curves against frequency, read off in Å."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import cycle
+from typing import Any
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter
 
+from locref_widgets.engine.fsc_curve import FSC_THRESHOLD
 from locref_widgets.figures.run_data import Curve
 from locref_widgets.figures.theme import (
     BLUE,
@@ -22,13 +25,14 @@ from locref_widgets.figures.theme import (
     style_axes,
 )
 
-THRESHOLDS = (0.5, 0.143)
+THRESHOLDS = (0.5, FSC_THRESHOLD)
 BEFORE = "before refinement"
 # The figure grows by a row of the legend for every two curves over six.
 _ROWS_OF_LEGEND, _ROW_PX = 3, 20
 
-# colour, dash, width
-_STYLES = {
+CurveStyle = tuple[str, Any, float]
+"""Colour, dash as matplotlib has it, width."""
+_STYLES: dict[str, CurveStyle] = {
     "dynamic mask corrected": (BLUE, "-", 2.6),
     "dynamic mask": (ORANGE, (0, (6, 2)), 1.7),
     "dynamic mask randomised": (PURPLE, (0, (1.2, 1.6)), 1.7),
@@ -76,28 +80,9 @@ def plot_fsc(
     axes = figure.add_subplot()
     style_axes(axes, xlabel="resolution (Å)", ylabel="Fourier shell correlation", grid="y")
     drawn = dict(curves) if before is None else {**curves, BEFORE: before}
-    highest = 0.0
-    others = [name for name in drawn if name not in _STYLES]
-    styles = _STYLES | dict(zip(others, cycle(_MORE_STYLES), strict=False))
-    if "dynamic mask" in drawn:
-        styles |= _TIGHT_BESIDE_DYNAMIC
-    for name in sorted(drawn, key=_rank):
-        curve = drawn[name]
-        colour, dash, width = styles[name]
-        resolution = curve.resolution_angstrom
-        quoted = f"{resolution:.2f} Å" if resolution and not name.endswith("randomised") else ""
-        axes.plot(
-            curve.frequency_per_angstrom,
-            curve.values,
-            color=colour,
-            linestyle=dash,
-            linewidth=width,
-            label=f"{name}  {quoted}".strip(),
-            zorder=4 if name.endswith("corrected") else 3,
-        )
-        highest = max(highest, float(curve.frequency_per_angstrom[-1]))
+    styles = curve_styles(drawn)
+    draw_curves(axes, {name: drawn[name] for name in sorted(drawn, key=_rank)}, styles)
     for threshold in THRESHOLDS:
-        axes.axhline(threshold, color=MUTED, linewidth=1.0, linestyle=(0, (2, 3)), zorder=2)
         axes.annotate(
             f"{threshold:g}",
             (1.0, threshold),
@@ -119,9 +104,6 @@ def plot_fsc(
             fontsize=10.5,
             color=MUTED,
         )
-    axes.set_xlim(0, highest or 1)
-    axes.set_ylim(-0.06, 1.04)
-    angstrom_ticks(axes.xaxis, highest)
     figure.legend(
         loc="outside lower center",
         ncols=2,
@@ -132,6 +114,45 @@ def plot_fsc(
         columnspacing=2.2,
     )
     return figure
+
+
+def curve_styles(names: Iterable[str]) -> dict[str, CurveStyle]:
+    """How each curve of a run looks, in every figure: (colour, dash, width) by its name."""
+    given = list(names)
+    others = [name for name in given if name not in _STYLES]
+    styles = _STYLES | dict(zip(others, cycle(_MORE_STYLES), strict=False))
+    if "dynamic mask" in given:
+        styles |= _TIGHT_BESIDE_DYNAMIC
+    return {name: styles[name] for name in given}
+
+
+def draw_curves(
+    axes: Axes,
+    curves: Mapping[str, Curve],
+    styles: Mapping[str, CurveStyle],
+    thresholds: Sequence[float] = THRESHOLDS,
+) -> None:
+    """Draw curves in their order, named with their resolutions, in a frame that is read in Å."""
+    highest = 0.0
+    for name, curve in curves.items():
+        colour, dash, width = styles[name]
+        resolution = curve.resolution_angstrom
+        quoted = f"{resolution:.2f} Å" if resolution and not name.endswith("randomised") else ""
+        axes.plot(
+            curve.frequency_per_angstrom,
+            curve.values,
+            color=colour,
+            linestyle=dash,
+            linewidth=width,
+            label=f"{name}  {quoted}".strip(),
+            zorder=4 if name.endswith("corrected") else 3,
+        )
+        highest = max(highest, float(np.max(curve.frequency_per_angstrom, initial=0.0)))
+    for threshold in thresholds:
+        axes.axhline(threshold, color=MUTED, linewidth=1.0, linestyle=(0, (2, 3)), zorder=2)
+    axes.set_xlim(0, highest or 1)
+    axes.set_ylim(-0.06, 1.04)
+    angstrom_ticks(axes.xaxis, highest)
 
 
 def _rank(name: str) -> int:

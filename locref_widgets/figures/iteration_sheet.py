@@ -6,34 +6,31 @@ hold some dozens of these.
 
 from typing import Any
 
-import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from locref_widgets.figures.fsc import angstrom_ticks
+from locref_widgets.engine.fsc_curve import FSC_THRESHOLD
+from locref_widgets.figures.fsc import curve_styles, draw_curves
 from locref_widgets.figures.run_data import as_array, curves_of, number
 from locref_widgets.figures.theme import (
     BLUE,
-    GREEN,
-    GREY,
     INK,
     MUTED,
     ORANGE,
-    PURPLE,
-    SKY,
     bare_figure,
     style_axes,
 )
 from locref_widgets.figures.view_map import draw_view_map
 
-_CURVES = {
-    "dynamic mask corrected": (ORANGE, "-", 2.2),
-    "dynamic mask": (BLUE, "--", 1.4),
-    "dynamic mask randomised": (PURPLE, ":", 1.4),
-    "user mask": (GREEN, "-.", 1.4),
-    "no mask": (GREY, "-", 1.2),
-    "spherical": (SKY, "--", 1.2),
-}
+# The last is drawn on top.
+_CURVES = (
+    "spherical",
+    "no mask",
+    "user mask",
+    "dynamic mask randomised",
+    "dynamic mask",
+    "dynamic mask corrected",
+)
 _CHANGES = (
     ("pose_change", "pose_change_deg", "deg", "pose change (°)"),
     ("shift_change", "shift_change_px", "px", "shift change (px)"),
@@ -82,24 +79,8 @@ def _histogram(axes: Axes, change: dict[str, Any], unit: str, words: str) -> Non
 
 def _curves(axes: Axes, told: dict[str, Any]) -> None:
     style_axes(axes, xlabel="resolution (Å)", ylabel="FSC")
-    curves = curves_of(told)
-    highest = 0.0
-    for name in reversed([name for name in _CURVES if name in curves]):
-        curve, (colour, dash, width) = curves[name], _CURVES[name]
-        quoted = curve.resolution_angstrom
-        label = f"{name}  {quoted:.2f} Å" if quoted and "randomised" not in name else name
-        axes.plot(
-            curve.frequency_per_angstrom,
-            curve.values,
-            color=colour,
-            linestyle=dash,
-            linewidth=width,
-            label=label,
-        )
-        highest = max(highest, float(np.max(curve.frequency_per_angstrom, initial=0.0)))
-    axes.axhline(0.143, color=MUTED, linewidth=1.0, linestyle=(0, (2, 3)))
-    axes.set_xlim(0, highest or 1)
-    axes.set_ylim(-0.06, 1.04)
-    angstrom_ticks(axes.xaxis, highest)
+    told_curves = curves_of(told)
+    curves = {name: told_curves[name] for name in _CURVES if name in told_curves}
+    draw_curves(axes, curves, curve_styles(curves), (FSC_THRESHOLD,))
     if curves:
         axes.legend(frameon=False, fontsize=10.5, labelcolor=INK)

@@ -37,7 +37,7 @@ from jaxtyping import Array, Float, Int
 
 from locref_widgets.engine.array_types import AnyArray
 from locref_widgets.engine.fsc import FSCCurve
-from locref_widgets.engine.fsc_curve import make_curve
+from locref_widgets.engine.fsc_curve import FSC_THRESHOLD, make_curve
 from locref_widgets.engine.fulcrum import motion_about_fulcrum
 from locref_widgets.engine.reconstruction import solve, solve_and_pull_back
 from locref_widgets.engine.shells import shell_counts, shell_sum
@@ -59,7 +59,6 @@ from locref_widgets.refinement.whole_particle import set_aside
 
 Band = tuple[int, int]
 _FEWEST_SHELLS = 3
-_THRESHOLD = 0.143
 
 
 @dataclass(frozen=True)
@@ -135,7 +134,7 @@ class AgreementMeter:
         first = int(np.ceil(edge_angstrom / min(lowpasses_angstrom))) + 2
         first = min(first, last - _FEWEST_SHELLS + 1)
         mean = np.mean([curve.values for curve in curves], axis=0)
-        below = np.flatnonzero(mean[first : last + 1] < _THRESHOLD)
+        below = np.flatnonzero(mean[first : last + 1] < FSC_THRESHOLD)
         end = first + int(below[0]) if below.size else last + 1
         return first, min(max(end, first + _FEWEST_SHELLS), last + 1)
 

@@ -4,7 +4,7 @@ import json
 import os
 from pathlib import Path
 
-from locref_widgets.engine.fsc_curve import FSCCurve
+from locref_widgets.engine.fsc_curve import FSC_THRESHOLD, FSCCurve
 from locref_widgets.figures.fsc import plot_fsc
 from locref_widgets.figures.fsc_directional import plot_directional_fsc
 from locref_widgets.figures.guinier import plot_guinier
@@ -101,7 +101,7 @@ def _randomised_from(curve: FSCCurve) -> float | None:
     return float(curve.frequency_per_angstrom[first]) if 0 < first < len(curve.values) else None
 
 
-def _drawn(curves: dict[str, FSCCurve], threshold: float = 0.143) -> dict[str, Curve]:
+def _drawn(curves: dict[str, FSCCurve], threshold: float = FSC_THRESHOLD) -> dict[str, Curve]:
     return {
         name: Curve(
             curve.frequency_per_angstrom, curve.values, curve.resolution_angstrom(threshold)

@@ -4,10 +4,10 @@ from typing import Any
 
 import numpy as np
 
-from locref_widgets.engine.fsc_curve import FSCCurve
+from locref_widgets.engine.fsc_curve import FSC_THRESHOLD, FSCCurve
 from locref_widgets.validation.measure import HalfMapResults
 
-_THRESHOLDS = (0.143, 0.5)
+_THRESHOLDS = (FSC_THRESHOLD, 0.5)
 
 
 def summary_values(results: HalfMapResults) -> dict[str, Any]:
@@ -83,9 +83,9 @@ def describe(results: HalfMapResults) -> str:
 
 def _crossings(curve: FSCCurve) -> dict[str, Any]:
     return {
-        "fsc_0.143_angstrom": curve.resolution_angstrom(0.143),
+        "fsc_0.143_angstrom": curve.resolution_angstrom(FSC_THRESHOLD),
         "fsc_0.5_angstrom": curve.resolution_angstrom(0.5),
-        "reaches_nyquist": not curve.falls_below(0.143),
+        "reaches_nyquist": not curve.falls_below(FSC_THRESHOLD),
     }
 
 
