@@ -9,13 +9,13 @@ import numpy as np
 from locref_widgets.figures.comparison_figures import STYLES, heatmap_limits
 from locref_widgets.figures.run_data import Curve, RunData, as_array
 from locref_widgets.runs.compare import Pair
-from locref_widgets.widgets.curves_panel import FSC_THRESHOLD, resolution_ticks
+from locref_widgets.widgets.closing import close_whole
+from locref_widgets.widgets.fsc_plot import MARGIN, DrawnCurve, FSCPlot
 from locref_widgets.widgets.heatmap_panel import degree_ranges, view_axes
 from locref_widgets.widgets.style import BAR_COLOUR, LIMIT_COLOUR, TOOLTIP_STYLE, VIRIDIS
 from locref_widgets.widgets.ticks import nice_maximum
 
 _DASHES = ("solid", "dashed", "dotted", "dash_dotted", "dashed", "dash_dotted")
-_MARGIN = {"top": 12, "bottom": 50, "left": 62, "right": 24}
 _MOST_DOTS = 2000
 
 
@@ -23,72 +23,24 @@ class CurvesPanel:
     """An FSC curve for each run."""
 
     def __init__(self) -> None:
-        x, y = bq.LinearScale(min=0.0, max=0.25), bq.LinearScale(min=-0.1, max=1.02)
-        self._x, self._scales = x, {"x": x, "y": y}
-        self._threshold = bq.Lines(
-            x=np.array([0.0, 1.0]),
-            y=np.full(2, FSC_THRESHOLD),
-            scales=self._scales,
-            colors=["#888888"],
-            line_style="dashed",
-            stroke_width=1.5,
-        )
-        self._axis = bq.Axis(
-            scale=x, label="Resolution (Å)", label_offset="32px", grid_lines="none"
-        )
-        self.figure = bq.Figure(
-            marks=[self._threshold],
-            axes=[
-                self._axis,
-                bq.Axis(
-                    scale=y,
-                    side="left",
-                    label="FSC",
-                    label_offset="40px",
-                    tick_values=np.array([0.0, FSC_THRESHOLD, 0.5, 1.0]),
-                    tick_format="~g",
-                ),
-            ],
-            fig_margin=_MARGIN,
-            padding_x=0.0,
-            padding_y=0.0,
-            display_toolbar=False,
-            layout=widgets.Layout(width="auto", height="260px", min_width="0"),
-        )
-        self.legend = widgets.HTML("")
-        self.widget = widgets.VBox([self.figure, self.legend], layout=widgets.Layout(min_width="0"))
+        self._plot = FSCPlot()
+        self.figure, self.legend = self._plot.figure, self._plot.legend
+        self.widget = self._plot.widget
 
     def show(self, curves: dict[str, Curve]) -> None:
         """Draw curves by the names of their runs; none leave a sentence."""
-        lines, words, largest = [], [], 0.0
-        for place, (name, curve) in enumerate(curves.items()):
-            frequency, values = curve.frequency_per_angstrom, curve.values
-            keep = np.isfinite(frequency) & np.isfinite(values)
-            largest = max(largest, float(frequency[keep].max(initial=0.0)))
-            colour = STYLES[place % len(STYLES)][0]
-            lines.append(
-                bq.Lines(
-                    x=frequency[keep],
-                    y=values[keep],
-                    scales=self._scales,
-                    colors=[colour],
-                    line_style=_DASHES[place % len(_DASHES)],
-                    stroke_width=2.5,
-                )
+        drawn = [
+            DrawnCurve(
+                name,
+                curve.frequency_per_angstrom,
+                curve.values,
+                curve.resolution_angstrom,
+                STYLES[place % len(STYLES)][0],
+                _DASHES[place % len(_DASHES)],
             )
-            at = "" if not curve.resolution_angstrom else f": {curve.resolution_angstrom:.2f} Å"
-            style = "solid" if place == 0 else "dashed" if place in (1, 4) else "dotted"
-            words.append(
-                f'<span><span class="locref-line" style="border-color:{colour};'
-                f'border-top-style:{style}"></span> {html.escape(name)}{at}</span>'
-            )
-        if largest > 0:
-            self._x.max = largest
-            self._threshold.x = np.array([0.0, largest])
-            self._axis.tick_values, self._axis.tick_labels = resolution_ticks(largest)
-        self.figure.marks = [self._threshold, *lines]
-        text = "".join(words) or "No curve to show: the runs have no maps on one grid yet."
-        self.legend.value = f'<div class="locref-legend locref-note">{text}</div>'
+            for place, (name, curve) in enumerate(curves.items())
+        ]
+        self._plot.draw(drawn, "No curve to show: the runs have no maps on one grid yet.")
 
 
 class HeatmapRow:
@@ -131,7 +83,9 @@ class HeatmapRow:
             )
             figure.add_class("locref-heatmap")
             boxes.append(widgets.VBox([heading, figure], layout=widgets.Layout(min_width="0")))
-        self._grid.children = boxes
+        before, self._grid.children = self._grid.children, boxes
+        for box in before:
+            self._close_box(box)
         gap = "" if unit == "°" else " "
         self.words.value = (
             '<div class="locref-colour-bar locref-one-scale"><div style="background:'
@@ -144,6 +98,10 @@ class HeatmapRow:
             "(equal areas); one scale of colours for all runs. Grey: no particle looks from there. "
             "Point at a cell for its numbers.</span>"
         )
+
+    def _close_box(self, box: widgets.Widget) -> None:
+        # The scale of colours is everyone's.
+        close_whole(box, kept=(self.colour,))
 
     def _mark(self, told: dict, values: np.ndarray, unit: str) -> bq.GridHeatMap:
         return bq.GridHeatMap(
@@ -190,7 +148,7 @@ class PosePairPanel:
                     scale=self._y, side="left", label="Region moved by (Å)", label_offset="40px"
                 ),
             ],
-            fig_margin=_MARGIN,
+            fig_margin=MARGIN,
             padding_x=0.0,
             padding_y=0.0,
             display_toolbar=False,

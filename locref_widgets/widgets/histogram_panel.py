@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Float
 
 from locref_widgets.runs.run_state import RunState
-from locref_widgets.widgets.curves_panel import MARGIN
+from locref_widgets.widgets.fsc_plot import MARGIN
 from locref_widgets.widgets.held import held
 from locref_widgets.widgets.style import BAR_COLOUR, LIMIT_COLOUR, TOOLTIP_STYLE
 from locref_widgets.widgets.ticks import nice_maximum, round_ticks

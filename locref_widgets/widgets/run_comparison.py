@@ -1,8 +1,7 @@
 """Two to six runs side by side."""
 
 import base64
-import html
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import ipywidgets as widgets
@@ -17,10 +16,11 @@ from locref_widgets.figures.comparison_page import (
 )
 from locref_widgets.figures.theme import to_svg
 from locref_widgets.runs.compare import Comparison, Pair, compare_runs
+from locref_widgets.widgets.closing import close_parts
 from locref_widgets.widgets.comparison_panels import CurvesPanel, HeatmapRow, PosePairPanel
 from locref_widgets.widgets.dashboard_style import dashboard_style
 from locref_widgets.widgets.heatmap_pair import side_by_side
-from locref_widgets.widgets.studio_parts import column, note
+from locref_widgets.widgets.studio_parts import column, note, said
 from locref_widgets.widgets.style import style_sheet
 
 _CURVES = ("Each run's own mask, corrected", "One mask for all runs")
@@ -73,13 +73,19 @@ class RunComparison(widgets.VBox):
         self._maps.add_class("locref-figures")
         for text in (self._tables, self._pairs_table, self._maps):
             text.add_class("locref-wide")
-        self._which_curves.observe(lambda _change: self._show_curves(), "value")
-        self._change.observe(lambda _change: self._show_heatmaps(), "value")
-        self._pair.observe(lambda _change: self._show_pair(), "value")
+        self._error = widgets.HTML("")
+        self._offering = False
+        for control, show in (
+            (self._which_curves, self._show_curves),
+            (self._change, self._show_heatmaps),
+            (self._pair, self._show_pair),
+        ):
+            control.observe(lambda _change, show=show: self._answer(show), "value")
         super().__init__(
             [
                 style_sheet(),
                 dashboard_style(),
+                self._error,
                 self._tables,
                 side_by_side(
                     column(self._which_curves, self._curves.widget),
@@ -99,6 +105,11 @@ class RunComparison(widgets.VBox):
         """Read the runs again."""
         self.found = compare_runs(self._given)
         self._show_all()
+
+    def close(self) -> None:
+        """Take the view away with all its plots."""
+        close_parts(self)
+        super().close()
 
     def save_html(self, path: Any) -> Any:
         """Write everything as one page that opens without a network (see `write_comparison`)."""
@@ -128,12 +139,34 @@ class RunComparison(widgets.VBox):
             '<h4 class="locref-heading">Every two runs</h4>'
             f"{_scrolling('Every two runs', pairs_table(told))}"
         )
-        options = [(_title(pair), place) for place, pair in enumerate(self.found.pairs)]
-        self._pair.options = options
-        self._pair.index = 0
+        self._offer_pairs()
         self._show_curves()
         self._show_heatmaps()
         self._show_pair()
+
+    def _offer_pairs(self) -> None:
+        """List the pairs; the one looked at stays. What is shown is drawn afterwards, once."""
+        options = [(_title(pair), place) for place, pair in enumerate(self.found.pairs)]
+        if list(self._pair.options) == options:
+            return
+        looked_at, self._offering = self._pair.label, True
+        try:
+            self._pair.options = options
+            titles = [title for title, _ in options]
+            self._pair.index = titles.index(looked_at) if looked_at in titles else 0
+        finally:
+            self._offering = False
+
+    def _answer(self, show: Callable[[], None]) -> None:
+        if self._offering:
+            return
+        # An error in a control's handler would only reach the server's log.
+        try:
+            show()
+        except Exception as error:
+            self._error.value = said(f"{type(error).__name__}: {error}", "error")
+        else:
+            self._error.value = ""
 
     def _show_curves(self) -> None:
         runs = {run.name: run.data for run in self.found.runs}
@@ -194,4 +227,4 @@ def _pair_words(pair: Pair) -> str:
             f"{told['turn_p90_deg']:.2f}°), region moved by {told['shift_median_angstrom']:.2f} Å "
             f"(90 %: {told['shift_p90_angstrom']:.2f} Å)"
         )
-    return html.escape(". ".join([words, *pair.notes]))
+    return ". ".join([words, *pair.notes])

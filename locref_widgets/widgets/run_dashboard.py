@@ -13,6 +13,7 @@ import ipywidgets as widgets
 from locref_widgets.runs import control
 from locref_widgets.runs.run import Run
 from locref_widgets.runs.run_state import RunState
+from locref_widgets.widgets.closing import close_parts
 from locref_widgets.widgets.code_lines import CodeLines
 from locref_widgets.widgets.control_bar import RESUME, ControlBar
 from locref_widgets.widgets.curves_panel import FSCPanel
@@ -141,6 +142,9 @@ class RunDashboard(widgets.VBox):
         for tasks in (self._tasks, self._pictures):
             if tasks is not None:
                 tasks.close()
+        hidden = [plot for _, plots in getattr(self, "_plots", {}).values() for plot in plots]
+        hidden += [content for _, content in getattr(self, "_later", {}).values()]
+        close_parts(self, hidden)
         super().close()
 
     def save_html(self, path: str | os.PathLike[str]) -> Path:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any, Literal, get_args, get_origin
 
 import ipywidgets as widgets
+from ipywidgets.widgets.widget_string import HTMLStyle
 
 from locref_widgets.errors import InputError
 from locref_widgets.refinement.fulcrum_point import parse_point
@@ -54,7 +55,7 @@ class FieldLooks:
         self.row = widgets.Layout(flex_flow="row wrap", align_items="center", min_width="0")
         self.unit = widgets.Layout(min_width="0", flex="1 1 140px")
         self.narrow = widgets.Layout(min_width="0")
-        self.html = widgets.HTML().style
+        self.html = HTMLStyle()
 
 
 class SettingField:

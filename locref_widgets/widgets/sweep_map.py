@@ -88,13 +88,18 @@ class SweepMap:
         )
         self.widget = widgets.VBox([], layout=widgets.Layout(min_width="0"))
 
+    @property
+    def parts(self) -> tuple[widgets.Widget, ...]:
+        """What is in the view once there is a verdict."""
+        return self._choices, self.figure, self.words, self._behind
+
     def show(self, verdict: dict[str, Any]) -> None:
         """Draw a verdict."""
         self._verdict = verdict
         svg = to_svg(plot_behind(verdict), "behind", "How far each setting is behind the best")
         words = "Agreement less that of the best setting; bars: 95 % of the resamples, in pairs."
         self._behind.value = f'{svg}<span class="locref-note">{words}</span>'
-        self.widget.children = [self._choices, self.figure, self.words, self._behind]
+        self.widget.children = self.parts
         self._draw()
 
     def _draw(self) -> None:
@@ -122,10 +127,12 @@ class SweepMap:
             # The mark checks each against the other: without names it takes any shape.
             self.mark.row = self.mark.column = None
             self.mark.color = grid
-            self.mark.display_format = self.mark.tooltip.formats[-1] = digits
+            self.mark.display_format = digits
             self.mark.row = [value_words(value) for value in lines]
             self.mark.column = [value_words(value) for value in columns]
+        # Whole lists: a list that is changed in place is not told to the browser.
         self.mark.tooltip.labels = [across, up or "", str(self._layer.value)]
+        self.mark.tooltip.formats = ["", "", digits]
         low, high = float(np.nanmin(grid)), float(np.nanmax(grid))
         self.colour.min, self.colour.max = low, high if high > low else low + 1.0
         self._axes[0].label, self._axes[1].label = across, up or ""

@@ -13,6 +13,7 @@ from locref_widgets.figures.sweep_page import HOW, markdown, table_html, verdict
 from locref_widgets.refinement.settings_export import to_python
 from locref_widgets.runs.sweep_handle import Sweep
 from locref_widgets.runs.sweep_verdict import words_of
+from locref_widgets.widgets.closing import close_parts
 from locref_widgets.widgets.code_lines import COPY
 from locref_widgets.widgets.dashboard_style import dashboard_style
 from locref_widgets.widgets.studio_parts import note
@@ -59,6 +60,9 @@ class SweepView(widgets.VBox):
         self.sweep = sweep if isinstance(sweep, Sweep) else Sweep(os.fspath(sweep))
         self._closing = threading.Event()
         self._shown: tuple[str, int] | None = None
+        # The thread that watches and callers of `update` draw in turn.
+        self._drawing = threading.RLock()
+        self._faults: dict[str, str] = {}
         self._status = widgets.HTML("")
         self._error = widgets.HTML("")
         self._bar = widgets.IntProgress(
@@ -93,7 +97,7 @@ class SweepView(widgets.VBox):
         )
         self.add_class("locref-dashboard")
         self.add_class("locref-sweep")
-        self.update()
+        self._try_update()
         self._thread = threading.Thread(target=self._follow, name="locref-sweep", daemon=True)
         self._thread.start()
 
@@ -101,14 +105,22 @@ class SweepView(widgets.VBox):
         """Take the view away and end its thread; the sweep goes on."""
         if self._closing is not None:
             self._closing.set()
+            with self._drawing:
+                close_parts(self, (self.map.widget, *self.map.parts))
         super().close()
 
     def update(self) -> bool:
         """Read the folder and show what is new. True when there was something."""
-        status, events = self.sweep.status, self.sweep.events()
-        if self._shown == (status, len(events)):
-            return False
-        self._shown = (status, len(events))
+        with self._drawing:
+            status, events = self.sweep.status, self.sweep.events()
+            if self._shown == (status, len(events)):
+                return False
+            self._draw(status, events)
+            # Last: what failed to be drawn is drawn again.
+            self._shown = (status, len(events))
+            return True
+
+    def _draw(self, status: str, events: list[dict[str, Any]]) -> None:
         for name, button in self.buttons.items():
             button.disabled = name not in _OPEN.get(status, ())
         done = {
@@ -119,9 +131,9 @@ class SweepView(widgets.VBox):
         self._bar.value = len(done)
         self._status.value = _status_html(self.sweep, status, events, len(done))
         verdict = self.sweep.verdict
-        self._error.value = _failures_html(self.sweep.message, events)
+        self._set_fault("sweep", _failures_html(self.sweep.message, events))
         if verdict is None:
-            return True
+            return
         self._bar.value = self._bar.max
         said = "".join(f"<li>{html.escape(text)}</li>" for text in verdict["notes"])
         self._verdict.value = (
@@ -133,10 +145,13 @@ class SweepView(widgets.VBox):
         self._table.value = (
             '<div class="locref-rows locref-short" tabindex="0" role="region" '
             f'aria-label="The settings">{table_html(verdict, self.sweep.names)}</div>'
-            f"<details><summary>How it was found</summary>{note(html.escape(HOW))}</details>"
+            f"<details><summary>How it was found</summary>{note(HOW)}</details>"
         )
         self._code.value = _code_html(self.sweep)
-        return True
+
+    def _set_fault(self, source: str, words: str) -> None:
+        self._faults[source] = words
+        self._error.value = "".join(self._faults.values())
 
     def _repr_mimebundle_(self, **kwargs: Any) -> Any:
         """Bring a picture and the table along, for places where no widget comes alive."""
@@ -174,23 +189,32 @@ class SweepView(widgets.VBox):
         try:
             asked[name]()
         except (InputError, OutputError) as error:
-            self._error.value = f'<p class="locref-error">{html.escape(str(error))}</p>'
+            self._set_fault("request", _error_html(str(error)))
+        except Exception as error:
+            # An error in a button's handler would only reach the server's log.
+            self._set_fault("request", _error_html(f"{type(error).__name__}: {error}"))
         else:
+            self._set_fault("request", "")
             self.buttons[name].disabled = True
 
     def _follow(self) -> None:
         assert self._closing is not None  # noqa: S101
-        failing = False
         while not self._closing.wait(_POLL_SECONDS):
-            try:
-                self.update()
-                if failing:
-                    self._error.value, failing = "", False
-            except Exception as error:
-                # A thread's traceback reaches nobody: say it in the view, and go on trying.
-                failing = True
-                words = html.escape(f"{type(error).__name__}: {error}")
-                self._error.value = f'<p class="locref-error">{words}</p>'
+            self._try_update()
+
+    def _try_update(self) -> None:
+        try:
+            self.update()
+        except Exception as error:
+            # A thread's traceback reaches nobody: say it in the view, and go on trying.
+            self._set_fault("view", _error_html(f"{type(error).__name__}: {error}"))
+        else:
+            if self._faults.get("view"):
+                self._set_fault("view", "")
+
+
+def _error_html(words: str) -> str:
+    return f'<p class="locref-error" role="alert">{html.escape(words)}</p>'
 
 
 def _status_html(sweep: Sweep, status: str, events: list[dict[str, Any]], done: int) -> str:

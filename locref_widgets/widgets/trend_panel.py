@@ -8,8 +8,9 @@ import ipywidgets as widgets
 import numpy as np
 from jaxtyping import Float
 
+from locref_widgets.engine.fsc_curve import FSC_THRESHOLD
 from locref_widgets.runs.run_state import RunState
-from locref_widgets.widgets.curves_panel import FSC_THRESHOLD, MARGIN
+from locref_widgets.widgets.fsc_plot import MARGIN
 from locref_widgets.widgets.held import held
 from locref_widgets.widgets.style import BAR_COLOUR, LIMIT_COLOUR, TOOLTIP_STYLE
 from locref_widgets.widgets.ticks import nice_maximum, round_ticks

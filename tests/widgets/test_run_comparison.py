@@ -5,6 +5,7 @@ import pytest
 
 from locref_widgets.errors import InputError
 from locref_widgets.widgets import RunComparison
+from locref_widgets.widgets.comparison_panels import CurvesPanel, HeatmapRow, PosePairPanel
 from tests.widgets.fake_run import FakeRun
 
 
@@ -58,3 +59,39 @@ def test_a_saved_notebook_has_a_picture_and_words(wire, folders):
 def test_one_run_alone_is_refused(wire, folders):
     with pytest.raises(InputError, match="2 to 6 can be compared"):
         RunComparison(folders[:1])
+
+
+def test_each_part_is_drawn_once_and_the_pair_looked_at_stays(wire, folders, tmp_path, monkeypatch):
+    third = tmp_path / "R&D"
+    FakeRun(third, iterations=1, n_particles=300, seed=9).run(seconds=0.01, batches=1)
+    drawn = []
+    for panel in (CurvesPanel, HeatmapRow, PosePairPanel):
+        show = panel.show
+        monkeypatch.setattr(
+            panel,
+            "show",
+            lambda self, *given, show=show: (drawn.append(type(self)), show(self, *given)),
+        )
+    once = [CurvesPanel, HeatmapRow, PosePairPanel]
+    shown = RunComparison([*folders, third])
+    assert drawn == once
+    shown._pair.index = 2
+    assert drawn == [*once, PosePairPanel]
+    shown.refresh()
+    assert shown._pair.label == "two and R&D"
+    assert drawn == [*once, PosePairPanel, *once]
+    # Escaped once: plain in the plain text, and never doubly.
+    assert "R&D" in shown._repr_mimebundle_()["text/plain"]
+    assert "&amp;amp;" not in shown._pair_words.value + shown._tables.value
+    shown.close()
+
+
+def test_a_control_that_fails_says_so(wire, folders, monkeypatch):
+    shown = RunComparison(folders)
+    monkeypatch.setattr(shown._heatmaps, "show", lambda *given: 1 / 0)
+    shown._change.value = "Shift change"
+    assert "division by zero" in shown._error.value
+    monkeypatch.undo()
+    shown._change.value = "Pose change"
+    assert shown._error.value == ""
+    shown.close()

@@ -81,3 +81,44 @@ def test_a_sweep_whose_process_is_gone_can_be_resumed(wire, fake):
     assert "Lost" in view._status.value
     assert not view.buttons["resume"].disabled
     view.close()
+
+
+def test_what_failed_to_be_drawn_is_drawn_again(wire, fake, monkeypatch):
+    view = SweepView(fake.folder)
+    for number in range(1, 5):
+        fake.try_setting(number)
+    fake.finish()
+    with monkeypatch.context() as broken:
+        broken.setattr(view.map, "show", lambda verdict: 1 / 0)
+        view._try_update()
+        assert "division by zero" in view._error.value
+    view._try_update()
+    assert view.map.mark.color.shape == (2, 2)
+    assert "division" not in view._error.value
+    view.close()
+
+
+def test_a_refused_request_stays_in_words_while_the_sweep_goes_on(wire, fake, monkeypatch):
+    def refuse():
+        raise InputError("nobody listens")
+
+    view = SweepView(fake.folder)
+    monkeypatch.setattr(view.sweep, "pause", refuse)
+    view._ask("pause")
+    fake.try_setting(1)
+    view.update()
+    assert "nobody listens" in view._error.value
+    view.close()
+
+
+def test_the_tooltip_is_told_another_number_of_digits(wire, fake):
+    view = SweepView(fake.folder)
+    for number in range(1, 5):
+        fake.try_setting(number)
+    fake.finish()
+    view.update()
+    wire.clear()
+    view.map._layer.value = "Best in (%)"
+    told = [data["state"] for kind, data, _ in wire if kind == "comm_msg"]
+    assert ["", "", ".0f"] in [state.get("formats") for state in told]
+    view.close()
