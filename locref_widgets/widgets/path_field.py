@@ -6,6 +6,8 @@ from pathlib import Path
 
 import ipywidgets as widgets
 
+from locref_widgets.widgets.studio_parts import note
+
 _MOST = 60
 """So many names are offered; a folder of stacks may hold thousands."""
 
@@ -19,7 +21,8 @@ def complete(text: str, suffixes: tuple[str, ...]) -> list[str]:
     start = text.removesuffix(begin)
     try:
         entries = sorted(os.scandir(Path(folder).expanduser()), key=lambda one: one.name)
-    except OSError:
+    except (OSError, RuntimeError, ValueError):
+        # Of `~name` where there is no such user, the second; of a zero byte, the third.
         return []
     found = []
     for entry in entries:
@@ -68,14 +71,17 @@ class PathField:
     def path(self) -> Path | None:
         """The file named, absolute; None where the text names none."""
         text = self.field.value.strip()
-        path = Path(text).expanduser()
-        return path.absolute() if text and path.is_file() else None
+        try:
+            path = Path(text).expanduser()
+            return path.absolute() if text and path.is_file() else None
+        except (OSError, RuntimeError, ValueError):
+            return None
 
     def show(self, path: Path | None) -> None:
         """Show a path without telling anyone."""
         self._quiet = True
         try:
-            self.field.value = "" if path is None else _short(path)
+            self.field.value = "" if path is None else shown_path(path)
         finally:
             self._quiet = False
         self._said.value = ""
@@ -91,9 +97,27 @@ class PathField:
         elif (path := self.path) is not None:
             self._chosen(path)
         elif not self.field.options:
-            self._said.value = '<span class="locref-unit">No file or folder begins so.</span>'
+            self._said.value = note(why_none(text, self._suffixes))
 
 
-def _short(path: Path) -> str:
+def why_none(text: str, suffixes: tuple[str, ...]) -> str:
+    """Say why a path names no file and nothing can be offered for it."""
+    try:
+        path = Path(text).expanduser()
+        if path.is_dir():
+            # Raises where it may not be looked into.
+            os.scandir(path).close()
+            return f"This folder holds no file that ends with {' or '.join(suffixes)}."
+        if not path.parent.is_dir():
+            return f"There is no folder {path.parent}."
+    except RuntimeError:
+        return f"There is no user {text.split('/', maxsplit=1)[0].removeprefix('~')}."
+    except (OSError, ValueError) as error:
+        return f"It cannot be read ({getattr(error, 'strerror', None) or error})."
+    return "No file or folder begins so."
+
+
+def shown_path(path: Path) -> str:
+    """Write a path as a user would: relative where it lies below the working directory."""
     relative = os.path.relpath(path)
     return str(path) if relative.startswith(os.pardir) else relative

@@ -9,6 +9,7 @@ from typing import Any
 import ipywidgets as widgets
 
 from locref_widgets.errors import InputError, OutputError
+from locref_widgets.widgets.closing import close_parts, close_whole
 from locref_widgets.widgets.studio_parts import column, said
 from locref_widgets.widgets.studio_style import studio_style
 from locref_widgets.widgets.style import style_sheet
@@ -165,7 +166,8 @@ class Workbench(widgets.VBox):
     def close(self) -> None:
         """Take the view away; runs go on, and the state is on the disc."""
         for panel in getattr(self, "_panels", {}).values():
-            _close_all(panel.widget)
+            close_whole(panel.widget)
+        close_parts(self, (self.next,))
         super().close()
 
     def _show(self, step: Step) -> None:
@@ -228,9 +230,3 @@ def _following(step: Step) -> Step | None:
     steps = list(_STEPS)
     place = steps.index(step) + 1
     return steps[place] if place < len(steps) else None
-
-
-def _close_all(view: widgets.Widget) -> None:
-    for child in getattr(view, "children", ()):
-        _close_all(child)
-    view.close()

@@ -1,9 +1,9 @@
 """The Python lines that do what was clicked in a workbench."""
 
-import os
 from pathlib import Path
 
 from locref_widgets.refinement.settings_export import changed_settings
+from locref_widgets.widgets.path_field import shown_path
 from locref_widgets.widgets.workbench_state import Step, WorkbenchState
 
 _LINE = 88
@@ -17,7 +17,7 @@ def code_of(state: WorkbenchState, folder: Path) -> list[tuple[Step, str]]:
     parts: list[tuple[Step, str]] = [("data", "import locref_widgets as lw")]
 
     def read(name: str, path: Path, reader: str = "read_map") -> str:
-        return f"{name} = lw.{reader}({_shown(path)!r})"
+        return f"{name} = lw.{reader}({shown_path(path)!r})"
 
     if state.particles:
         parts.append(("data", read("particles", state.particles, "read_particles")))
@@ -33,7 +33,7 @@ def code_of(state: WorkbenchState, folder: Path) -> list[tuple[Step, str]]:
     settings = _settings(state)
     parts.append(("settings", settings))
     if state.run:
-        out = _shown(folder / "runs" / state.run)
+        out = shown_path(folder / "runs" / state.run)
         halves = ", half_maps=(half1, half2)" if state.half_maps else ""
         call = f"run = lw.start_refinement(particles, volume, mask, settings, out={out!r}{halves})"
         if len(call) > _LINE:
@@ -42,10 +42,10 @@ def code_of(state: WorkbenchState, folder: Path) -> list[tuple[Step, str]]:
                 f"    out={out!r}{halves},\n)"
             )
         parts.append(("run", f"{call}\nlw.RunDashboard(run)"))
-        final = _shown(folder / "runs" / state.run / "final" / "map.mrc")
+        final = shown_path(folder / "runs" / state.run / "final" / "map.mrc")
         parts.append(("results", f"lw.MapView(lw.read_map({final!r}), mask)"))
     if len(state.compared) > 1:
-        names = ", ".join(repr(_shown(folder / "runs" / name)) for name in state.compared)
+        names = ", ".join(repr(shown_path(folder / "runs" / name)) for name in state.compared)
         parts.append(("results", f"lw.RunComparison([{names}])"))
     return parts
 
@@ -54,7 +54,7 @@ def step_code(state: WorkbenchState, step: Step) -> str:
     """Write the line that shows what a step shows."""
     halves = ", half_maps=(half1, half2)" if state.half_maps else ""
     return {
-        "data": f"lw.ParticleTable({_shown(state.particles)!r})" if state.particles else "",
+        "data": f"lw.ParticleTable({shown_path(state.particles)!r})" if state.particles else "",
         "mask": f"lw.MaskStudio(volume{halves})" if state.volume else "",
         "fulcrum": "lw.FulcrumPicker(volume, mask, settings=settings)",
         "settings": "lw.SettingsForm(settings, volume=volume, mask=mask)",
@@ -70,8 +70,3 @@ def _settings(state: WorkbenchState) -> str:
         return f"settings = lw.RefinementSettings({one_line})"
     lines = "".join(f"    {name}={value!r},\n" for name, value in changed.items())
     return f"settings = lw.RefinementSettings(\n{lines})"
-
-
-def _shown(path: Path) -> str:
-    relative = os.path.relpath(path)
-    return str(path) if relative.startswith(os.pardir) else relative

@@ -11,6 +11,17 @@ from locref_widgets.io.placing import place_on_grid
 from locref_widgets.widgets.workbench_state import WorkbenchState
 
 
+def stamp_of(path: Path | None) -> tuple[int, int] | None:
+    """What tells a file from another one in its place; None where there is none to be read."""
+    if path is None:
+        return None
+    try:
+        facts = path.stat()
+    except OSError:
+        return None
+    return facts.st_mtime_ns, facts.st_size
+
+
 class WorkbenchFiles:
     """What `WorkbenchState` names, in memory. Every method raises `InputError` for a bad file."""
 
@@ -51,14 +62,12 @@ class WorkbenchFiles:
     def _read(self, what: str, path: Path | None, reader: Callable[[Path], Any]) -> Any:
         if path is None:
             raise InputError(f"{what}: is not chosen yet. Choose it in an earlier step.")
-        try:
-            facts = path.stat()
-        except OSError as error:
+        stamp = stamp_of(path)
+        if stamp is None:
             raise InputError(
-                f"{path}: cannot be read ({error.strerror}). Choose another file in an earlier "
-                "step, or bring it back."
-            ) from error
-        stamp = (facts.st_mtime_ns, facts.st_size)
+                f"{path}: is not there, or cannot be read. Choose another file in an earlier step,"
+                " or bring it back."
+            )
         held = self._held.get((what, path))
         if held is None or held[0] != stamp:
             # One of each kind is kept: a map may be large.

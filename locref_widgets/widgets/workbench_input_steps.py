@@ -20,9 +20,12 @@ from locref_widgets.widgets.particle_table import ParticleTable
 from locref_widgets.widgets.path_field import PathField
 from locref_widgets.widgets.settings_form import SettingsForm
 from locref_widgets.widgets.studio_parts import button, column, note, row, said
+from locref_widgets.widgets.workbench_files import WorkbenchFiles, stamp_of
 from locref_widgets.widgets.workbench_parts import Bench, empty, free_name
+from locref_widgets.widgets.workbench_state import WorkbenchState
 
 MAPS = tuple(f".{kind}{end}" for kind in ("mrc", "map", "ccp4") for end in ("", ".gz", ".bz2"))
+_NOTHING = (None, None)
 _LIGHTS = {"ok": ("✔", "locref-good"), "warning": ("⚠", ""), "fault": ("✖", "locref-bad")}
 
 
@@ -68,7 +71,7 @@ class DataStep:
             self._use_sample,
         )
         self._table, self._map = column(), column()
-        self._shown: tuple[Any, ...] = (None, None)
+        self._shown: tuple[Any, Any] = (_NOTHING, _NOTHING)
         self.widget = column(
             widgets.HTML(
                 note(
@@ -87,12 +90,15 @@ class DataStep:
         state = self._bench.state
         for name, field in self.fields.items():
             field.show(getattr(state, name))
-        shown = (state.particles, state.volume)
-        if shown[0] != self._shown[0]:
+        table = (state.particles, stamp_of(state.particles))
+        volume = (state.volume, stamp_of(state.volume))
+        # What failed to be shown is not noted as shown: it is tried again.
+        if table != self._shown[0]:
             empty(self._table)
             if state.particles is not None:
                 self._table.children = (ParticleTable(state.particles),)
-        if shown[1] != self._shown[1]:
+            self._shown = (table, self._shown[1])
+        if volume != self._shown[1]:
             empty(self._map)
             if state.volume is not None:
                 facts = describe(state.volume)
@@ -100,7 +106,7 @@ class DataStep:
                     widgets.HTML(facts_html(facts, "density map") + faults_html(facts["faults"])),
                     MapView(self._bench.files.volume(state)),
                 )
-        self._shown = shown
+            self._shown = (table, volume)
 
     def _choose(self, name: str, path: Path | None) -> None:
         bench, files = self._bench, self._bench.files
@@ -151,6 +157,7 @@ class MaskStep:
         self._lights, self._view, self._place = widgets.HTML(), column(), column()
         self.studio: MaskStudio | None = None
         self._shown: Any = None
+        self._of_volume: Any = None
         self.widget = column(
             self.field.widget, row(self.make, self.use), self._lights, self._view, self._place
         )
@@ -159,16 +166,19 @@ class MaskStep:
         """Show the mask chosen, and what is wrong with it."""
         state, files = self._bench.state, self._bench.files
         self.field.show(state.mask)
-        shown = (state.volume, state.mask)
+        shown = _region_files(state)
         if shown == self._shown:
             return
-        if self._shown and shown[0] != self._shown[0]:
+        if self._of_volume is not None and shown[0] != self._of_volume:
             self._close_studio()
-        self._shown = shown
+        self._of_volume, self._shown = shown[0], None
         empty(self._view)
         self._lights.value = ""
-        if state.mask is None:
-            return
+        if state.mask is not None:
+            self._show_mask(state, files)
+        self._shown = shown
+
+    def _show_mask(self, state: WorkbenchState, files: WorkbenchFiles) -> None:
         volume, mask = files.volume(state), files.mask(state)
         checks = examine_mask(mask, volume)
         lines = [
@@ -239,19 +249,20 @@ class FulcrumStep:
     def refresh(self) -> None:
         """Open the picker for the map and mask chosen, and bring it up to the settings."""
         state, files = self._bench.state, self._bench.files
-        shown = (state.volume, state.mask)
+        shown = _region_files(state)
         if shown == self._shown:
             self._follow()
             return
+        self._shown = self.picker = None
         empty(self.widget)
         run = self._bench.folder / "runs" / state.run if state.run else None
         run = run if run is not None and (run / "run.json").exists() else None
         volume, mask = files.volume(state), files.mask(state)
         self.picker = FulcrumPicker(volume, mask, settings=state.settings, run=run)
-        self._shown = shown
         self.widget.children = (self.picker,)
         self.picker.observe(self._on_point, "fulcrum")
         self.picker.front.observe(self._on_point, ["rotation_extent", "shift_extent"])
+        self._shown = shown
 
     def _follow(self) -> None:
         picker, settings = self.picker, self._bench.state.settings
@@ -287,16 +298,22 @@ class SettingsStep:
     def refresh(self) -> None:
         """Show the settings as they are now."""
         state, files = self._bench.state, self._bench.files
-        shown = (state.volume, state.mask)
+        shown = _region_files(state)
         if shown != self._shown:
+            self._shown = self.form = None
             empty(self.widget)
             volume, mask = files.volume(state), files.mask(state)
             self.form = SettingsForm(state.settings, volume=volume, mask=mask)
-            self._shown = shown
             self.widget.children = (self.form,)
             self.form.observe(lambda change: self._bench.update(settings=change["new"]), "value")
+            self._shown = shown
         elif self.form is not None and self.form.value != state.settings:
             self.form.value = state.settings
+
+
+def _region_files(state: WorkbenchState) -> tuple[Any, ...]:
+    """The map's and the mask's names, and what tells whether they were written anew."""
+    return tuple((path, stamp_of(path)) for path in (state.volume, state.mask))
 
 
 def _pick(settings: RefinementSettings) -> dict[str, Any]:

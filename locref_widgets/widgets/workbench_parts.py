@@ -6,6 +6,7 @@ from typing import Any, Protocol, runtime_checkable
 
 import ipywidgets as widgets
 
+from locref_widgets.widgets.closing import close_whole
 from locref_widgets.widgets.workbench_files import WorkbenchFiles
 from locref_widgets.widgets.workbench_state import WorkbenchState
 
@@ -35,7 +36,7 @@ def empty(box: widgets.Box) -> None:
     """Close what a box holds: its memory and drawing contexts go with it."""
     children, box.children = box.children, ()
     for child in children:
-        child.close()
+        close_whole(child)
 
 
 def free_name(folder: Path, stem: str, suffix: str = "") -> Path:

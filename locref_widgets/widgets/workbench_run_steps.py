@@ -8,12 +8,13 @@ from typing import Any
 import ipywidgets as widgets
 
 from locref_widgets.errors import InputError
-from locref_widgets.io.mrc import read_map
+from locref_widgets.io.mrc import Map, read_map
 from locref_widgets.runs.listing import list_runs
 from locref_widgets.runs.run import open_run, start_refinement
 from locref_widgets.widgets.map_view import MapView
 from locref_widgets.widgets.run_dashboard import RunDashboard
 from locref_widgets.widgets.studio_parts import LABEL_WIDTH, button, column, note, row, text
+from locref_widgets.widgets.workbench_files import stamp_of
 from locref_widgets.widgets.workbench_parts import Bench, empty, free_name
 
 _MOST_COMPARED = 6
@@ -62,11 +63,12 @@ class RunStep:
         chosen = _offer(self.runs, runs_of(bench.folder), bench.state.run)
         if chosen == self._shown:
             return
+        self._shown = self.dashboard = None
         empty(self._place)
-        self._shown, self.dashboard = chosen, None
         if chosen is not None:
             self.dashboard = RunDashboard(bench.folder / "runs" / chosen)
             self._place.children = (self.dashboard,)
+        self._shown = chosen
 
     def _start(self) -> None:
         bench = self._bench
@@ -155,22 +157,23 @@ class ResultsStep:
             return
         path = bench.folder / "runs" / chosen
         run = open_run(path)
-        shown = (chosen, run.status, len(run.iterations()))
+        final = path / "final" / "map.mrc"
+        shown = (chosen, run.status, len(run.iterations()), stamp_of(final))
         if shown == self._shown:
             return
+        self._shown = None
         empty(self._map)
         empty(self._page)
-        self._shown = shown
         self.report.disabled = not run.iterations()
-        final = path / "final" / "map.mrc"
         if final.exists():
             self._files.value = _files_html(path / "final")
-            self._map.children = (MapView(read_map(final), bench.files.mask(bench.state)),)
+            self._map.children = (MapView(read_map(final), _mask_of(path)),)
         else:
             self._files.value = note(
                 f"{chosen}: {run.status}, {len(run.iterations())} iterations so far. The final "
                 "maps come when it is finished; come back to this step then."
             )
+        self._shown = shown
 
     def _on_run(self, change: dict[str, Any]) -> None:
         if change["new"] and change["new"] != self._bench.state.run:
@@ -240,6 +243,12 @@ def _about(bench: Bench) -> str:
         f"shifted within {settings.shift_extent:g} px, in at most {settings.iterations} "
         "iterations. The run goes on when this page is closed or the kernel is restarted."
     )
+
+
+def _mask_of(run: Path) -> Map | None:
+    """The mask that a run ended with: the one chosen now may be another."""
+    path = run / "final" / "mask.mrc"
+    return read_map(path) if path.exists() else None
 
 
 def _files_html(folder: Path) -> str:

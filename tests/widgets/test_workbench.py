@@ -2,6 +2,7 @@
 
 import json
 
+import numpy as np
 import pytest
 
 import locref_widgets as lw
@@ -172,3 +173,65 @@ def test_paths_are_offered_while_one_types(tmp_path, monkeypatch):
     assert "No file or folder begins so" in field._said.value
     field.field.value = ""
     assert chosen[-1] is None
+
+
+def test_a_path_is_refused_in_the_right_words(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "deep").mkdir()
+    (tmp_path / "deep" / "notes.txt").touch()
+    field = PathField("Map", "", (".mrc", ".map"), lambda path: None)
+    field.field.value = "deep/"
+    assert "holds no file that ends with .mrc or .map" in field._said.value
+    field.field.value = "nowhere/x.mrc"
+    assert "There is no folder nowhere" in field._said.value
+    field.field.value = "~nobody_of_this_name/x.mrc"
+    assert "There is no user nobody_of_this_name" in field._said.value
+    assert field.path is None
+
+
+def test_a_mask_that_is_written_anew_is_read_anew(sampled):
+    own = sampled.folder / "own.mrc"
+    mask = lw.read_map(sample_paths()["mask"])
+    write_map(own, mask.data, mask.voxel_size_angstrom)
+    sampled.go_to("mask")
+    sampled.step.field.field.value = str(own)
+    first = sampled.step._view.children
+    sampled.step.refresh()
+    assert sampled.step._view.children == first, "nothing has changed"
+    write_map(own, np.zeros_like(mask.data), mask.voxel_size_angstrom)
+    sampled.go_to("mask")
+    assert "✖" in sampled.step._lights.value + sampled._said.value, "an empty mask"
+
+
+def test_a_step_that_failed_to_open_is_tried_again(sampled, monkeypatch):
+    monkeypatch.setattr(workbench_run_steps, "start_refinement", _begin_fake)
+    sampled.go_to("run")
+    with monkeypatch.context() as broken:
+
+        def fail(_folder):
+            raise InputError("the disc is away")
+
+        broken.setattr(workbench_run_steps, "RunDashboard", fail)
+        sampled.step.start.click()
+        assert "disc is away" in sampled._said.value
+    sampled.go_to("run")
+    assert sampled.step.dashboard.folder == sampled.folder / "runs" / "run"
+
+
+def test_results_are_shown_inside_the_mask_of_their_own_run(sampled, ball, monkeypatch):
+    given = []
+    view = workbench_run_steps.MapView
+    monkeypatch.setattr(
+        workbench_run_steps, "MapView", lambda *maps: (given.append(maps), view(*maps))[1]
+    )
+    volume, mask = ball
+    run = FakeRun(sampled.folder / "runs" / "run", iterations=1)
+    run.run(seconds=0.01, batches=1)
+    final = run.folder / "final"
+    final.mkdir()
+    write_map(final / "map.mrc", volume.data, volume.voxel_size_angstrom)
+    write_map(final / "mask.mrc", mask.data, mask.voxel_size_angstrom)
+    sampled.update(run="run")
+    sampled.go_to("results")
+    ((_, shown),) = given
+    assert np.array_equal(shown.data, mask.data)
