@@ -7,11 +7,15 @@ import ipywidgets as widgets
 
 from locref_widgets.widgets.studio_parts import column
 
-# Static text, so that nothing of the data is ever run.
+# Static text, so that nothing of the data is ever run. A page that came over plain http has no
+# `navigator.clipboard`: there the lines are selected and copied as if by hand.
 COPY = (
     '<button type="button" class="jupyter-button locref-copy" title="Copy these lines" '
-    "onclick=\"navigator.clipboard.writeText(this.parentElement.querySelector('pre')"
-    ".textContent);this.textContent='Copied'\">Copy</button>"
+    "onclick=\"const lines=this.parentElement.querySelector('pre');"
+    "const tell=done=>{this.textContent=done?'Copied':'Press Ctrl+C'};"
+    "const byHand=()=>{getSelection().selectAllChildren(lines);tell(document.execCommand('copy'))};"
+    "if(navigator.clipboard)navigator.clipboard.writeText(lines.textContent)"
+    '.then(()=>tell(true),byHand);else byHand()">Copy</button>'
 )
 
 

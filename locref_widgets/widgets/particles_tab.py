@@ -2,6 +2,7 @@
 
 import html
 from collections.abc import Callable
+from pathlib import Path
 
 import ipywidgets as widgets
 import numpy as np
@@ -16,6 +17,7 @@ from locref_widgets.widgets.latest_task import LatestTasks
 from locref_widgets.widgets.studio_parts import button, column, note, row, said, text
 
 _PER_PAGE = 24
+_MOST_IN_CODE = 1000
 _NOTHING = "Select cells of the heatmaps above: their particles are listed here."
 
 
@@ -111,10 +113,7 @@ class ParticlesTab:
             many = "1 particle" if len(rows) == 1 else f"{len(rows):,} particles"
             self.said.value = said(f"Wrote {many} to {written}.", "good")
             star = self._data.folder.iteration_folder(shown.iteration) / "particles.star"
-            kept = np.array2string(rows, separator=", ", threshold=12).replace("\n", "")
-            self._code(
-                f"lw.read_particles({str(star)!r}).take(np.array({kept})).write_star({path!r})"
-            )
+            self._code(subset_code(star, rows, path))
 
         self._tasks.submit("write", work)
 
@@ -166,6 +165,16 @@ class ParticlesTab:
                 self.images.value = images_html(told["row"].tolist(), images)
 
         self._tasks.submit("table", work)
+
+
+def subset_code(star: Path, rows: Int[np.ndarray, " m"], path: str) -> str:
+    """Write Python that makes the file of these rows; of very many, that reads the one written."""
+    if len(rows) > _MOST_IN_CODE:
+        return f"lw.read_particles({path!r})  # {len(rows):,} rows of {str(star)!r}"
+    return (
+        "import numpy as np\n"
+        f"lw.read_particles({str(star)!r}).take(np.array({rows.tolist()})).write_star({path!r})"
+    )
 
 
 def _table_html(told: dict[str, np.ndarray]) -> str:

@@ -17,6 +17,7 @@ from locref_widgets.refinement.pose_search import pose_search
 from locref_widgets.refinement.problem import RefinementInput
 from locref_widgets.refinement.settings import RefinementSettings
 from locref_widgets.runs.searches import found_in_iteration, search_of_iteration
+from locref_widgets.widgets.closing import close_parts
 from locref_widgets.widgets.number_slider import NumberSlider
 from locref_widgets.widgets.search_panels import in_cells, optimum_html, pictures_html
 from locref_widgets.widgets.search_pictures import cells_svg, tree_svg
@@ -32,6 +33,7 @@ from locref_widgets.widgets.style import style_sheet
 
 ROOMY = (72, 13, 24)
 """Lists of tilts, turns and shifts that hold all cells of extents of 0.2 rad and 4 px."""
+_MOST_SEARCHED, _MOST_KEPT = 24, 12
 _MADE_UP = (0.25, 1.0, 4.0, 16.0, 64.0)
 
 
@@ -74,6 +76,7 @@ class SearchExplorer(widgets.VBox):
     ) -> None:
         self._searches, self._told = _open(source, volume, mask, settings, iteration)
         self._truth, self.iteration = truth, iteration
+        # The latest are kept, the oldest first: each holds every cell of its levels.
         self._cache: dict[tuple[int, str, str], ParticleSearch] = {}
         self._step = 0
         problem = self._searches.posed.problem
@@ -125,10 +128,17 @@ class SearchExplorer(widgets.VBox):
     def particle(self, row: int) -> None:
         self._go_to(self._searches.position_of_row(int(row)))
 
+    def close(self) -> None:
+        """Take the view away with all its controls."""
+        close_parts(self)
+        super().close()
+
     def next_uncertified(self) -> None:
         """Go to the next particle that is not certified."""
         n = len(self._searches)
-        for ahead in range(1, n):
+        # Of a run it is known who is certified; else each has to be searched.
+        last = n if "certified" in self._told else min(n, _MOST_SEARCHED + 1)
+        for ahead in range(1, last):
             position = (self._position + ahead) % n
             told = self._told.get("certified")
             certified = (
@@ -139,7 +149,13 @@ class SearchExplorer(widgets.VBox):
             if not certified:
                 self._go_to(position)
                 return
-        self._say("Every other particle is certified.")
+        if last == n:
+            self._say("Every other particle is certified.")
+            return
+        self._go_to((self._position + last - 1) % n)
+        self._say(
+            f"The {last - 1} particles up to this one are certified. Press again to look further."
+        )
 
     def largest_change(self) -> None:
         """Go to the particle that turned most in this iteration of the run."""
@@ -220,7 +236,9 @@ class SearchExplorer(widgets.VBox):
             tooltip="Level of the search; the last step is the optimum. Arrow keys step.",
             unit=f"of {self._last_step + 1}",
         )
-        self._slider.observe(lambda change: self._show_step(round(change["new"]) - 1), "value")
+        self._slider.observe(
+            lambda change: self._safely(lambda: self._show_step(round(change["new"]) - 1)), "value"
+        )
         self._step_bar = widgets.HBox([self._back, self._on, self._slider])
         for bar in (self._particle_bar, self._step_bar):
             bar.add_class("locref-steps")
@@ -232,7 +250,9 @@ class SearchExplorer(widgets.VBox):
         image = image or str(self._image.value)
         lists = lists or str(self._lists.value)
         key = (position, image, lists)
-        if key not in self._cache:
+        if key in self._cache:
+            self._cache[key] = self._cache.pop(key)
+        else:
             search = self._searches.search(position)
             if image != "data":
                 pose = self._search(position, "data", "run").trace.pose
@@ -240,6 +260,8 @@ class SearchExplorer(widgets.VBox):
             if lists == "long":
                 search = search.with_lists(*ROOMY)
             self._cache[key] = search
+            while len(self._cache) > _MOST_KEPT:
+                del self._cache[next(iter(self._cache))]
         return self._cache[key]
 
     def _go_to(self, position: int) -> None:
@@ -265,6 +287,9 @@ class SearchExplorer(widgets.VBox):
             do()
         except InputError as error:
             self._say(str(error))
+        except Exception as error:
+            # An error in a control's handler would only reach the server's log.
+            self._say(f"{type(error).__name__}: {error}")
 
     def _say(self, words: str) -> None:
         shown = f'<div class="locref-error" role="alert">{html.escape(words)}</div>'

@@ -8,7 +8,7 @@ import ipywidgets as widgets
 
 from locref_widgets.errors import InputError, OutputError
 from locref_widgets.refinement.settings import RefinementSettings, setting_options
-from locref_widgets.refinement.settings_advice import Grid, in_other_units
+from locref_widgets.refinement.settings_advice import Grid, give_advice, in_other_units
 from locref_widgets.refinement.steering import changed_settings
 from locref_widgets.runs.changes import describe_changes, pending_changes, settings_to_come
 from locref_widgets.runs.run import Run
@@ -156,12 +156,16 @@ class SettingsTab:
             if not name or iteration is None:
                 raise InputError("give the new run a name first.")
             edits, mask = self.edits, self.mask.value.strip()
+            warnings = self._advice()
             out = self._run.path.parent / name
             branch = self._run.branch(iteration, out, mask=mask or None, **edits)
             more = _arguments(edits, mask)
             self._code(f"run.branch({iteration}, {str(out)!r}{', ' * bool(more)}{more})")
-            self.said.value = said(f"{branch.path} goes on from iteration {iteration}.", "good")
+            words = f"{branch.path} goes on from iteration {iteration}."
             self.reset()
+            self.said.value = said(words, "good") + "".join(
+                said(text, "warning") for texts in warnings.values() for text in texts
+            )
             self._branched(branch)
 
         self._try(make)
@@ -210,9 +214,8 @@ class SettingsTab:
             other = "fulcrum" if name == "fulcrum_angstrom" else "fulcrum_angstrom"
             if str(self.fields[name].control.value).strip():
                 self.fields[other].show(None)
-        told = self._state.in_effect(0)
-        box, size = told.get("box_px"), self._state.pixel_size_angstrom
-        grid = Grid(int(box), size) if box and size == size else None
+        grid = self._grid()
+        warnings = self._advice()
         for setting, field in self.fields.items():
             try:
                 value = field.read()
@@ -220,10 +223,29 @@ class SettingsTab:
                     field.say("")
                     continue
                 settings, _ = changed_settings(self._base or RefinementSettings(), {setting: value})
-                field.say(in_other_units(setting, settings, grid))
+                units = in_other_units(setting, settings, grid)
+                field.say(units, warnings=warnings.get(setting))
             except (BadEntry, InputError) as error:
                 field.say("", str(error))
         self._enable()
+
+    def _grid(self) -> Grid | None:
+        box, size = self._state.in_effect(0).get("box_px"), self._state.pixel_size_angstrom
+        return Grid(int(box), size) if box and size == size else None
+
+    def _advice(self) -> dict[str, list[str]]:
+        """What may go wrong with the edits, by setting: said before anything is asked for."""
+        found: dict[str, list[str]] = {}
+        try:
+            edits = self.edits
+            settings, _ = changed_settings(self._base or RefinementSettings(), edits)
+            advice = give_advice(settings, self._grid()) if edits else []
+        except InputError:
+            # It stands beside its field as a fault.
+            return found
+        for name, words in advice:
+            found.setdefault(name, []).append(words)
+        return found
 
     def _enable(self) -> None:
         try:

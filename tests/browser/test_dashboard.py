@@ -134,6 +134,10 @@ def test_every_tab_at_900_px_and_at_125_per_cent_for_everyone(notebook, start_ru
     page.keyboard.press("Enter")
     assert page.evaluate(count) == before
     page.get_by_text("What the buttons do, as Python").wait_for()
+    # As on a page that came over plain http.
+    page.evaluate("Object.defineProperty(navigator, 'clipboard', {value: undefined})")
+    page.get_by_role("button", name="Copy", exact=True).click()
+    page.get_by_role("button", name="Copied", exact=True).wait_for()
     notebook.shoot("dashboard_900px", page.locator(".locref-dashboard"))
 
 

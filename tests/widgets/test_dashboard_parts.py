@@ -8,15 +8,18 @@ import matplotlib.image
 import numpy as np
 import pytest
 
+import locref_widgets as lw
 from locref_widgets.errors import InputError
 from locref_widgets.figures.png import png_bytes
+from locref_widgets.io.particles import read_particles
 from locref_widgets.runs.run_state import RunState
 from locref_widgets.widgets import RunDashboard, same_cell
 from locref_widgets.widgets.control_bar import ControlBar
 from locref_widgets.widgets.dashboard_picture import picture_png
 from locref_widgets.widgets.held import held
 from locref_widgets.widgets.latest_task import LatestTasks
-from tests.widgets.fake_run import FakeRun
+from locref_widgets.widgets.particles_tab import subset_code
+from tests.widgets.fake_run import FakeRun, small_particles
 
 
 def test_a_refused_request_stays_in_words_while_events_come(wire):
@@ -133,3 +136,34 @@ def test_a_run_resumed_from_elsewhere_is_followed_on(wire, run):
         assert time.monotonic() < end
         time.sleep(0.02)
     shown.close()
+
+
+def test_warnings_are_told_before_a_change_and_after_a_branch(wire, run, monkeypatch):
+    run.finish_iteration(0)
+    dashboard = RunDashboard(run.folder)
+    dashboard._tabs.selected_index = dashboard._titles.index("Settings")
+    tab = dashboard._settings
+    assert tab.iteration.options == (0,)
+    tab.fields["rotation_extent"].control.value = "50°"
+    tab.fields["prior_rotation"].control.value = "2"
+    words = (
+        tab.fields["rotation_extent"]._message.value + tab.fields["prior_rotation"]._message.value
+    )
+    assert "⚠" in words
+    monkeypatch.setattr(type(dashboard.run), "branch", lambda self, *given, **edits: self)
+    tab.branch_button.click()
+    assert "goes on from iteration 0" in tab.said.value
+    assert "⚠" in tab.said.value
+    dashboard.close()
+
+
+def test_the_code_of_a_subset_holds_every_row(tmp_path):
+    particles = small_particles(tmp_path)
+    rows = np.arange(3, 37)
+    code = subset_code(tmp_path / "particles.star", rows, str(tmp_path / "new.star"))
+    exec(code, {"lw": lw})  # noqa: S102 - the code is ours
+    written = read_particles(tmp_path / "new.star").table.strings("rlnOwnNote")
+    assert list(written) == [particles.table.strings("rlnOwnNote")[row] for row in rows]
+    many = subset_code(tmp_path / "particles.star", np.arange(200_000), "new.star")
+    assert len(many) < 300
+    assert "200,000 rows" in many

@@ -14,6 +14,7 @@ from locref_widgets.refinement.pose_search import pose_search
 from locref_widgets.refinement.problem import RefinementInput
 from locref_widgets.refinement.settings import RefinementSettings
 from locref_widgets.sample import sample_paths
+from locref_widgets.widgets import search_explorer
 from locref_widgets.widgets.search_explorer import SearchExplorer
 
 pytestmark = pytest.mark.usefixtures("wire")
@@ -115,3 +116,29 @@ def test_without_a_kernel_there_is_a_page_part(explorer):
     assert "application/vnd.jupyter.widget-view+json" in data
     assert data["text/html"].count("<svg") >= 4
     assert "<table>" in data["text/html"]
+
+
+def test_few_searches_are_kept_and_few_made_at_a_time(explorer, monkeypatch):
+    made = []
+    searches = explorer._searches
+    real = searches.search(0)
+
+    def search(position):
+        made.append(position)
+        return real
+
+    monkeypatch.setattr(searches, "search", search)
+    monkeypatch.setattr(type(real.trace), "certified", True)
+    monkeypatch.setattr(search_explorer, "_MOST_SEARCHED", 5)
+    monkeypatch.setattr(search_explorer, "_MOST_KEPT", 3)
+    explorer.next_uncertified()
+    assert made == [1, 2, 3, 4, 5]
+    assert explorer.particle == searches.posed.problem.rows[5]
+    assert "Press again" in explorer._error.value
+    assert len(explorer._cache) <= 3
+
+
+def test_an_error_of_a_control_is_said(explorer, monkeypatch):
+    monkeypatch.setattr(search_explorer, "verdict_html", lambda *given: 1 / 0)
+    explorer._lists.value = "long"
+    assert "division by zero" in explorer._error.value

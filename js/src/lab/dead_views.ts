@@ -6,7 +6,15 @@
  */
 import type { NotebookPanel, NotebookTracker } from './jupyter';
 
-const VIEWS = '.locref-form, .locref-table, .locref-dashboard';
+const VIEWS = [
+  '.locref-form',
+  '.locref-table',
+  '.locref-dashboard',
+  '.locref-search',
+  '.locref-sweep',
+  '.locref-comparison',
+  '.locref-workbench',
+].join(', ');
 const ENDED = ['restarting', 'autorestarting', 'dead', 'terminating'];
 
 export function watchKernels(tracker: NotebookTracker): void {
