@@ -32,6 +32,7 @@ _STEPS: dict[Step, tuple[str, str, Callable[[Any], Any]]] = {
     "run": ("Run", "Start it and watch", RunStep),
     "results": ("Results", "Maps, report, comparison", ResultsStep),
 }
+_INPUTS: frozenset[Step] = frozenset(("data", "mask", "fulcrum", "settings"))
 _STYLE = """<style>
 .locref-steps { border-bottom: 1px solid var(--jp-border-color1); padding-bottom: 6px;
   margin-bottom: 8px; }
@@ -177,8 +178,21 @@ class Workbench(widgets.VBox):
         panel.refresh()
         if self._stage.children != (panel.widget,):
             self._stage.children = (panel.widget,)
+            self._drop_inputs(step)
         if self._said.value and "Reading" in self._said.value:
             self.say("")
+
+    def _drop_inputs(self, step: Step) -> None:
+        """Close the input steps that were left: all they hold is in the state.
+
+        Each part of a view waits for its turn when the page is loaded anew, and those that come
+        late are not shown by JupyterLab.
+        """
+        for other in _INPUTS - {step}:
+            panel = self._panels.get(other)
+            if panel is not None and not panel.holds_work:
+                del self._panels[other]
+                _close_all(panel.widget)
 
     def _refresh_frame(self) -> None:
         runs = len(runs_of(self.folder))

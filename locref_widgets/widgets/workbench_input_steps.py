@@ -32,6 +32,8 @@ _LIGHTS = {"ok": ("✔", "locref-good"), "warning": ("⚠", ""), "fault": ("✖"
 class DataStep:
     """Particles, map and half-maps: chosen, read, and shown with what is wrong with them."""
 
+    holds_work = False
+
     def __init__(self, bench: Bench) -> None:
         self._bench = bench
         tables = (".star", *CS_SUFFIXES)
@@ -193,6 +195,11 @@ class MaskStep:
         if self.studio is None:
             self._view.children = (MapView(volume, mask),)
 
+    @property
+    def holds_work(self) -> bool:
+        """Whether something would be lost if this were closed: a mask not yet written."""
+        return self.studio is not None
+
     def _choose(self, path: Path | None) -> None:
         chosen = self._bench.state.with_(mask=path)
         if path is None or self._bench.attempt(lambda: self._bench.files.mask(chosen)):
@@ -238,6 +245,8 @@ class MaskStep:
 
 class FulcrumStep:
     """The picker, whose point and extents go into the settings."""
+
+    holds_work = False
 
     def __init__(self, bench: Bench) -> None:
         self._bench = bench
@@ -288,6 +297,8 @@ class FulcrumStep:
 
 class SettingsStep:
     """The form, for the region chosen."""
+
+    holds_work = False
 
     def __init__(self, bench: Bench) -> None:
         self._bench = bench

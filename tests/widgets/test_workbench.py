@@ -100,6 +100,23 @@ def _threshold(studio):
     return Threshold(level=level), SoftPad(width_px=4)
 
 
+def test_only_the_open_step_is_alive_unless_work_would_be_lost(sampled):
+    """A page that is loaded anew waits for every part of a view, and shows none that comes late."""
+    sampled.go_to("mask")
+    view = sampled.step._view.children[0]
+    sampled.go_to("settings")
+    assert view.comm is None
+    sampled.go_to("mask")
+    sampled.step.make.click()
+    studio = sampled.step.studio
+    studio.view.handlers["stroke"]([(20, 20, 20, 4)], False, None)
+    sampled.go_to("data")
+    sampled.go_to("mask")
+    assert sampled.step.studio is studio
+    assert len(studio.recipe.steps) == 1
+    assert studio.view.comm is not None
+
+
 def test_the_code_makes_what_the_workbench_holds(sampled, monkeypatch):
     monkeypatch.setattr(workbench_run_steps, "start_refinement", _begin_fake)
     sampled.go_to("run")
