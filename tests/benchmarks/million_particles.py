@@ -197,8 +197,8 @@ def fabricate(folder: Path, n: int, box_px: int) -> None:
 
 def peak_bytes() -> int:
     """Most memory that this process has held; its `ru_maxrss` would begin with its parent's."""
-    line = next(one for one in Path("/proc/self/status").open() if one.startswith("VmHWM:"))
-    return 1024 * int(line.split()[1])
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return 1024 * int(next(line for line in lines if line.startswith("VmHWM:")).split()[1])
 
 
 def measure(run: Path) -> dict[str, float]:
