@@ -192,7 +192,7 @@ class Workbench(widgets.VBox):
             panel = self._panels.get(other)
             if panel is not None and not panel.holds_work:
                 del self._panels[other]
-                _close_all(panel.widget)
+                close_whole(panel.widget)
 
     def _refresh_frame(self) -> None:
         runs = len(runs_of(self.folder))

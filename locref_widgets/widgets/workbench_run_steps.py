@@ -11,6 +11,7 @@ from locref_widgets.errors import InputError
 from locref_widgets.io.mrc import Map, read_map
 from locref_widgets.runs.listing import list_runs
 from locref_widgets.runs.run import open_run, start_refinement
+from locref_widgets.widgets.display_volume import first_level
 from locref_widgets.widgets.map_view import MapView
 from locref_widgets.widgets.run_dashboard import RunDashboard
 from locref_widgets.widgets.studio_parts import LABEL_WIDTH, button, column, note, row, text
@@ -167,7 +168,7 @@ class ResultsStep:
         self.report.disabled = not run.iterations()
         if final.exists():
             self._files.value = _files_html(path / "final")
-            self._map.children = (MapView(read_map(final), _mask_of(path)),)
+            self._map.children = (_shown_map(read_map(final), _mask_of(path)),)
         else:
             self._files.value = note(
                 f"{chosen}: {run.status}, {len(run.iterations())} iterations so far. The final "
@@ -249,6 +250,14 @@ def _mask_of(run: Path) -> Map | None:
     """The mask that a run ended with: the one chosen now may be another."""
     path = run / "final" / "mask.mrc"
     return read_map(path) if path.exists() else None
+
+
+def _shown_map(volume: Map, mask: Map | None) -> MapView:
+    if mask is None:
+        return MapView(volume)
+    # Outside of the mask is the noise of what was subtracted: it says nothing about a level.
+    inside = volume.data * mask.data
+    return MapView(volume, mask, level=first_level(inside, float(volume.voxel_size_angstrom)))
 
 
 def _files_html(folder: Path) -> str:

@@ -144,7 +144,8 @@ def test_every_tab_at_900_px_and_at_125_per_cent_for_everyone(notebook, start_ru
 @pytest.mark.breaks_kernel
 def test_a_picture_stands_in_when_the_kernel_is_gone(notebook, start_run, tmp_path):
     folder = start_run(iterations=1, seconds=0.1)
-    notebook.open([CELL.format(str(folder))], "left.ipynb").run_all()
+    cells = [CELL.format(str(folder)), "lw.SettingsForm()", "import ipywidgets\nipywidgets.Text()"]
+    notebook.open(cells, "left.ipynb").run_all()
     status(notebook.page, "Finished")
     notebook.page.evaluate("() => jupyterapp.shell.currentWidget.context.save()")
     notebook.lab.end_sessions()
@@ -153,6 +154,10 @@ def test_a_picture_stands_in_when_the_kernel_is_gone(notebook, start_run, tmp_pa
     picture.wait_for(timeout=60_000)
     assert picture.bounding_box()["width"] > 500
     notebook.page.get_by_text("its kernel is gone").wait_for()
+    # What has no picture says what to do; what is not ours says what it always does.
+    notebook.page.get_by_text("The kernel did not tell of this view").wait_for()
+    assert notebook.page.locator(".locref-dead").count() == 2
+    assert notebook.page.get_by_text("Error displaying widget").count() == 1
     # As a plain page, without a kernel and without a network.
     page_file = tmp_path / "left.html"
     text = HTMLExporter().from_filename(str(notebook.lab.root / "left.ipynb"))[0]

@@ -10,6 +10,7 @@ from locref_widgets.errors import InputError
 from locref_widgets.io.mrc import write_map
 from locref_widgets.sample import sample_paths
 from locref_widgets.widgets import workbench_run_steps
+from locref_widgets.widgets.display_volume import first_level
 from locref_widgets.widgets.path_field import PathField, complete
 from locref_widgets.widgets.workbench_state import STEPS, WorkbenchState
 from tests.widgets.fake_run import FakeRun
@@ -239,7 +240,9 @@ def test_results_are_shown_inside_the_mask_of_their_own_run(sampled, ball, monke
     given = []
     view = workbench_run_steps.MapView
     monkeypatch.setattr(
-        workbench_run_steps, "MapView", lambda *maps: (given.append(maps), view(*maps))[1]
+        workbench_run_steps,
+        "MapView",
+        lambda *maps, level: (given.append((*maps, level)), view(*maps, level=level))[1],
     )
     volume, mask = ball
     run = FakeRun(sampled.folder / "runs" / "run", iterations=1)
@@ -250,5 +253,7 @@ def test_results_are_shown_inside_the_mask_of_their_own_run(sampled, ball, monke
     write_map(final / "mask.mrc", mask.data, mask.voxel_size_angstrom)
     sampled.update(run="run")
     sampled.go_to("results")
-    ((_, shown),) = given
+    ((_, shown, level),) = given
     assert np.array_equal(shown.data, mask.data)
+    # Noise outside of the mask says nothing about a level.
+    assert level == first_level(volume.data * mask.data, volume.voxel_size_angstrom)

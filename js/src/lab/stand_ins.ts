@@ -1,13 +1,17 @@
 /**
- * Shows the picture that a view brought along where the view itself cannot come alive.
+ * Shows something better where a view cannot come alive.
  *
- * A notebook that is opened again without its kernel's widgets says "Error displaying widget" in their place. Where
- * the saved output holds a picture, too, that is shown instead, with a line that says what it is.
+ * A notebook that is opened again without its kernel's widgets says "Error displaying widget" in their place; so does
+ * a page that is loaded anew while its kernel is too busy to tell of them. Where the saved output holds a picture, that
+ * is shown instead, with a line that says what it is; for our other views a line says what to do.
  */
 import type { CellOutput, NotebookPanel, NotebookTracker } from './jupyter';
 
 const FAILED = 'Error displaying widget';
 const WIDGET = 'application/vnd.jupyter.widget-view+json';
+/** How the text of an output begins that is one of our views. */
+const OURS =
+  /^(Workbench|RunDashboard|RunComparison|SweepView|SearchExplorer|MapView|MaskStudio|FulcrumPicker|ModelView|ParticleTable|SettingsForm)\(/;
 
 export function watchDeadOutputs(tracker: NotebookTracker): void {
   const watch = (panel: NotebookPanel) => {
@@ -47,15 +51,24 @@ function replaceDead(panel: NotebookPanel): void {
 }
 
 export function standIn(place: HTMLElement, output: CellOutput): void {
-  const picture = output.data?.['image/png'];
-  if (!picture || !output.data?.[WIDGET]) return;
+  if (!output.data?.[WIDGET]) return;
+  const picture = output.data['image/png'];
+  const text = [output.data['text/plain'] ?? ''].flat().join('');
+  if (picture) {
+    const image = document.createElement('img');
+    image.src = `data:image/png;base64,${[picture].flat().join('').replace(/\s/g, '')}`;
+    image.alt = text;
+    image.style.maxWidth = '100%';
+    place.replaceChildren(said('A picture of this view as it was: its kernel is gone. Run the cell again to bring it to life.'), image);
+  } else if (OURS.test(text)) {
+    place.replaceChildren(said('The kernel did not tell of this view: it is gone, or was busy. Run the cell again, or load the page anew.'));
+  }
+}
+
+function said(text: string): HTMLElement {
   const words = document.createElement('div');
   words.className = 'locref-dead';
   words.setAttribute('role', 'status');
-  words.textContent = '⚠ A picture of this view as it was: its kernel is gone. Run the cell again to bring it to life.';
-  const image = document.createElement('img');
-  image.src = `data:image/png;base64,${[picture].flat().join('').replace(/\s/g, '')}`;
-  image.alt = [output.data['text/plain'] ?? ''].flat().join('');
-  image.style.maxWidth = '100%';
-  place.replaceChildren(words, image);
+  words.textContent = `⚠ ${text}`;
+  return words;
 }
