@@ -2,17 +2,18 @@
 import { Camera, type Ray } from './camera';
 import type { Vec3 } from './geometry';
 import { write } from './label';
-import type { Layer, Motion } from './layers';
-import { type Made, Mesher } from './mesher';
+import type { Layer } from './layers';
+import type { Made } from './mesher';
 import { paintFulcrum, paintScaleBar } from './paint';
 import { Picture } from './picture';
 import { firstHit } from './ray';
-import { type GpuMesh, type Mat4, Renderer, type Surface, placed } from './renderer';
+import { type GpuMesh, Renderer, type Surface, placed } from './renderer';
 import { ball, boxEdges, crossHair } from './shapes';
 import type { Stage, Wishes } from './stage';
+import { SurfaceMeshes, movedRay, placeOf } from './surface_meshes';
 import { rgb } from './theme';
 import type { PointerAt } from './tools';
-import { apply, scaled, subtract, transpose } from './vectors';
+import { apply, transpose } from './vectors';
 
 const TURN_PER_PIXEL = 0.008;
 const KEY_TURN = Math.PI / 18;
@@ -22,22 +23,6 @@ const CLICK_PIXELS = 4;
 const SLOW_MS = 50;
 const REST_MS = 160;
 const LONGEST_REST_MS = 1500;
-/** A fine surface made in less is worth waiting for. */
-const QUICK_MS = 80;
-/** Boxes below this have no coarse surface. */
-const SMALLEST_COARSE = 80;
-
-/** The surface of one volume at one level, fine and (while things move) coarse. */
-interface Kept {
-  version: number; // of the data, asked for last
-  wanted: number; // level asked for last
-  fine: GpuMesh | null;
-  fineLevel: number;
-  fineVersion: number;
-  coarse: GpuMesh | null;
-  coarseLevel: number;
-  fineMs: number;
-}
 
 export class SurfacePanel extends Picture {
   protected readonly view = '3d';
@@ -46,8 +31,7 @@ export class SurfacePanel extends Picture {
   private readonly labels = document.createElement('canvas');
   private readonly lost = document.createElement('button');
   private renderer: Renderer | null = null;
-  private readonly mesher = new Mesher();
-  private readonly kept = new Map<string, Kept>();
+  private readonly meshes: SurfaceMeshes;
   private sphere: GpuMesh | null = null;
   private readonly edges: Float32Array;
   private readonly title = document.createElement('b');
@@ -77,53 +61,44 @@ export class SurfacePanel extends Picture {
     this.lost.hidden = true;
     this.lost.addEventListener('click', () => this.begin());
     this.frame.append(this.labels, this.lost);
-    this.mesher.onFailure = words => {
-      this.note.textContent = this.note.title = words;
-    };
+    this.meshes = new SurfaceMeshes({
+      renderer: () => this.renderer, later: () => this.restSoon(),
+      made: (id, made) => {
+        this.onSurface(id, made);
+        this.wishes.draw();
+      },
+      failed: words => {
+        this.note.textContent = this.note.title = words;
+      },
+    });
     this.begin();
   }
 
   dispose(): void {
     super.dispose();
     clearTimeout(this.restTimer);
-    this.mesher.dispose();
+    this.meshes.dispose();
     this.renderer?.dispose();
     this.renderer = null;
   }
 
   /** A volume came or was replaced as a whole. */
   setVolume(layer: Layer): void {
-    const { volume, volumeId } = layer;
-    if (volume) this.mesher.setVolume(volumeId, volume.data, volume.shape);
+    this.meshes.setVolume(layer);
   }
 
   /** A box of a volume changed: `size` voxels of it from `low`; the layer's data hold the new values. */
   setRegion(layer: Layer, low: Vec3, size: Vec3): void {
-    const { data, shape } = layer.volume!;
-    const part = new Uint8Array(size[0] * size[1] * size[2]);
-    for (let z = 0, to = 0; z < size[2]; z++) {
-      for (let y = 0; y < size[1]; y++, to += size[0]) {
-        const from = low[0] + shape[0] * (low[1] + y + shape[1] * (low[2] + z));
-        part.set(data.subarray(from, from + size[0]), to);
-      }
-    }
-    this.mesher.setRegion(layer.volumeId, part, low, size);
+    this.meshes.setRegion(layer, low, size);
   }
 
   forget(layer: Layer): void {
-    const kept = this.kept.get(layer.volumeId);
-    if (!kept || this.stage.layers.some(other => other !== layer && other.volumeId === layer.volumeId)) return;
-    for (const mesh of [kept.fine, kept.coarse]) if (mesh) this.renderer?.free(mesh);
-    this.kept.delete(layer.volumeId);
-    this.mesher.drop(layer.volumeId);
+    this.meshes.forget(layer, this.stage.layers);
   }
 
-  /** Whether every visible surface on screen is the fine one at the level asked for. */
+  /** Whether every visible surface on screen is the fine one of the data at the level asked for. */
   get isSettled(): boolean {
-    return this.stage.layers.every(layer => {
-      const kept = this.kept.get(layer.volumeId);
-      return !this.isShown(layer) || (kept?.fineLevel === layer.byteLevel() && kept.fineVersion === layer.version);
-    });
+    return this.stage.layers.every(layer => !this.isShown(layer) || this.meshes.isFine(layer));
   }
 
   /** Start with a context of its own, or (after a loss) anew with another. */
@@ -135,7 +110,7 @@ export class SurfacePanel extends Picture {
     this.canvas.title =
       'Drag: turn, right drag or Shift: shift, wheel (after a click) or + −: zoom, arrows: turn, 0: first view. Click the surface: bring the slices there';
     this.frame.prepend(this.canvas);
-    this.kept.clear();
+    this.meshes.clear();
     this.sphere = null;
     this.drawn.content = '';
     this.lost.hidden = true;
@@ -194,7 +169,7 @@ export class SurfacePanel extends Picture {
     const isSlow = this.frameMs > SLOW_MS && !isAtRest;
     for (const layer of layers) {
       if (!this.isShown(layer)) continue;
-      const found = this.meshOf(layer, isSlow);
+      const found = this.meshes.best(layer, isSlow, this.moving && this.frameMs > SLOW_MS);
       if (found) surfaces.push({ mesh: found.mesh, place: placeOf(layer, found.binning), colour: rgb(layer.colour(theme)), opacity: layer.style.opacity });
     }
     for (const item of this.stage.tool.balls?.(theme) ?? []) {
@@ -240,51 +215,6 @@ export class SurfacePanel extends Picture {
       this.moving = false;
       this.paint(true);
     }, this.restMs);
-  }
-
-  /** The best surface there is, and a wish for a better one. */
-  private meshOf(layer: Layer, isSlow: boolean): { mesh: GpuMesh; binning: number } | null {
-    const level = layer.byteLevel();
-    let kept = this.kept.get(layer.volumeId);
-    if (!kept) {
-      kept = { version: -1, wanted: NaN, fine: null, fineLevel: NaN, fineVersion: -1, coarse: null, coarseLevel: NaN, fineMs: NaN };
-      this.kept.set(layer.volumeId, kept);
-    }
-    if (kept.wanted !== level || kept.version !== layer.version) {
-      // On a slow machine slices follow a stroke or a preview at once, the surface when the hand rests.
-      if (isSlow && kept.fine && kept.wanted === level) this.restSoon();
-      else {
-        [kept.wanted, kept.version] = [level, layer.version];
-        this.wish(layer, kept, level);
-      }
-    }
-    const hasCoarse = kept.coarse && kept.coarseLevel === level;
-    if (kept.fine && kept.fineLevel === level && !(this.moving && hasCoarse && this.frameMs > SLOW_MS)) return { mesh: kept.fine, binning: 1 };
-    if (hasCoarse) return { mesh: kept.coarse!, binning: 2 };
-    if (kept.fine) return { mesh: kept.fine, binning: 1 };
-    return kept.coarse && { mesh: kept.coarse, binning: 2 };
-  }
-
-  private wish(layer: Layer, kept: Kept, level: number): void {
-    const { volumeId: id, version } = layer;
-    const take = (coarse: boolean) => (made: Made) => {
-      if (!this.renderer || this.kept.get(id) !== kept) return;
-      const old = coarse ? kept.coarse : kept.fine;
-      if (old) this.renderer.free(old);
-      const mesh = this.renderer.upload(made.mesh);
-      if (coarse) [kept.coarse, kept.coarseLevel] = [mesh, made.level];
-      else [kept.fine, kept.fineLevel, kept.fineVersion, kept.fineMs] = [mesh, made.level, version, made.milliseconds];
-      this.onSurface(id, made);
-      this.wishes.draw();
-    };
-    const isLarge = Math.max(...layer.volume!.shape) >= SMALLEST_COARSE;
-    // A coarse surface comes first where the fine one keeps waiting, else after it, for turning.
-    const first = isLarge && !(kept.fineMs < QUICK_MS);
-    if (first) this.mesher.make(id, level, true, take(true));
-    this.mesher.make(id, level, false, made => {
-      take(false)(made);
-      if (isLarge && !first && kept.wanted === made.level) this.mesher.make(id, level, true, take(true));
-    });
   }
 
   private paintLabels(ratio: number): void {
@@ -401,28 +331,3 @@ export class SurfacePanel extends Picture {
     return true;
   }
 }
-
-/** Where a layer's mesh stands: its own voxels, its binning, its motion. */
-function placeOf(layer: Layer, binning: number): Mat4 {
-  const { scale, offset } = layer.volume!;
-  // A voxel of the coarse mesh is the mean of two: its centre lies between theirs.
-  const shift = (binning - 1) / 2;
-  const still = placed(scale * binning, offset.map(value => value + scale * shift));
-  if (!layer.motion) return still;
-  const { turn, about } = layer.motion;
-  const out = new Float32Array(16);
-  for (let column = 0; column < 3; column++) {
-    for (let row = 0; row < 3; row++) out[4 * column + row] = turn[3 * row + column] * scale * binning;
-  }
-  const corner = apply(turn, subtract([still[12], still[13], still[14]], about));
-  out.set([corner[0] + about[0], corner[1] + about[1], corner[2] + about[2], 1], 12);
-  return out;
-}
-
-/** The ray as the layer's own, unmoved volume sees it; distances are kept. */
-function movedRay(ray: Ray, motion: Motion): Ray {
-  const back = transpose(motion.turn);
-  const origin = apply(back, subtract(ray.origin, motion.about)).map((value, axis) => value + motion.about[axis]) as Vec3;
-  return { origin, direction: scaled(apply(back, ray.direction), 1) };
-}
-

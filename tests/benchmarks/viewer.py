@@ -114,7 +114,7 @@ def measure(shown: Notebook, size: int, repeats: int) -> None:
     )
     page.wait_for_timeout(1000)
     triangles = page.evaluate(
-        f"() => [...{VIEWER}.surface.kept.values()].map(kept => kept.fine.count / 3)[0]"
+        f"() => [...{VIEWER}.surface.meshes.kept.values()].map(kept => kept.fine.count / 3)[0]"
     )
     milliseconds = page.evaluate(f"() => {VIEWER}.surface.frameMs")
     print(f"      {triangles:.0f} triangles, {milliseconds:.0f} ms a picture of the surface")
