@@ -30,8 +30,6 @@ from locref_widgets.runs.viewer_requests import Requests
 if TYPE_CHECKING:
     from locref_widgets.refinement.problem import RefinementInput
 
-_FINISHED = "setting_finished"
-
 
 def run_sweep(
     folder: SweepFolder,
@@ -115,7 +113,9 @@ def _try_all(
     for message in plan.warnings:
         say("warning", message=message)
     real = refine_loop or _shared_loop()
-    told = {e["number"] for e in read_events(folder.events_path)[0] if e["kind"] == _FINISHED}
+    told = {
+        e["number"] for e in read_events(folder.events_path)[0] if e["kind"] == "setting_finished"
+    }
     for candidate in plan.candidates:
         requests.obey()
         number = candidate.number
@@ -123,7 +123,7 @@ def _try_all(
             run = folder.run(number)
             if number not in told and run is not None:
                 # Its process was killed before it could say so.
-                say(_FINISHED, number=number, **run.summary)
+                say("setting_finished", number=number, **run.summary)
             continue
         say("setting_started", number=number, values=candidate.values)
         started, cpu = time.monotonic(), time.process_time()
@@ -154,7 +154,7 @@ def _try_all(
             "cpu_seconds": round(time.process_time() - cpu, 1),
         }
         _add_seconds(folder, number, seconds)
-        say(_FINISHED, number=number, **(run.summary | seconds))
+        say("setting_finished", number=number, **(run.summary | seconds))
 
 
 def _refine(

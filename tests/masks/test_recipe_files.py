@@ -9,7 +9,7 @@ from locref_widgets.io.mrc import read_map, write_map
 from locref_widgets.masks import volume_steps as steps
 from locref_widgets.masks.recipe import MaskRecipe
 from locref_widgets.masks.recipe_files import find_recipe, recipe_path, save_mask
-from locref_widgets.runs.inputs import _describe_mask
+from locref_widgets.runs.inputs import describe_mask
 from tests.masks.test_recipe import two_blobs
 
 RECIPE = MaskRecipe().add(steps.Threshold(level="0.3max"), steps.SoftPad(width_px=4))
@@ -43,8 +43,8 @@ def test_a_mask_of_other_programs_has_no_recipe(tmp_path: Path) -> None:
 
 def test_a_run_keeps_the_recipe_of_its_mask(tmp_path: Path) -> None:
     path = saved(tmp_path)
-    described = _describe_mask(read_map(path), two_blobs(), tmp_path / "inputs" / "mask.mrc")
+    described = describe_mask(read_map(path), two_blobs(), tmp_path / "inputs" / "mask.mrc")
     assert MaskRecipe.model_validate(described["recipe"]) == RECIPE
     # A mask that was changed in memory is another one.
     other = replace(read_map(path), data=np.ones((24,) * 3, np.float32))
-    assert "recipe" not in _describe_mask(other, two_blobs(), tmp_path / "inputs" / "mask.mrc")
+    assert "recipe" not in describe_mask(other, two_blobs(), tmp_path / "inputs" / "mask.mrc")
