@@ -169,6 +169,7 @@ class Desk:
     arguments: dict = field(default_factory=dict)
     context: object = None
     kernel: str | None = None
+    is_reloaded: bool = False
     largest_sent: int = 0
     received: int = 0
 
@@ -194,6 +195,7 @@ class Desk:
         if self.context is not None:
             self.context.close()
         self.context = self.kernel = None
+        self.is_reloaded = False
 
 
 @pytest.fixture(scope="module")
@@ -233,7 +235,10 @@ class Notebook:
 
     def show(self, name, reset=True):
         """Open a notebook of the lab's folder; `reset=False` loads the page anew and keeps all."""
-        if reset and self.desk.kernel and self.page.url.startswith(self.lab.url):
+        # A page that was loaded anew may still bring back what was open in it.
+        is_usable = self.desk.kernel and not self.desk.is_reloaded
+        self.desk.is_reloaded = not reset
+        if reset and is_usable and self.page.url.startswith(self.lab.url):
             self.page.evaluate(
                 """([path, id]) => jupyterapp.commands.execute(
                     'docmanager:open', {path, factory: 'Notebook', kernel: {id}})""",
