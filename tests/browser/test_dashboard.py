@@ -9,7 +9,8 @@ from nbconvert import HTMLExporter
 
 from tests.browser.axe import serious_faults
 from tests.browser.clipping import settled_clipping
-from tests.browser.conftest import MODEL_GONE, REPOSITORY
+from tests.browser.conftest import REPOSITORY
+from tests.browser.page_errors import MODEL_GONE
 
 CELL = "import locref_widgets as lw\ndashboard = lw.RunDashboard({!r})\ndashboard"
 COLOURS = """() => [...document.querySelectorAll('.locref-heatmap')].map(figure =>

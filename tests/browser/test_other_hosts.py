@@ -12,7 +12,8 @@ import urllib.request
 import nbformat
 import pytest
 
-from tests.browser.conftest import REPOSITORY, SHOTS, heard
+from tests.browser.conftest import REPOSITORY, SHOTS
+from tests.browser.page_errors import heard
 from tests.browser.test_dashboard import COLOURS
 from tests.widgets.fake_run import FakeRun
 
