@@ -2,12 +2,11 @@
 
 import io
 import os
-import struct
-import zlib
 
 import numpy as np
 from jaxtyping import UInt8
 from matplotlib.figure import Figure
+from matplotlib.image import imsave
 
 from locref_widgets.io.atomic import atomic_writer
 
@@ -23,13 +22,7 @@ def write_png(path: str | os.PathLike[str], figure: Figure) -> None:
 
 
 def png_bytes(pixels: UInt8[np.ndarray, "height width 3"]) -> bytes:
-    """Encode red, green and blue pixels, the first row on top (PNG, ISO/IEC 15948)."""
-    height, width, _ = pixels.shape
-    # Each line begins with its filter: 0, none.
-    lines = np.concatenate([np.zeros((height, 1), np.uint8), pixels.reshape(height, -1)], axis=1)
-    header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
-    chunks = ((b"IHDR", header), (b"IDAT", zlib.compress(lines.tobytes(), 6)), (b"IEND", b""))
-    return b"\x89PNG\r\n\x1a\n" + b"".join(
-        struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
-        for name, data in chunks
-    )
+    """Encode red, green and blue pixels, the first row on top."""
+    buffer = io.BytesIO()
+    imsave(buffer, pixels, format="png")
+    return buffer.getvalue()

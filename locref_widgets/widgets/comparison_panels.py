@@ -10,8 +10,9 @@ from locref_widgets.figures.comparison_figures import STYLES, heatmap_limits
 from locref_widgets.figures.run_data import Curve, RunData, as_array
 from locref_widgets.runs.compare import Pair
 from locref_widgets.widgets.closing import close_whole
-from locref_widgets.widgets.fsc_plot import MARGIN, DrawnCurve, FSCPlot
+from locref_widgets.widgets.fsc_plot import DrawnCurve, FSCPlot
 from locref_widgets.widgets.heatmap_panel import degree_ranges, view_axes
+from locref_widgets.widgets.plain_plot import VIEW_MARGIN, plain_plot
 from locref_widgets.widgets.style import BAR_COLOUR, LIMIT_COLOUR, TOOLTIP_STYLE, VIRIDIS
 from locref_widgets.widgets.ticks import nice_maximum
 
@@ -72,14 +73,11 @@ class HeatmapRow:
                 continue
             scale = 1.0 if unit == "°" else run.pixel_size_angstrom
             self.marks[name] = self._mark(told, as_array(told[key]) * scale, unit)
-            figure = bq.Figure(
+            figure = plain_plot(
                 marks=[self.marks[name]],
                 axes=view_axes(),
-                fig_margin={"top": 10, "bottom": 44, "left": 56, "right": 20},
-                padding_x=0.0,
-                padding_y=0.0,
-                display_toolbar=False,
-                layout=widgets.Layout(width="auto", height="240px", min_width="0"),
+                height="240px",
+                margin=VIEW_MARGIN,
             )
             figure.add_class("locref-heatmap")
             boxes.append(widgets.VBox([heading, figure], layout=widgets.Layout(min_width="0")))
@@ -140,7 +138,7 @@ class PosePairPanel:
         ]
         for line in self._medians:
             line.line_style = "dashed"
-        self.figure = bq.Figure(
+        self.figure = plain_plot(
             marks=[self.dots, *self._medians],
             axes=[
                 bq.Axis(scale=self._x, label="Turned by (°)", label_offset="32px"),
@@ -148,11 +146,7 @@ class PosePairPanel:
                     scale=self._y, side="left", label="Region moved by (Å)", label_offset="40px"
                 ),
             ],
-            fig_margin=MARGIN,
-            padding_x=0.0,
-            padding_y=0.0,
-            display_toolbar=False,
-            layout=widgets.Layout(width="auto", height="260px", min_width="0"),
+            height="260px",
         )
         self.note = widgets.HTML("")
         self.widget = widgets.VBox([self.figure, self.note], layout=widgets.Layout(min_width="0"))

@@ -11,9 +11,9 @@ from jaxtyping import Float
 
 from locref_widgets.engine.fsc_curve import FSC_THRESHOLD
 from locref_widgets.widgets.held import held
+from locref_widgets.widgets.plain_plot import plain_plot
 from locref_widgets.widgets.ticks import tick_labels
 
-MARGIN = {"top": 12, "bottom": 48, "left": 58, "right": 20}
 # What bqplot draws, in the words of CSS.
 _BORDERS = {"solid": "solid", "dashed": "dashed", "dotted": "dotted", "dash_dotted": "dotted"}
 
@@ -52,7 +52,7 @@ class FSCPlot:
             tick_format="~g",
             grid_lines="none",
         )
-        self.figure = bq.Figure(
+        self.figure = plain_plot(
             marks=[self.threshold],
             axes=[
                 self._axis,
@@ -65,11 +65,7 @@ class FSCPlot:
                     tick_format="~g",
                 ),
             ],
-            fig_margin=MARGIN,
-            padding_x=0.0,
-            padding_y=0.0,
-            display_toolbar=False,
-            layout=widgets.Layout(width="auto", height="260px", min_width="0"),
+            height="260px",
         )
         self.legend = widgets.HTML("")
         self.widget = widgets.VBox([self.figure, self.legend], layout=widgets.Layout(min_width="0"))

@@ -15,6 +15,7 @@ from jaxtyping import Float
 
 from locref_widgets.widgets.heatmap_layers import LAYERS, HeatmapData
 from locref_widgets.widgets.held import held
+from locref_widgets.widgets.plain_plot import VIEW_MARGIN, plain_plot
 from locref_widgets.widgets.style import EMPTY_COLOUR, TOOLTIP_STYLE
 from locref_widgets.widgets.ticks import nice_maximum, round_ticks, tick_labels
 
@@ -73,14 +74,11 @@ class HeatmapPanel:
         )
         self.mark.on_hover(self._on_hover)
         self.mark.on_element_click(self._on_click)
-        self.figure = bq.Figure(
+        self.figure = plain_plot(
             marks=[self.mark],
             axes=view_axes(),
-            fig_margin={"top": 10, "bottom": 44, "left": 56, "right": 20},
-            padding_x=0.0,
-            padding_y=0.0,
-            display_toolbar=False,
-            layout=widgets.Layout(width="auto", height="256px", min_width="0"),
+            height="256px",
+            margin=VIEW_MARGIN,
         )
         self.figure.add_class("locref-heatmap")
         self.heading = widgets.HTML(f"<b>{self.title}</b>")

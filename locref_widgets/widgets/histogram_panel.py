@@ -9,8 +9,8 @@ import numpy as np
 from jaxtyping import Float
 
 from locref_widgets.runs.run_state import RunState
-from locref_widgets.widgets.fsc_plot import MARGIN
 from locref_widgets.widgets.held import held
+from locref_widgets.widgets.plain_plot import plain_plot
 from locref_widgets.widgets.style import BAR_COLOUR, LIMIT_COLOUR, TOOLTIP_STYLE
 from locref_widgets.widgets.ticks import nice_maximum, round_ticks
 from locref_widgets.widgets.words import change_words
@@ -67,14 +67,10 @@ class HistogramPanel:
         self._y_axis = bq.Axis(
             scale=y, side="left", label="Particles", label_offset="42px", tick_format="~s"
         )
-        self.figure = bq.Figure(
+        self.figure = plain_plot(
             marks=[self.bars, self.prior, self.limit],
             axes=[self._x_axis, self._y_axis],
-            fig_margin=MARGIN,
-            padding_x=0.0,
-            padding_y=0.0,
-            display_toolbar=False,
-            layout=widgets.Layout(width="auto", height="240px", min_width="0"),
+            height="240px",
         )
         self.heading = widgets.HTML(f"<b>{title}</b>")
         self.note = widgets.HTML("")

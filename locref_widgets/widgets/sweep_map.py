@@ -12,6 +12,7 @@ from locref_widgets.figures.sweep_page import plot_behind
 from locref_widgets.figures.theme import to_svg
 from locref_widgets.runs.sweep_grid import value_words
 from locref_widgets.runs.sweep_verdict import row_of
+from locref_widgets.widgets.plain_plot import plain_plot
 from locref_widgets.widgets.style import TOOLTIP_STYLE
 
 _LAYERS = {
@@ -68,14 +69,12 @@ class SweepMap:
                 scale=self.mark.scales["row"], side="left", label_offset="62px", grid_lines="none"
             ),
         ]
-        self.figure = bq.Figure(
+        self.figure = plain_plot(
             marks=[self.mark],
             axes=self._axes,
-            fig_margin={"top": 10, "bottom": 52, "left": 90, "right": 20},
-            padding_x=0.0,
-            padding_y=0.0,
-            display_toolbar=False,
-            layout=widgets.Layout(width="min(100%, 560px)", height="300px", min_width="0"),
+            height="300px",
+            margin={"top": 10, "bottom": 52, "left": 90, "right": 20},
+            width="min(100%, 560px)",
         )
         self.words = widgets.HTML("")
         self._behind = widgets.HTML("", layout=widgets.Layout(min_width="0"))

@@ -10,8 +10,8 @@ from jaxtyping import Float
 
 from locref_widgets.engine.fsc_curve import FSC_THRESHOLD
 from locref_widgets.runs.run_state import RunState
-from locref_widgets.widgets.fsc_plot import MARGIN
 from locref_widgets.widgets.held import held
+from locref_widgets.widgets.plain_plot import plain_plot
 from locref_widgets.widgets.style import BAR_COLOUR, LIMIT_COLOUR, TOOLTIP_STYLE
 from locref_widgets.widgets.ticks import nice_maximum, round_ticks
 
@@ -61,14 +61,10 @@ class TrendPanel:
             label_offset="42px",
             tick_format="~g",
         )
-        self.figure = bq.Figure(
+        self.figure = plain_plot(
             marks=[self.line, self.points, self.chosen],
             axes=[self._axis, self._y_axis],
-            fig_margin=MARGIN,
-            padding_x=0.0,
-            padding_y=0.0,
-            display_toolbar=False,
-            layout=widgets.Layout(width="auto", height="190px", min_width="0"),
+            height="190px",
         )
         self.heading = widgets.HTML(f"<b>{title} by iteration</b>")
         self.widget = widgets.VBox(

@@ -248,6 +248,19 @@ class Notebook:
             arg=name,
             timeout=90_000,
         )
+        self.settle()
+        self.page.wait_for_function(
+            """() => jupyterapp.shell.currentWidget.context.sessionContext
+                     .session?.kernel?.status === 'idle'""",
+            timeout=90_000,
+        )
+        self.desk.kernel = self.page.evaluate(
+            "() => jupyterapp.shell.currentWidget.context.sessionContext.session.kernel.id"
+        )
+        return self
+
+    def settle(self):
+        """Wait for the notebook in front and its session; put the side bars away."""
         self.page.evaluate(
             """async () => {
                 await jupyterapp.restored;
@@ -258,15 +271,6 @@ class Notebook:
                 jupyterapp.shell.collapseRight();
             }"""
         )
-        self.page.wait_for_function(
-            """() => jupyterapp.shell.currentWidget.context.sessionContext
-                     .session?.kernel?.status === 'idle'""",
-            timeout=90_000,
-        )
-        self.desk.kernel = self.page.evaluate(
-            "() => jupyterapp.shell.currentWidget.context.sessionContext.session.kernel.id"
-        )
-        return self
 
     def leave(self):
         """Close all documents; nothing of this test stays in the kernel."""

@@ -64,15 +64,7 @@ def open_from_launcher(notebook):
     page.locator(".jp-LauncherCard", has_text="Local refinement").click()
     page.locator(".jp-Notebook", has_text="Local refinement: the workbench").wait_for()
     name = page.evaluate("() => jupyterapp.shell.currentWidget.context.path")
-    page.evaluate(
-        """async () => {
-            const panel = jupyterapp.shell.currentWidget;
-            await panel.context.ready;
-            await panel.context.sessionContext.ready;
-            jupyterapp.shell.collapseLeft();
-            jupyterapp.shell.collapseRight();
-        }"""
-    )
+    notebook.settle()
     notebook.evaluate(KEEP_FOLDER)
     return name
 

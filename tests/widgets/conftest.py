@@ -7,6 +7,7 @@ from comm.base_comm import BaseComm
 from ipywidgets.widgets import widget as ipywidgets_widget
 
 from locref_widgets.io.mrc import Map
+from tests.widgets.fake_run import FakeRun
 
 
 class RecordingComm(BaseComm):
@@ -39,3 +40,12 @@ def ball():
     density = np.clip(7 - distance, 0, 1).astype(np.float32)
     mask = (np.clip(5 - distance, 0, 1) * (z >= 10)).astype(np.float32)
     return Map(density, 4.0), Map(mask, 4.0)
+
+
+@pytest.fixture
+def run(tmp_path):
+    """A pretended run of 300 particles that has begun."""
+    fake = FakeRun(tmp_path / "run", n_particles=300)
+    fake.begin()
+    yield fake
+    fake.release()

@@ -6,7 +6,6 @@ import time
 import ipywidgets as widgets
 import matplotlib.image
 import numpy as np
-import pytest
 
 import locref_widgets as lw
 from locref_widgets.errors import InputError
@@ -19,7 +18,7 @@ from locref_widgets.widgets.dashboard_picture import picture_png
 from locref_widgets.widgets.held import held
 from locref_widgets.widgets.latest_task import LatestTasks
 from locref_widgets.widgets.particles_tab import subset_code
-from tests.widgets.fake_run import FakeRun, small_particles
+from tests.widgets.fake_run import small_particles
 
 
 def test_a_refused_request_stays_in_words_while_events_come(wire):
@@ -97,14 +96,6 @@ def test_the_picture_is_as_wide_for_coarse_maps_as_for_fine_ones():
         assert pixels.shape == (432 * rows // columns, 2 * 432 + 24, 3)
         # Rows go upwards: the one without particles is at the bottom.
         np.testing.assert_allclose(pixels[-1, 0] * 255, [154, 160, 166])
-
-
-@pytest.fixture
-def run(tmp_path):
-    fake = FakeRun(tmp_path / "run", n_particles=300)
-    fake.begin()
-    yield fake
-    fake.release()
 
 
 def test_progress_sends_no_heatmap_again(wire, run):

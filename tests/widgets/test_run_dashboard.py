@@ -37,14 +37,6 @@ def wait_for(condition, seconds=20.0):
 
 
 @pytest.fixture
-def run(tmp_path):
-    fake = FakeRun(tmp_path / "run", n_particles=300)
-    fake.begin()
-    yield fake
-    fake.release()
-
-
-@pytest.fixture
 def dashboard(wire, run):
     shown = RunDashboard(run.folder)
     yield shown
