@@ -6,7 +6,7 @@ import os
 import numpy as np
 from jaxtyping import UInt8
 from matplotlib.figure import Figure
-from matplotlib.image import imsave
+from PIL import Image
 
 from locref_widgets.io.atomic import atomic_writer
 
@@ -24,5 +24,5 @@ def write_png(path: str | os.PathLike[str], figure: Figure) -> None:
 def png_bytes(pixels: UInt8[np.ndarray, "height width 3"]) -> bytes:
     """Encode red, green and blue pixels, the first row on top."""
     buffer = io.BytesIO()
-    imsave(buffer, pixels, format="png")
+    Image.fromarray(pixels).save(buffer, format="PNG")
     return buffer.getvalue()
