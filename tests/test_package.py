@@ -2,6 +2,7 @@
 
 import ast
 import json
+import re
 import subprocess
 import sys
 import tomllib
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 
 import locref_widgets
+from locref_widgets import widgets
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 PACKAGE = REPOSITORY / "locref_widgets"
@@ -108,3 +110,11 @@ def test_python_and_front_end_agree_on_the_version() -> None:
     project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]["version"]
     front_end = json.loads((REPOSITORY / "package.json").read_text())["version"]
     assert project == front_end == locref_widgets.__version__
+
+
+def test_every_view_that_cannot_come_alive_says_what_to_do() -> None:
+    """The page knows our views by how their text begins: it has to know the names of all."""
+    page = (REPOSITORY / "js" / "src" / "lab" / "stand_ins.ts").read_text(encoding="utf-8")
+    known = re.search(r"/\^\(([\w|]+)\)", page)
+    assert known is not None
+    assert set(known[1].split("|")) >= {*widgets.__all__, "SearchExplorer"}

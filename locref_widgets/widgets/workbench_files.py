@@ -13,12 +13,14 @@ from locref_widgets.widgets.workbench_state import WorkbenchState
 
 def stamp_of(path: Path | None) -> tuple[int, int] | None:
     """What tells a file from another one in its place; None where there is none to be read."""
-    if path is None:
-        return None
     try:
-        facts = path.stat()
+        return None if path is None else _stamp(path)
     except OSError:
         return None
+
+
+def _stamp(path: Path) -> tuple[int, int]:
+    facts = path.stat()
     return facts.st_mtime_ns, facts.st_size
 
 
@@ -62,12 +64,13 @@ class WorkbenchFiles:
     def _read(self, what: str, path: Path | None, reader: Callable[[Path], Any]) -> Any:
         if path is None:
             raise InputError(f"{what}: is not chosen yet. Choose it in an earlier step.")
-        stamp = stamp_of(path)
-        if stamp is None:
+        try:
+            stamp = _stamp(path)
+        except OSError as error:
             raise InputError(
-                f"{path}: is not there, or cannot be read. Choose another file in an earlier step,"
-                " or bring it back."
-            )
+                f"{path}: cannot be read ({error.strerror}). Choose another file in an earlier "
+                "step, or bring it back."
+            ) from error
         held = self._held.get((what, path))
         if held is None or held[0] != stamp:
             # One of each kind is kept: a map may be large.
