@@ -10,8 +10,9 @@ from jaxtyping import Float, UInt8
 
 from locref_widgets.figures.png import png_bytes
 from locref_widgets.runs.run_state import RunState
+from locref_widgets.widgets.cell_picture import coloured_cells
 from locref_widgets.widgets.heatmap_layers import as_grid
-from locref_widgets.widgets.style import EMPTY_COLOUR, VIRIDIS
+from locref_widgets.widgets.style import VIRIDIS
 from locref_widgets.widgets.ticks import nice_maximum
 
 _MAP_PX, _GAP_PX = 432, 24
@@ -58,19 +59,9 @@ def _end(values: Float[np.ndarray, "rows columns"]) -> float:
 
 
 def _coloured(values: Float[np.ndarray, "rows columns"]) -> UInt8[np.ndarray, "height width 3"]:
-    steps = np.array([_rgb(colour) for colour in VIRIDIS], dtype=np.float64)
-    share = np.clip(np.nan_to_num(values) / _end(values), 0.0, 1.0)
-    place = share * (len(steps) - 1)
-    colours = np.stack([np.interp(place, np.arange(len(steps)), one) for one in steps.T], axis=-1)
-    colours[~np.isfinite(values)] = _rgb(EMPTY_COLOUR)
-    # Rows go upwards on the sphere, downwards in a picture.
+    cells = coloured_cells(values, VIRIDIS, 0.0, _end(values))
     cell_px = max(1, round(_MAP_PX / values.shape[1]))
-    large = np.kron(colours[::-1], np.ones((cell_px, cell_px, 1)))
-    return np.round(large).astype(np.uint8)
-
-
-def _rgb(colour: str) -> tuple[int, ...]:
-    return tuple(bytes.fromhex(colour[1:]))
+    return np.kron(cells, np.ones((cell_px, cell_px, 1), np.uint8))
 
 
 def _fixed(value: Any) -> str:

@@ -2,6 +2,7 @@
 
 import html
 import threading
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -15,22 +16,28 @@ from locref_widgets.widgets.latest_task import LatestTasks
 from locref_widgets.widgets.view_selection import ViewSelection
 
 _LISTED = 12
+_SETTLE_SECONDS = 0.3
+"""The cells' numbers follow once the maps stand still for so long: both are seen before."""
 
 
 class HeatmapPair:
     """Pose change and shift change side by side. `changed` is told another selection.
 
-    Several threads draw: each holds `drawing` while it does.
+    Several threads draw: each holds `drawing` while it does. `tasks` work out layers, `later` takes
+    what the eyes do not wait for.
     """
 
     def __init__(
         self,
         data: DashboardData,
         tasks: LatestTasks,
+        later: LatestTasks,
         changed: Callable[[], None],
         drawing: threading.RLock,
     ) -> None:
-        self._data, self._tasks, self._drawing = data, tasks, drawing
+        self._data, self._drawing = data, drawing
+        self._tasks, self._later = tasks, later
+        self._drawn_at = 0.0
         self._changed = changed
         self._shown: Shown | None = None
         self._drawn: tuple[dict[str, Any], str] | None = None
@@ -106,6 +113,7 @@ class HeatmapPair:
             self._drawn = (shown.finished, layer)
         if missing or self._wants_all():
             self._tasks.submit("layers", lambda: self._work_out(shown))
+        self._settle_soon()
 
     def _wants_all(self) -> bool:
         # Numbers of cells are told whole once a layer beyond the event's was asked for.
@@ -118,6 +126,18 @@ class HeatmapPair:
                 now = self._shown
                 if told is not None and now is not None and now.finished is shown.finished:
                     panel.show(told, str(self.layer.value))
+        self._settle_soon()
+
+    def _settle_soon(self) -> None:
+        self._drawn_at = time.monotonic()
+        self._later.submit("numbers", self._settle)
+
+    def _settle(self) -> None:
+        while (wait := self._drawn_at + _SETTLE_SECONDS - time.monotonic()) > 0:
+            time.sleep(wait)
+        with self._drawing:
+            for panel in self.panels.values():
+                panel.settle()
 
     def _choose_reach(self, whole: bool) -> None:
         with self._drawing:

@@ -13,8 +13,8 @@ import ipywidgets as widgets
 import numpy as np
 from jaxtyping import Float
 
+from locref_widgets.widgets.cell_picture import CellPicture
 from locref_widgets.widgets.heatmap_layers import LAYERS, HeatmapData
-from locref_widgets.widgets.held import held
 from locref_widgets.widgets.plain_plot import VIEW_MARGIN, plain_plot
 from locref_widgets.widgets.style import EMPTY_COLOUR, TOOLTIP_STYLE
 from locref_widgets.widgets.ticks import nice_maximum, round_ticks, tick_labels
@@ -53,14 +53,22 @@ class HeatmapPanel:
         self._clicked = clicked
         self._largest: dict[str, float] = {}
         self._whole_extent = False
-        self._colour = bq.ColorScale(colors=list(self.layer.colours), min=0.0, max=1.0)
+        self.colour_range = (0.0, 1.0)
+        axes = view_axes()
+        self.picture = CellPicture(*(axis.scale for axis in axes))
         azimuth = np.linspace(-math.pi, math.pi, 19)
         elevation = np.arcsin(np.linspace(-1, 1, 10))
+        self.values = np.full((9, 18), np.nan)
         self.mark = bq.GridHeatMap(
-            color=np.full((9, 18), np.nan),
+            color=self.values,
             row=degree_ranges(elevation),
             column=degree_ranges(azimuth),
-            scales={"row": bq.OrdinalScale(), "column": bq.OrdinalScale(), "color": self._colour},
+            # The cells are there to point at: what is seen is the picture under them.
+            scales={
+                "row": bq.OrdinalScale(),
+                "column": bq.OrdinalScale(),
+                "color": bq.ColorScale(colors=["transparent"] * 2, min=0.0, max=1.0),
+            },
             stroke="transparent",
             interactions={"hover": "tooltip"},
             tooltip=bq.Tooltip(
@@ -75,12 +83,13 @@ class HeatmapPanel:
         self.mark.on_hover(self._on_hover)
         self.mark.on_element_click(self._on_click)
         self.figure = plain_plot(
-            marks=[self.mark],
-            axes=view_axes(),
+            marks=[self.picture.mark, self.mark],
+            axes=axes,
             height="256px",
             margin=VIEW_MARGIN,
         )
         self.figure.add_class("locref-heatmap")
+        self.figure.add_class("locref-pictured")
         self.heading = widgets.HTML(f"<b>{self.title}</b>")
         self.colour_bar = widgets.HTML("")
         self.detail = widgets.HTML(self._hint())
@@ -88,7 +97,7 @@ class HeatmapPanel:
             [self.heading, self.figure, self.colour_bar, self.detail],
             layout=widgets.Layout(min_width="0"),
         )
-        self._set_colour_range()
+        self._paint()
 
     @property
     def title(self) -> str:
@@ -99,7 +108,7 @@ class HeatmapPanel:
         """Draw a layer, or the mean while that layer is not known."""
         if data is self.data and layer == self.layer.name:
             return
-        self.data = data
+        is_first, self.data = self.data is None, data
         shown = LAYERS[layer if data.has(layer) else "mean"]
         values = data.layers[shown.name]
         largest = max(self._largest.get(shown.kind, 0.0), float(np.nanmax(values, initial=0.0)))
@@ -108,18 +117,14 @@ class HeatmapPanel:
             degree_ranges(data.elevation_edges_rad),
             degree_ranges(data.azimuth_edges_rad),
         )
-        self.layer = shown
-        with held(self.mark, self._colour):
-            if list(shown.colours) != list(self._colour.colors):
-                self._colour.colors = list(shown.colours)
-            self._set_colour_range()
-            if rows != list(self.mark.row) or columns != list(self.mark.column):
+        self.layer, self.values = shown, values
+        self._paint()
+        if is_first or rows != list(self.mark.row) or columns != list(self.mark.column):
+            with self.mark.hold_sync():
                 # The mark checks each against the other: without names it takes any shape.
                 self.mark.row = self.mark.column = None
                 self.mark.color = values
                 self.mark.row, self.mark.column = rows, columns
-            elif not np.array_equal(self.mark.color, values, equal_nan=True):
-                self.mark.color = values
         unit = {"count": "", "share": " (0 to 1)", "direction": " (°)"}.get(
             shown.kind, f" ({self.unit})"
         )
@@ -130,10 +135,18 @@ class HeatmapPanel:
             "" if data.has(layer) else ' <span class="locref-note">(being worked out …)</span>'
         )
 
+    def settle(self) -> None:
+        """Tell the cells their numbers, which the page says where it is pointed at one.
+
+        This keeps the page busy for longer than all the rest; the picture tells the colours before.
+        """
+        if not np.array_equal(self.mark.color, self.values, equal_nan=True):
+            self.mark.color = self.values
+
     def use_whole_extent(self, whole_extent: bool) -> None:
         """Let the colours reach to the extent searched, or only to the largest mean so far."""
         self._whole_extent = whole_extent
-        self._set_colour_range()
+        self._paint()
 
     def mark_cells(self, cells: Iterable[Cell]) -> None:
         """Outline these cells."""
@@ -175,7 +188,7 @@ class HeatmapPanel:
         angstrom = value * self.data.pixel_size_angstrom
         return f"{value:.2f} px" + (f" = {angstrom:.2f} Å" if math.isfinite(angstrom) else "")
 
-    def _set_colour_range(self) -> None:
+    def _paint(self) -> None:
         kind = self.layer.kind
         limit = math.nan if self.data is None else self.data.limit
         # The range only ever grows, so that one colour keeps its meaning while it lasts.
@@ -186,8 +199,8 @@ class HeatmapPanel:
             high = limit
         elif kind == "share":
             high = min(1.0, max(high, 0.05))
-        with self._colour.hold_sync():
-            self._colour.min, self._colour.max = low, high
+        self.colour_range = low, high
+        self.picture.show(self.values, self.layer.colours, low, high)
         self.colour_bar.value = self._colour_bar_html(low, high)
 
     def _colour_bar_html(self, low: float, high: float) -> str:

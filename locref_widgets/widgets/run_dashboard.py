@@ -67,6 +67,7 @@ class RunDashboard(widgets.VBox):
     _watcher: EventWatcher | None = None
     _tasks: LatestTasks | None = None
     _pictures: LatestTasks | None = None
+    _numbers: LatestTasks | None = None
 
     def __init__(self, run: Any) -> None:
         self.run = run if isinstance(run, Run) else Run(getattr(run, "path", run))
@@ -81,9 +82,12 @@ class RunDashboard(widgets.VBox):
         say = self._controls.show_error
         self._tasks = LatestTasks(functools.partial(say, source="work"))
         self._pictures = LatestTasks(functools.partial(say, source="pictures"))
+        self._numbers = LatestTasks(functools.partial(say, source="numbers"))
         self._data = DashboardData(self._run_folder)
         self._choice = IterationChoice(self._redraw)
-        self._maps = HeatmapPair(self._data, self._tasks, self._on_selection, self._drawing)
+        self._maps = HeatmapPair(
+            self._data, self._tasks, self._numbers, self._on_selection, self._drawing
+        )
         self._resolution, self._pose_trend = ResolutionPanel(), PoseTrendPanel()
         self._rotations = HistogramPanel("Pose change", "pose_change", "deg", "°")
         self._shifts = HistogramPanel("Shift change", "shift_change", "px", "px")
@@ -139,7 +143,7 @@ class RunDashboard(widgets.VBox):
         self._closed = True
         if self._watcher is not None:
             self._watcher.stop()
-        for tasks in (self._tasks, self._pictures):
+        for tasks in (self._tasks, self._pictures, self._numbers):
             if tasks is not None:
                 tasks.close()
         hidden = [plot for _, plots in getattr(self, "_plots", {}).values() for plot in plots]

@@ -75,6 +75,7 @@ STYLE = f"""<style>
   white-space: nowrap; }}
 /* bqplot gives a cell without a number no colour at all, which SVG then fills with black. */
 .locref-heatmap .heatmapcell, .locref-heatmap .heatmapcell rect {{ fill: {EMPTY_COLOUR}; }}
+.locref-pictured .heatmapcell {{ fill: transparent; }}
 /* It also joins an empty text to each cell: thousands of boxes to lay out, nothing to see. */
 .locref-heatmap .heatmapcell_label {{ display: none; }}
 .locref-dashboard .bqplot .axislabel {{ fill: var(--jp-ui-font-color1) !important; }}

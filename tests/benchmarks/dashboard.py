@@ -28,17 +28,14 @@ from tests.widgets.fake_run import PIXEL_SIZE_ANGSTROM, FakeRun
 N_SMALL, N_LARGE, ITERATIONS = 20_000, 500_000, 5
 WATCHED_SECONDS = 40.0
 
-# Notes each frame in which colours of a map have changed, once it is on screen.
+# Notes each frame in which the picture of a map has changed, once it is on screen.
 WATCH = """() => {
     window.seen = [];
-    // To look up all cells in each frame would take longer than to draw them.
-    const sampled = [...document.querySelectorAll('.locref-heatmap')].map(figure =>
-        [...figure.querySelectorAll('.heatmapcell')].filter((_, i) => i % 97 === 0)
-            .map(cell => cell.querySelector('rect') ?? cell));
-    const colours = () => sampled.map(cells => cells.map(cell => cell.style.fill).join());
-    let last = colours();
+    const pictures = [...document.querySelectorAll('.locref-pictured image')];
+    const shown = () => pictures.map(picture => picture.getAttribute('href'));
+    let last = shown();
     const look = () => {
-        const now = colours();
+        const now = shown();
         const maps = now.flatMap((map, i) => map === last[i] ? [] : [i]);
         last = now;
         if (maps.length) requestAnimationFrame(() => window.seen.push({maps, at: Date.now()}));

@@ -13,9 +13,18 @@ from tests.browser.conftest import REPOSITORY
 from tests.browser.page_errors import MODEL_GONE
 
 CELL = "import locref_widgets as lw\ndashboard = lw.RunDashboard({!r})\ndashboard"
-COLOURS = """() => [...document.querySelectorAll('.locref-heatmap')].map(figure =>
-    [...figure.querySelectorAll('.heatmapcell')].map(cell => getComputedStyle(
-        cell.tagName === 'rect' ? cell : cell.querySelector('rect')).fill).join())"""
+# The picture's pixels, one for each cell, read as the page has them.
+COLOURS = """() => [...document.querySelectorAll('.locref-pictured')].map(figure => {
+    const count = of => figure.querySelectorAll(`.heatmap${of}`).length;
+    const rows = count('row'), columns = count('cell') / rows;
+    if (!rows) return '';
+    const context = new OffscreenCanvas(columns, rows).getContext('2d');
+    context.imageSmoothingEnabled = false;
+    context.drawImage(figure.querySelector('image'), 0, 0, columns, rows);
+    const {data} = context.getImageData(0, 0, columns, rows);
+    const pixel = (_, i) => `rgb(${data.slice(4 * i, 4 * i + 3).join(', ')})`;
+    return Array.from({length: rows * columns}, pixel).join();
+})"""
 
 
 @pytest.fixture

@@ -1,11 +1,14 @@
 """Parts of the dashboard on their own: its faults in words, its picture, its place in a cell."""
 
+import base64
 import io
 import time
+from dataclasses import replace
 
 import ipywidgets as widgets
 import matplotlib.image
 import numpy as np
+from matplotlib.colors import LinearSegmentedColormap
 
 import locref_widgets as lw
 from locref_widgets.errors import InputError
@@ -13,12 +16,18 @@ from locref_widgets.figures.png import png_bytes
 from locref_widgets.io.particles import read_particles
 from locref_widgets.runs.run_state import RunState
 from locref_widgets.widgets import RunDashboard, same_cell
+from locref_widgets.widgets.cell_picture import coloured_cells
 from locref_widgets.widgets.control_bar import ControlBar
 from locref_widgets.widgets.dashboard_picture import picture_png
+from locref_widgets.widgets.heatmap_layers import HeatmapData
+from locref_widgets.widgets.heatmap_panel import HeatmapPanel
 from locref_widgets.widgets.held import held
 from locref_widgets.widgets.latest_task import LatestTasks
 from locref_widgets.widgets.particles_tab import subset_code
+from locref_widgets.widgets.style import EMPTY_COLOUR, VIRIDIS
 from tests.widgets.fake_run import small_particles
+
+AZIMUTH, ELEVATION = np.linspace(-np.pi, np.pi, 4), np.arcsin(np.linspace(-1, 1, 3))
 
 
 def test_a_refused_request_stays_in_words_while_events_come(wire):
@@ -74,6 +83,35 @@ def test_png_bytes_are_read_back_as_the_same_pixels():
     pixels = np.random.default_rng(0).integers(0, 256, (5, 7, 3)).astype(np.uint8)
     read = matplotlib.image.imread(io.BytesIO(png_bytes(pixels)), format="png")
     assert np.array_equal(np.round(read * 255).astype(np.uint8), pixels)
+
+
+def test_cells_are_coloured_as_by_another_library_and_rows_go_upwards():
+    values = np.random.default_rng(1).uniform(-1.0, 4.0, (6, 9))
+    values[2, 3] = np.nan
+    plain = LinearSegmentedColormap.from_list("ours", VIRIDIS, N=4096)
+    colours = plain.with_extremes(bad=EMPTY_COLOUR)
+    expected = 255 * colours(np.ma.masked_invalid(values / 3.0))[::-1, :, :3]
+    # Half a step of rounding and that of the other's table, of which a colour spans 512 entries.
+    np.testing.assert_allclose(coloured_cells(values, VIRIDIS, 0.0, 3.0), expected, atol=0.75)
+
+
+def test_a_picture_is_seen_before_its_cells_know_their_numbers(wire):
+    panel = HeatmapPanel("pose change", "°", lambda cell: None)
+    first = HeatmapData(AZIMUTH, ELEVATION, {"mean": np.ones((2, 3))}, 9.0)
+    panel.show(first)
+    assert np.array_equal(panel.mark.color, np.ones((2, 3))), "drawn for the first time, once"
+    wire.clear()
+    values = np.array([[0.0, 1.0, np.nan], [2.0, 0.5, 4.0]])
+    panel.show(replace(first, layers={"mean": values}))
+    assert np.array_equal(panel.mark.color, np.ones((2, 3)))
+    address = bytes(panel.picture.mark.image.value)
+    pixels = matplotlib.image.imread(io.BytesIO(base64.b64decode(address.split(b",")[1])))
+    assert np.array_equal(np.round(255 * pixels), coloured_cells(values, VIRIDIS, 0.0, 4.0))
+    panel.settle()
+    assert np.array_equal(panel.mark.color, values, equal_nan=True)
+    wire.clear()
+    panel.settle()
+    assert not wire, "nothing is told twice"
 
 
 def test_models_held_together_tell_the_browser_once_each_and_in_order(wire):

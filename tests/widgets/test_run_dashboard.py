@@ -61,14 +61,14 @@ def test_each_iteration_changes_the_heatmaps(run, dashboard):
 def test_the_colour_range_never_shrinks(run, dashboard):
     panel = rotation_map(dashboard)
     run.finish_iteration(3)
-    wait_for(lambda: panel._colour.max > 1)
-    largest = panel._colour.max
+    wait_for(lambda: panel.colour_range[1] > 1)
+    largest = panel.colour_range[1]
     run.finish_iteration(0)
     wait_for(lambda: dashboard.state.latest["iteration"] == 0)
     wait_for(lambda: np.nanmax(panel.mark.color) < 0.5)
-    assert panel._colour.max == largest
+    assert panel.colour_range[1] == largest
     dashboard._maps.reach.value = True
-    assert panel._colour.max == pytest.approx(np.rad2deg(0.35), abs=1e-3)
+    assert panel.colour_range[1] == pytest.approx(np.rad2deg(0.35), abs=1e-3)
 
 
 def test_histograms_curves_and_resolution(run, dashboard):
@@ -261,14 +261,14 @@ def test_an_earlier_iteration_stays_in_sight_until_the_newest_is_wanted(run, das
     wait_for(lambda: dashboard._choice.value == 2)
     dashboard._choice.choose(1)
     assert not dashboard._choice.follow.value
-    one = np.array(rotation_map(dashboard).mark.color)
+    one = np.array(rotation_map(dashboard).values)
     run.finish_iteration(3)
     wait_for(lambda: len(dashboard._resolution.line.x) == 4)
-    assert np.array_equal(rotation_map(dashboard).mark.color, one, equal_nan=True)
+    assert np.array_equal(rotation_map(dashboard).values, one, equal_nan=True)
     assert list(dashboard._resolution.chosen.x) == [1]
     dashboard._choice.follow.value = True
     assert dashboard._choice.value == 3
-    assert not np.array_equal(rotation_map(dashboard).mark.color, one, equal_nan=True)
+    assert not np.array_equal(rotation_map(dashboard).values, one, equal_nan=True)
 
 
 def test_the_prior_is_drawn_where_there_is_one(run, dashboard):
