@@ -16,6 +16,9 @@ from locref_widgets.engine.tilts_turns import in_plane, rotation_angle, rotation
 
 _NEIGHBOURS = 1.5
 """Cells whose centres differ by no more than so many spacings along every list are neighbours."""
+_UNSURE = 0.3
+"""Scores of cells come from a turned image, between whose pixels is interpolated: a neighbour that
+is ahead by less than this need not be."""
 
 
 class Cells(eqx.Module):
@@ -131,7 +134,7 @@ def _highest_near(
 def summits(
     plan: SearchPlan, cells: Cells, scores: Float[Array, "t n s"], count: int
 ) -> tuple[Float[Array, "m 5"], Float[Array, " m"]]:
-    """The best of the last level's cells that no neighbour surpasses.
+    """The best of the last level's cells that no neighbour surpasses beyond doubt.
 
     The shoulders of a peak are no candidates: they would climb to the summit that its best cell
     climbs to. A neighbour whose centre lies beyond the extents does not count for a cell inside
@@ -143,6 +146,6 @@ def summits(
     level = plan.levels[-1]
     among_inside = _highest_near(cells, jnp.where(inside, scores, -jnp.inf), level)
     highest = jnp.where(inside, among_inside, _highest_near(cells, scores, level))
-    own = jnp.where(scores >= highest, scores, -jnp.inf).reshape(-1)
+    own = jnp.where(scores >= highest - _UNSURE, scores, -jnp.inf).reshape(-1)
     best, indices = jax.lax.top_k(own, min(count, own.shape[0]))
     return jax.vmap(lambda index: pose_of(cells, index)[0])(indices), best

@@ -25,6 +25,8 @@ from locref_widgets.engine.slicing import Projector
 
 _FINALISTS, _REVERSIBLE = 8, 6.0
 """Modes refined with all shells, if no more than so much behind the best of them without."""
+_COARSENESS = 6.0
+"""The first climbs, which the others go on with, need not end within hundredths of the summit."""
 _SAME_MODE = 3.0
 """Two refined candidates nearer than so many standard errors are one mode."""
 
@@ -54,17 +56,21 @@ def best_mode(
     """
 
     def climb_all(
-        poses: Float[Array, "n 5"], wanted: Bool[Array, " n"], blocks: Int[Array, ""]
+        poses: Float[Array, "n 5"],
+        wanted: Bool[Array, " n"],
+        blocks: Int[Array, ""],
+        coarseness: float = 1.0,
     ) -> Summit:
         def climb(best: Float[Array, ""], start: tuple) -> tuple[Array, Summit]:
             pose, is_wanted = start
             floor = jnp.where(is_wanted, best, jnp.inf)
-            end = polish(projector, image, disc, plan, prior, pose, blocks, floor)
+            end = polish(projector, image, disc, plan, prior, pose, blocks, floor, coarseness)
             return jnp.maximum(best, end.model.score), end
 
         return jax.lax.scan(climb, jnp.asarray(-jnp.inf), (poses, wanted))[1]
 
-    ends = climb_all(starts, jnp.isfinite(scores), jnp.asarray(block_count(plan.levels[-1].pixels)))
+    last = jnp.asarray(block_count(plan.levels[-1].pixels))
+    ends = climb_all(starts, jnp.isfinite(scores), last, _COARSENESS)
     # Those that climbed to the same summit go on once.
     behind, order = jax.lax.top_k(_behind(ends, plan), min(_FINALISTS, starts.shape[0]))
     finals = climb_all(ends.pose[order], behind >= -_REVERSIBLE, blocks_within(disc, radius_px))

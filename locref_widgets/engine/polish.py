@@ -37,6 +37,9 @@ _TOLERANCE, _SHARE = 0.02, 2e-4
 """A climb ends when a further step promises less than this in log-likelihood, or less than this
 share of what the template explains: the kinks of the trilinear interpolant leave gradients
 uncertain by about so much. An optimum missed by ``t`` lies ``sqrt(2 t)`` standard errors away."""
+_EMPTY = 5.0
+"""Where a step that promised up to so many times that much does not bring it, the kinks hide what
+is left, and a climb ends, too: more damping would take many steps for a few hundredths."""
 _NOTHING = float(np.finfo(np.float32).min)
 """Score before a climb begins: finite, so that differences of it are too."""
 
@@ -256,7 +259,8 @@ class Summit(eqx.Module):
     model
         The log-posterior there; its score is most negative where no climb was begun.
     promise
-        By how much a further step should raise the score; 0 where no climb was begun.
+        By how much a further step should raise the score; 0 where no climb was begun, and where the
+        last steps have shown that there is nothing in it.
     """
 
     pose: Float[Array, "*b 5"]
@@ -273,6 +277,7 @@ def polish(
     start: Float[Array, " 5"],
     blocks: Int[Array, ""],
     floor: Float[AnyArray, ""] | float = -jnp.inf,
+    coarseness: float = 1.0,
 ) -> Summit:
     """Refine a pose within the extents over the first ``blocks`` of pixels; the score never falls.
 
@@ -281,6 +286,8 @@ def polish(
     floor
         Score of a better candidate: a climb that cannot reach it is given up, and none is begun
         towards an infinite one.
+    coarseness
+        By how much more than usual a further step must promise for the climb to go on.
     """
     plain = into_blocks(jnp.asarray(disc.coordinates))
     units = pose_units(plan)
@@ -292,15 +299,19 @@ def polish(
         rotation = log_rotation(exp_rotation(change[:3]) @ exp_rotation(pose[:3]))
         return clamp_pose(jnp.concatenate([rotation, pose[3:] + change[3:]]), plan)
 
+    def tolerance(model: LocalModel) -> Float[Array, ""]:
+        return coarseness * jnp.minimum(_TOLERANCE, _SHARE * model.power)
+
     def unfinished(state: tuple) -> Bool[Array, ""]:
-        number, _, _, model, _, promise = state
+        number, _, _, model, _, promise, stands = state
         hopeful = model.score + _HOPE * promise + _SLACK > floor
-        tolerance = jnp.minimum(_TOLERANCE, _SHARE * model.power)
-        return (number <= _MOST_STEPS) & (promise > tolerance) & hopeful
+        return (number <= _MOST_STEPS) & (promise > tolerance(model)) & hopeful & ~stands
 
     def step(state: tuple) -> tuple:
-        number, pose, damping, model, proposal, _ = state
+        number, pose, damping, model, proposal, promise, _ = state
         tried = evaluate(proposal)
+        enough = tolerance(model)
+        stands = (promise <= _EMPTY * enough) & (tried.score - model.score < enough)
         better = (tried.score >= model.score) | (number == 0)
         model = jax.tree.map(lambda a, b: jnp.where(better, a, b), tried, model)
         pose = jnp.where(better, proposal, pose)
@@ -309,14 +320,14 @@ def polish(
         damped = information + jnp.diag(damping * jnp.diag(information) + 1e-12)
         move = jnp.linalg.solve(damped, gradient)
         promise = gradient @ move - 0.5 * move @ (information @ move)
-        return number + 1, pose, damping, model, moved(pose, units * move), promise
+        return number + 1, pose, damping, model, moved(pose, units * move), promise, stands
 
     pose = clamp_pose(start, plan)
     nothing = LocalModel(jnp.asarray(_NOTHING), jnp.zeros(()), jnp.zeros(5), jnp.eye(5))
     first_damping, far = jnp.asarray(10.0 * _FIRST_DAMPING), jnp.asarray(jnp.inf)
-    state = (jnp.asarray(0), pose, first_damping, nothing, pose, far)
-    number, pose, _, model, _, promise = jax.lax.while_loop(unfinished, step, state)
-    return Summit(pose, model, jnp.where(number > 0, promise, 0.0))
+    state = (jnp.asarray(0), pose, first_damping, nothing, pose, far, jnp.asarray(False))
+    number, pose, _, model, _, promise, stands = jax.lax.while_loop(unfinished, step, state)
+    return Summit(pose, model, jnp.where((number > 0) & ~stands, promise, 0.0))
 
 
 def covariance(model: LocalModel, units: Float[Array, " 5"]) -> Float[Array, "5 5"]:

@@ -1,5 +1,6 @@
 """What stays the same through a refinement: the particles taking part, the region, the fulcrum."""
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -57,8 +58,6 @@ class Problem:
     region_box_px
         Edge of the box about that voxel that holds the region whichever way it is turned; images
         are cut to it.
-    region_radius_px
-        Radius about it of the mask's voxels above one half.
     region_spread_px2
         Mean square of one coordinate of the mask's points about that voxel.
     subtract
@@ -76,7 +75,6 @@ class Problem:
     fulcrum_angstrom: Float[np.ndarray, " 3"]
     region_centre_voxels: Int[np.ndarray, " 3"]
     region_box_px: int
-    region_radius_px: float
     region_spread_px2: float
     subtract: bool
     operators: Float[np.ndarray, "m 3 3"]
@@ -85,6 +83,15 @@ class Problem:
     def region_disc(self) -> Disc:
         """Fourier pixels of an image cut to the region's box."""
         return make_disc(self.region_box_px)
+
+    @property
+    def region_radius_px(self) -> float:
+        """Radius of the ball whose points lie as far from its centre, on average of the squares.
+
+        What a rotation changes in an image grows with that square: a few voxels far out hardly
+        count.
+        """
+        return math.sqrt(5.0 * self.region_spread_px2)
 
     @property
     def box_px(self) -> int:
@@ -125,7 +132,7 @@ def pose_problem(inputs: RefinementInput, settings: RefinementSettings) -> Probl
     voxel = volume.voxel_size_angstrom
     mask_centre = centre_of_mass_angstrom(mask.data, voxel)
     centre = np.rint(mask_centre / voxel).astype(int)
-    box, radius = region_size(mask)
+    box = region_box(mask)
     check_region_on_axes(settings.symmetry, mask)
     return Problem(
         particles=particles,
@@ -136,7 +143,6 @@ def pose_problem(inputs: RefinementInput, settings: RefinementSettings) -> Probl
         fulcrum_angstrom=fulcrum_of(settings, mask),
         region_centre_voxels=centre,
         region_box_px=box,
-        region_radius_px=radius,
         region_spread_px2=_spread_px2(mask, centre),
         subtract=_should_subtract(settings, volume, mask),
         operators=point_group_operators(settings.symmetry),
@@ -179,8 +185,8 @@ def choose_rows(
     return np.flatnonzero(chosen[particle])
 
 
-def region_size(mask: Map) -> tuple[int, float]:
-    """Edge of the box and radius of the ball about the mask's centre that hold its inside.
+def region_box(mask: Map) -> int:
+    """Edge of the box about the mask's centre that holds its inside whichever way it is turned.
 
     Raises `InputError` when the region is too small to be aligned.
     """
@@ -196,7 +202,7 @@ def region_size(mask: Map) -> tuple[int, float]:
             " nothing so small can be aligned. Give a mask of at least"
             f" {2 * _SMALLEST_RADIUS_PX:.0f} voxels across (a rule of thumb: 100 kDa)."
         )
-    return convenient_box(2 * (radius + _MARGIN_VOXELS)), radius
+    return convenient_box(2 * (radius + _MARGIN_VOXELS))
 
 
 def _spread_px2(mask: Map, centre_voxels: Int[np.ndarray, " 3"]) -> float:

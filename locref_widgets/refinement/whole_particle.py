@@ -40,7 +40,6 @@ def whole_problem(particles: Particles, operators: Operators | None = None) -> P
         fulcrum_angstrom=np.zeros(3),
         region_centre_voxels=np.zeros(3, int),
         region_box_px=box_px,
-        region_radius_px=box_px / 2,
         region_spread_px2=box_px**2 / 12,
         subtract=False,
         operators=point_group_operators("C1") if operators is None else operators,

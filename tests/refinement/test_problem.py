@@ -171,13 +171,26 @@ def test_the_regions_size_is_that_of_its_mask(case):
     mask = inputs.mask.data
     z, y, x = np.nonzero(mask >= 0.5)
     points = np.stack([x, y, z], axis=-1) - problem.box_px // 2 - problem.region_centre_voxels
-    assert problem.region_radius_px == pytest.approx(np.linalg.norm(points, axis=1).max())
     # Turned about any axis it stays in the box of the images that are cut to it.
-    assert problem.region_box_px // 2 >= problem.region_radius_px + 1
+    assert problem.region_box_px // 2 >= np.linalg.norm(points, axis=1).max() + 1
     z, y, x = np.nonzero(mask)
     points = np.stack([x, y, z], axis=-1) - problem.box_px // 2 - problem.region_centre_voxels
     by_axis = np.average(points**2, axis=0, weights=mask[z, y, x])
     assert problem.region_spread_px2 == pytest.approx(by_axis.mean())
+    assert problem.region_radius_px == pytest.approx(np.sqrt(5 * by_axis.mean()))
+
+
+def test_the_radius_is_a_balls_own_and_a_few_voxels_far_out_hardly_count(case):
+    _, inputs = case
+    n = inputs.mask.box_px
+    z, y, x = np.indices((n, n, n)) - n // 2
+    ball = (x**2 + y**2 + z**2 <= 9.0**2).astype(np.float32)
+    spiked = ball.copy()
+    spiked[n // 2, n // 2, n // 2 - 13 : n // 2 + 14] = 1.0
+    for values, tolerance in ((ball, 0.01), (spiked, 0.03)):
+        given = replace(inputs, mask=replace(inputs.mask, data=values))
+        # The ball of voxels is as large as it is coarse: its own radius to a hundredth.
+        assert pose_problem(given, SETTINGS).region_radius_px == pytest.approx(9.0, rel=tolerance)
 
 
 @pytest.mark.parametrize("folds", [1, 2, 3, 5])

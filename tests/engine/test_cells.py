@@ -1,0 +1,52 @@
+"""Which of the last level's cells the continuous refinement starts from."""
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from locref_widgets.engine.cells import Cells, summits
+from locref_widgets.engine.search_plan import plan_search
+
+PLAN = plan_search(32, 12, 9.0, 0.6, 12.0, reach_px=12)
+LEVEL = PLAN.levels[-1]
+LINE = np.arange(-2, 3)
+PLANE = np.stack(np.meshgrid(LINE, LINE), axis=-1).reshape(-1, 2)
+MIDDLE = (12, 2, 12)
+
+
+@pytest.fixture
+def cells():
+    """Neighbours about the pose given, five along each axis."""
+    return Cells(
+        jnp.asarray(PLANE * LEVEL.rotation_spacing_rad),
+        jnp.asarray(LINE * LEVEL.rotation_spacing_rad),
+        jnp.asarray(PLANE * LEVEL.shift_spacing_px),
+        jnp.ones((len(PLANE), len(LINE), len(PLANE)), bool),
+    )
+
+
+@pytest.fixture
+def scores():
+    """A peak in the middle, the same along all lists; its neighbours lie 5.5 below it."""
+    flat = (PLANE**2).sum(-1)
+    squared = flat[:, None, None] + LINE[:, None] ** 2 + flat
+    return 400.0 * np.exp(-squared / 72.0)
+
+
+def starts(cells: Cells, scores: np.ndarray) -> int:
+    """Number of candidates."""
+    _, found = summits(PLAN, cells, jnp.asarray(scores, jnp.float32), 24)
+    return int(np.isfinite(np.asarray(found)).sum())
+
+
+def test_the_shoulders_of_a_peak_are_no_candidates(cells, scores):
+    assert starts(cells, scores) == 1
+    poses, _ = summits(PLAN, cells, jnp.asarray(scores, jnp.float32), 24)
+    np.testing.assert_allclose(poses[0], 0.0, atol=1e-6)
+
+
+def test_a_neighbour_that_is_hardly_ahead_hides_no_cell(cells, scores):
+    beside = (MIDDLE[0], MIDDLE[1] + 1, MIDDLE[2])
+    for behind, expected in ((0.2, 2), (0.5, 1)):
+        scores[beside] = scores[MIDDLE] - behind
+        assert starts(cells, scores) == expected
