@@ -134,18 +134,29 @@ def _highest_near(
 def summits(
     plan: SearchPlan, cells: Cells, scores: Float[Array, "t n s"], count: int
 ) -> tuple[Float[Array, "m 5"], Float[Array, " m"]]:
-    """The best of the last level's cells that no neighbour surpasses beyond doubt.
+    """The best of the last level's cells that no neighbour surpasses, and some it hardly surpasses.
 
     The shoulders of a peak are no candidates: they would climb to the summit that its best cell
-    climbs to. A neighbour whose centre lies beyond the extents does not count for a cell inside
-    them: no pose is there.
+    climbs to. But of two neighbours the wrong one may be a little ahead: cells about which that is
+    in doubt have places of their own, so that the many of a flat peak leave room for others.
+    A neighbour whose centre lies beyond the extents does not count for a cell inside them: no pose
+    is there.
 
-    Returns poses and scores, minus infinity for none.
+    Returns poses and scores in falling order, minus infinity for none; at most ``count`` of each
+    kind.
     """
     inside = _within(plan, cells, 0.0, 0.0)
     level = plan.levels[-1]
     among_inside = _highest_near(cells, jnp.where(inside, scores, -jnp.inf), level)
     highest = jnp.where(inside, among_inside, _highest_near(cells, scores, level))
-    own = jnp.where(scores >= highest - _UNSURE, scores, -jnp.inf).reshape(-1)
-    best, indices = jax.lax.top_k(own, min(count, own.shape[0]))
+    flat, highest = scores.reshape(-1), highest.reshape(-1)
+    is_summit = flat >= highest
+    in_doubt = (flat >= highest - _UNSURE) & ~is_summit
+    found, places = [], []
+    for chosen in (is_summit, in_doubt):
+        best, indices = jax.lax.top_k(jnp.where(chosen, flat, -jnp.inf), min(count, flat.shape[0]))
+        found.append(best)
+        places.append(indices)
+    best, order = jax.lax.top_k(jnp.concatenate(found), sum(len(part) for part in found))
+    indices = jnp.concatenate(places)[order]
     return jax.vmap(lambda index: pose_of(cells, index)[0])(indices), best

@@ -82,12 +82,14 @@ def best_mode(
 def _behind(ends: Summit, plan: SearchPlan) -> Float[Array, " n"]:
     """How far each mode lies behind the best; minus infinity for all but the best end in a mode.
 
-    Climbs that were given up count by what they still promised.
+    Climbs that were given up count by what they still promised, but not against another's end: of
+    two that are one mode, the one that is higher now is gone on with.
     """
-    scores = ends.model.score + ends.promise
+    scores = ends.model.score
     apart = (ends.pose[:, None] - ends.pose) / pose_units(plan)
     squared = jnp.einsum("ijk,ikl,ijl->ij", apart, ends.model.information, apart)
     order = jnp.arange(scores.shape[0])
     ahead = (scores[:, None] > scores) | ((scores[:, None] == scores) & (order[:, None] < order))
     repeated = jnp.any(ahead & (squared <= _SAME_MODE**2), axis=0)
-    return jnp.where(repeated, -jnp.inf, scores - jnp.max(scores))
+    hoped = scores + ends.promise
+    return jnp.where(repeated, -jnp.inf, hoped - jnp.max(hoped))

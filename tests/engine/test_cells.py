@@ -50,3 +50,17 @@ def test_a_neighbour_that_is_hardly_ahead_hides_no_cell(cells, scores):
     for behind, expected in ((0.2, 2), (0.5, 1)):
         scores[beside] = scores[MIDDLE] - behind
         assert starts(cells, scores) == expected
+
+
+def test_the_many_cells_of_a_flat_peak_leave_room_for_another_summit(cells, scores):
+    flat = 1e-3 * scores
+    corner = (0, 0, 0)
+    # Its neighbours are pulled down, or they would be summits in its place.
+    flat.reshape(5, 5, 5, 5, 5)[:2, :2, :2, :2, :2] = -1.0
+    flat[corner] = -0.5
+    poses, found = summits(PLAN, cells, jnp.asarray(flat, jnp.float32), 4)
+    pose, found = np.asarray(poses), np.asarray(found)
+    assert np.isfinite(found).sum() == 2 + 4, "two summits, and as many in doubt as there is room"
+    assert np.array_equal(found, np.sort(found)[::-1]), "the best first"
+    assert found[5] == pytest.approx(flat[corner])
+    assert np.linalg.norm(pose[5]) > np.linalg.norm(pose[0])
