@@ -61,6 +61,7 @@ export interface ServiceManager {
 // @jupyterlab/apputils
 export interface SessionContext extends Disposable {
   session: { kernel: Kernel | null } | null;
+  readonly isDisposed: boolean;
   readonly ready: Promise<void>;
   readonly kernelChanged: Signal<SessionContext, { newValue: Kernel | null }>;
   readonly statusChanged: Signal<SessionContext, string>;

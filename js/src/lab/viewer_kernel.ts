@@ -12,6 +12,12 @@ import type { SharedModules } from './shared';
 
 export const WIDGET_TYPE = 'application/vnd.jupyter.widget-view+json';
 const MODULE = 'locref_widgets.widgets.file_viewer';
+/**
+ * A kernel that another client restarts says so in a message that can get lost, so it is asked now and then whether it
+ * still holds what is shown; and once more when it has not answered for a minute.
+ */
+const CHECK_MS = 5000;
+const SILENT_CHECKS = 12;
 
 /** The kernel could not do what was asked; the message is for people. */
 export class ViewerError extends Error {}
@@ -25,6 +31,8 @@ interface Ready {
 export class ViewerKernel {
   private readonly open = new Set<string>();
   private readonly shown = new Set<string>();
+  private asking = false;
+  private silent = 0;
   private readonly listeners = new Set<(words: string) => void>();
   private ready: Promise<Ready> | null = null;
   private ending: Promise<void> = Promise.resolve();
@@ -112,6 +120,10 @@ export class ViewerKernel {
       // Restarted by another client, the kernel only says that it starts, or the connection drops.
       else if (status === 'starting') void this.checkShown(session);
     });
+    const beat = window.setInterval(() => {
+      if (session.isDisposed) window.clearInterval(beat);
+      else void this.checkShown(session);
+    }, CHECK_MS);
     let lost = false;
     session.connectionStatusChanged.connect((_session, status) => {
       if (status === 'connected' && lost) void this.checkShown(session);
@@ -126,9 +138,15 @@ export class ViewerKernel {
   }
 
   private async checkShown(session: SessionContext): Promise<void> {
-    if (!this.shown.size) return;
+    const silence = () => this.silent++ < SILENT_CHECKS;
+    // One question at a time: a kernel that reads a large file answers late.
+    if (!this.shown.size || (this.asking && silence())) return;
+    this.asking = true;
+    this.silent = 0;
     const paths = JSON.stringify([...this.shown]);
-    await run(session, `import ${MODULE}\n${MODULE}.check_shown(${paths})`).catch(() => this.tell('The kernel was restarted.'));
+    const check = run(session, `import ${MODULE}\n${MODULE}.check_shown(${paths})`);
+    await check.catch(() => this.tell('The kernel was restarted.'));
+    this.asking = false;
   }
 
   private tell(words: string): void {
