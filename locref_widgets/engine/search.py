@@ -31,7 +31,7 @@ from locref_widgets.engine.search_plan import SearchPlan
 from locref_widgets.engine.slicing import Projector
 
 MODES = 24
-"""Most of the last level's summits that are refined continuously, and most of the cells in doubt."""
+"""Most of the last level's summits that are refined continuously, and most cells in doubt."""
 
 
 class SearchOutcome(eqx.Module):

@@ -187,10 +187,10 @@ def test_the_radius_is_a_balls_own_and_a_few_voxels_far_out_hardly_count(case):
     ball = (x**2 + y**2 + z**2 <= 9.0**2).astype(np.float32)
     spiked = ball.copy()
     spiked[n // 2, n // 2, n // 2 - 13 : n // 2 + 14] = 1.0
-    for values, tolerance in ((ball, 0.01), (spiked, 0.03)):
+    for values in (ball, spiked):
         given = replace(inputs, mask=replace(inputs.mask, data=values))
-        # The ball of voxels is as large as it is coarse: its own radius to a hundredth.
-        assert pose_problem(given, SETTINGS).region_radius_px == pytest.approx(9.0, rel=tolerance)
+        # Eight voxels 10 to 13 from the centre raise the mean square of 3,000 by 0.7 %.
+        assert pose_problem(given, SETTINGS).region_radius_px == pytest.approx(9.0, rel=0.01)
 
 
 @pytest.mark.parametrize("folds", [1, 2, 3, 5])

@@ -118,15 +118,16 @@ export class ViewerKernel {
       if (status === 'restarting' || status === 'autorestarting') this.tell('The kernel was restarted.');
       else if (status === 'dead') this.tell('The kernel has died.');
       // Restarted by another client, the kernel only says that it starts, or the connection drops.
-      else if (status === 'starting') void this.checkShown(session);
+      else if (status === 'starting') void this.checkShown(session, true);
     });
+    this.asking = false;
     const beat = window.setInterval(() => {
       if (session.isDisposed) window.clearInterval(beat);
       else void this.checkShown(session);
     }, CHECK_MS);
     let lost = false;
     session.connectionStatusChanged.connect((_session, status) => {
-      if (status === 'connected' && lost) void this.checkShown(session);
+      if (status === 'connected' && lost) void this.checkShown(session, true);
       lost = status !== 'connected';
     });
     session.kernelChanged.connect((_session, { newValue }) => {
@@ -137,15 +138,16 @@ export class ViewerKernel {
     return { session, rendermime, manager };
   }
 
-  private async checkShown(session: SessionContext): Promise<void> {
-    const silence = () => this.silent++ < SILENT_CHECKS;
+  /** Ask the kernel whether it holds what is shown; `anew` where an earlier question may have been lost. */
+  private async checkShown(session: SessionContext, anew = false): Promise<void> {
     // One question at a time: a kernel that reads a large file answers late.
-    if (!this.shown.size || (this.asking && silence())) return;
+    if (!this.shown.size || (this.asking && !anew && this.silent++ < SILENT_CHECKS)) return;
     this.asking = true;
     this.silent = 0;
-    const paths = JSON.stringify([...this.shown]);
-    const check = run(session, `import ${MODULE}\n${MODULE}.check_shown(${paths})`);
-    await check.catch(() => this.tell('The kernel was restarted.'));
+    const paths = [...this.shown];
+    const check = run(session, `import ${MODULE}\n${MODULE}.check_shown(${JSON.stringify(paths)})`);
+    // A kernel that ends with its last document breaks off what it was asked: nothing of it is shown by then.
+    await check.catch(() => paths.every(path => this.shown.has(path)) && this.tell('The kernel was restarted.'));
     this.asking = false;
   }
 
