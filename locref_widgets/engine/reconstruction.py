@@ -98,6 +98,7 @@ def solve(
     inverse_ssnr: Float[Array | np.ndarray, " shells"] | None = None,
     gridding_iterations: int = 0,
     operators: Float[np.ndarray, "m 3 3"] | None = None,
+    support_px: int | None = None,
 ) -> Float[Array, "n n n"]:
     """Map of an accumulator, inside the sphere inscribed in the box.
 
@@ -112,11 +113,14 @@ def solve(
         divides by ``W + mean W of the shell x inverse_ssnr``. None: unfiltered.
     gridding_iterations
         Iterations of the search for weights that compensate for the uneven sampling of Fourier
-        space (see `locref_widgets.engine.gridding`); 0 divides by ``W`` itself, which differs only
-        where noise is strong.
+        space (see `locref_widgets.engine.gridding`); 0 divides by ``W`` itself, which lets more
+        noise through.
     operators
         Rotations of a point group about the map's centre that the map is to have (see
         `locref_widgets.engine.symmetry`); the sums are as they were added up. None: no symmetry.
+    support_px
+        Edge of the box that what is seen in the images fills; unset: the map's. Only
+        gridding weights go by it.
 
     Returns
     -------
@@ -125,10 +129,10 @@ def solve(
     """
     if operators is not None and len(operators) > 1:
         symmetric = symmetrise(accumulator, operators)
-        volume = solve(symmetric, box_px, inverse_ssnr, gridding_iterations)
+        volume = solve(symmetric, box_px, inverse_ssnr, gridding_iterations, None, support_px)
         return volume / symmetry_envelope(operators, box_px, accumulator.padded_px)
     prior = _prior(accumulator, box_px, inverse_ssnr)
-    return _solve(accumulator, prior, box_px, gridding_iterations)
+    return _solve(accumulator, prior, box_px, gridding_iterations, support_px or box_px)
 
 
 def _prior(
@@ -157,18 +161,19 @@ def solve_and_pull_back(
 
     def map_of(sums: Float[Array, "z y x 3"]) -> Float[Array, "n n n"]:
         same_grid = Accumulator(sums, accumulator.padded_px, accumulator.radius)
-        return _solve(same_grid, prior, box_px, 0)
+        return _solve(same_grid, prior, box_px, 0, box_px)
 
     volume, pull = jax.vjp(map_of, accumulator.sums)
     return volume, lambda gradient: pull(gradient)[0]
 
 
-@partial(jax.jit, static_argnames=("box_px", "gridding_iterations"))
+@partial(jax.jit, static_argnames=("box_px", "gridding_iterations", "support_px"))
 def _solve(
     accumulator: Accumulator,
     prior: Float[Array, " shells"],
     box_px: int,
     gridding_iterations: int,
+    support_px: int,
 ) -> Float[Array, "n n n"]:
     padded, radius = accumulator.padded_px, accumulator.radius
     sums = complete_plane(accumulator.sums)
@@ -181,7 +186,8 @@ def _solve(
     divisor = sums[..., 2] + prior[below] * (1 - share) + prior[below + 1] * share
     inside = (shells <= radius) & (divisor > 0)
     if gridding_iterations:
-        weight = gridding_weights(jnp.where(inside, divisor, 0), padded, gridding_iterations)
+        density = jnp.where(inside, divisor, 0)
+        weight = gridding_weights(density, padded, gridding_iterations, support_px)
     else:
         weight = jnp.where(inside, 1.0 / jnp.where(inside, divisor, 1.0), 0.0)
     spectrum = jax.lax.complex(sums[..., 0] * weight, sums[..., 1] * weight)

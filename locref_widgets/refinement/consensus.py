@@ -13,6 +13,7 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from locref_widgets.engine.fsc import compute_fsc_curve
+from locref_widgets.engine.gridding import USUAL_ITERATIONS
 from locref_widgets.engine.grids import shell_means
 from locref_widgets.engine.reconstruction import add_accumulators, solve
 from locref_widgets.engine.slicing import Accumulator, empty_accumulator, slice_radius
@@ -79,11 +80,12 @@ def solve_halves(
     sums: dict[int, Accumulator],
     box_px: int,
     operators: Float[np.ndarray, "m 3 3"] | None = None,
-    gridding_iterations: int = 0,
+    support_px: int | None = None,
+    gridding_iterations: int = USUAL_ITERATIONS,
 ) -> tuple[tuple[np.ndarray, np.ndarray], np.ndarray]:
     """Unfiltered half-maps and the map of both (see `engine.reconstruction.solve`)."""
     first, second, both = (
-        np.asarray(solve(total, box_px, None, gridding_iterations, operators))
+        np.asarray(solve(total, box_px, None, gridding_iterations, operators, support_px))
         for total in (sums[1], sums[2], add_accumulators(sums[1], sums[2]))
     )
     return (first, second), both

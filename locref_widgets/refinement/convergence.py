@@ -1,35 +1,57 @@
-"""When a refinement has settled: neither the resolution nor the poses still improve."""
+"""When a refinement has settled: neither the half-maps' agreement nor the poses still improve.
+
+Agreement is measured by the sum of the FSC over shells, the number of shells that would agree
+fully. Where the curve crosses a threshold goes up and down with the noise of a few shells (by a
+tenth of a resolution from one iteration to the next, where the sum stood still); the sum does not.
+"""
 
 import numpy as np
 from jaxtyping import Float
 from scipy.spatial.transform import Rotation
 
-_PATIENCE = 2
-"""Iterations without a gain in resolution after which the refinement may end."""
+from locref_widgets.engine.fsc import FSCCurve
+
+AGREEMENT_HISTORY = "agreement_history_shells"
+"""Name, among the numbers of an iteration, of the agreement in those before."""
+_FEWEST = 3
+"""Iterations before which a refinement does not end."""
+_GAIN_SHELLS = 0.5
+"""A smaller gain than this is none."""
 _RESTLESS = 0.15
 """Poses still move while their median turn since the iteration before exceeds this share of the
 median standard error: where the resolution is limited by Nyquist, poses improve long after it."""
 
 
+def agreement_shells(curve: FSCCurve) -> float:
+    """How many shells' worth of agreement a curve shows: the sum of its values from shell 1 on."""
+    return float(np.sum(np.clip(np.nan_to_num(curve.bridged_values()[1:]), 0.0, 1.0)))
+
+
+def agreement_history(
+    info: dict[str, np.ndarray], curve: FSCCurve
+) -> Float[np.ndarray, " iterations"]:
+    """The agreement before an iteration, of which ``info`` tells, and then that of its curve."""
+    # A run that an earlier version began has noted none.
+    return np.append(info.get(AGREEMENT_HISTORY, np.zeros(0)), agreement_shells(curve))
+
+
 def has_settled(
-    history_angstrom: list[float], info: dict[str, np.ndarray], box_angstrom: float
+    history_shells: Float[np.ndarray, " iterations"], info: dict[str, np.ndarray]
 ) -> bool:
-    """Whether the last iterations gained less than half a shell and the poses stand still.
+    """Whether the last iteration gained less than half a shell and the poses stand still.
 
     Parameters
     ----------
-    history_angstrom
-        Resolutions of iterations 0, 1, 2 ... up to the present one.
+    history_shells
+        Agreement of iterations 0, 1, 2 ... up to the present one.
     info
         Of the present iteration: ``turn_since_last_rad`` and ``rotation_error_rad``.
-    box_angstrom
-        Edge of the box, which sets the width of a shell.
     """
-    if len(history_angstrom) < _PATIENCE + 2:
+    if len(history_shells) <= _FEWEST:
         return False
     # Iteration 0 is left out: its map is of the whole particle, or of the blurred region.
-    shells = [box_angstrom / value for value in history_angstrom[1:]]
-    if max(shells[-_PATIENCE:]) >= max(shells[:-_PATIENCE]) + 0.5:
+    *before, now = history_shells[1:]
+    if now >= max(before) + _GAIN_SHELLS:
         return False
     moved = np.median(info["turn_since_last_rad"])
     # A particle without information has no finite error; it must not decide for the others.

@@ -1,7 +1,7 @@
 """The maps that are kept: both half-sets reconstructed once more at their final poses.
 
 The iterations work in the region's box with what is enough to search by. The last maps are made
-from the whole images, in the map's own box and with iterative gridding weights.
+from the whole images, in the map's own box.
 """
 
 from dataclasses import dataclass
@@ -19,8 +19,6 @@ from locref_widgets.refinement.passes import Arrays, Bench, OutsideMaps, make_ta
 from locref_widgets.refinement.problem import Problem
 from locref_widgets.refinement.region_sums import load_images
 from locref_widgets.refinement.step import Poses, accumulate, inverse_variance
-
-GRIDDING_ITERATIONS = 10
 
 
 @dataclass(frozen=True)
@@ -79,4 +77,5 @@ def final_maps(
     )
     added = executor.run(task, report).sums
     sums = {half: to_device(added.pop((half, 0))) for half in HALVES}
-    return solve_halves(sums, problem.box_px, problem.operators, GRIDDING_ITERATIONS)
+    support_px = problem.region_box_px if outside else problem.box_px
+    return solve_halves(sums, problem.box_px, problem.operators, support_px)

@@ -8,6 +8,7 @@ from jaxtyping import Array, Float
 
 from locref_widgets.engine.filters import apply_shell_filter
 from locref_widgets.engine.fsc import FSCCurve
+from locref_widgets.engine.gridding import USUAL_ITERATIONS
 from locref_widgets.engine.local_wiener import local_wiener, signal_profile
 from locref_widgets.engine.reconstruction import add_accumulators, solve, subtract_accumulator
 from locref_widgets.engine.slicing import Accumulator
@@ -37,7 +38,8 @@ def _total(sums: FoldSums, half: int) -> Accumulator:
 
 
 def _solve(sums: Accumulator, problem: Problem) -> Float[Array, "m m m"]:
-    return solve(sums, problem.region_box_px, operators=problem.operators)
+    box_px, operators = problem.region_box_px, problem.operators
+    return solve(sums, box_px, None, USUAL_ITERATIONS, operators)
 
 
 def region_half_maps(problem: Problem, sums: FoldSums) -> tuple[tuple[Volume, Volume], Volume]:

@@ -27,10 +27,11 @@ from locref_widgets.masks.checks import check_mask_alone
 from locref_widgets.refinement.batches import BATCH_SIZE
 from locref_widgets.refinement.consensus import add_up_halves, solve_halves
 from locref_widgets.refinement.curves import half_map_curves
-from locref_widgets.refinement.final_maps import GRIDDING_ITERATIONS
 from locref_widgets.refinement.whole_particle import Progress, set_aside, whole_problem
 
 MASK = "user mask"
+_GRIDDING_ITERATIONS = 10
+"""RELION's, so that the map is the one that its own program makes of the table."""
 
 
 @dataclass(frozen=True)
@@ -94,7 +95,9 @@ def reconstruct(
     problem, aside, warnings = set_aside(problem, usable)
     for message in warnings:
         warn(message)
-    half_maps, both = solve_halves(sums, problem.box_px, problem.operators, GRIDDING_ITERATIONS)
+    half_maps, both = solve_halves(
+        sums, problem.box_px, problem.operators, gridding_iterations=_GRIDDING_ITERATIONS
+    )
     voxel = problem.pixel_size_angstrom
     masks = {} if mask is None else {MASK: mask.data}
     curves = half_map_curves(half_maps, voxel, masks, complete=True)

@@ -17,7 +17,12 @@ from locref_widgets.engine.fsc_warnings import fsc_warnings
 from locref_widgets.engine.fulcrum import move_about_fulcrum
 from locref_widgets.refinement.batches import BATCH_SIZE
 from locref_widgets.refinement.consensus import Consensus, measure_noise, reconstruct_consensus
-from locref_widgets.refinement.convergence import has_settled, turns_between
+from locref_widgets.refinement.convergence import (
+    AGREEMENT_HISTORY,
+    agreement_history,
+    has_settled,
+    turns_between,
+)
 from locref_widgets.refinement.curves import half_map_curves
 from locref_widgets.refinement.executor import Executor, LocalExecutor
 from locref_widgets.refinement.final_maps import final_maps
@@ -159,7 +164,7 @@ class RefinementLoop:
             "shift_change_px": nothing,
             "sigma2_half1": sigma2[1],
             "sigma2_half2": sigma2[2],
-            "resolution_history_angstrom": np.zeros(0),
+            AGREEMENT_HISTORY: np.zeros(0),
             FULCRUM: self.problem.fulcrum_angstrom,
         }
         seconds = self.preparation_seconds + time.monotonic() - started
@@ -192,7 +197,7 @@ class RefinementLoop:
         if mask is not None or names & REDRAWN:
             last = loop.seen_anew(last, new_region=mask is not None)
         if mask is not None or is_another_search(names):
-            last = replace(last, info=last.info | {"resolution_history_angstrom": np.zeros(0)})
+            last = replace(last, info=last.info | {AGREEMENT_HISTORY: np.zeros(0)})
         return loop, replace(last, converged=False)
 
     def use(self, settings: RefinementSettings) -> None:
@@ -231,8 +236,7 @@ class RefinementLoop:
 
     def iterate(self, last: IterationResult) -> IterationResult:
         """Search all particles against the references of the last result."""
-        started = time.monotonic()
-        iteration = last.iteration + 1
+        started, iteration = time.monotonic(), last.iteration + 1
         posed = self.pose_search(last)
         found = search_and_reconstruct(
             self.executor,
@@ -241,9 +245,8 @@ class RefinementLoop:
             self.settings.marginalize,
             self._report(iteration, "search"),
         )
-        history = np.append(last.info["resolution_history_angstrom"], last.resolution_angstrom)
         info = particle_info(self.problem, found, posed.plan)
-        info["resolution_history_angstrom"] = history
+        info[AGREEMENT_HISTORY] = agreement_history(last.info, last.fsc[CORRECTED_CURVE])
         info[FULCRUM] = self.problem.fulcrum_angstrom
         info["turn_since_last_rad"] = turns_between(last.info.get("turn_rad"), info["turn_rad"])
         info |= {f"weight_sigma2_half{half}": posed.references[half].sigma2 for half in HALVES}
@@ -364,7 +367,7 @@ class RefinementLoop:
             self._masks(masking.mask),
             complete=last,
         )
-        resolution = curves[CORRECTED_CURVE].resolution_angstrom()
+        corrected = curves[CORRECTED_CURVE]
         rotations = problem.particles.rotations[problem.rows]
         origins = problem.particles.origins_angstrom[problem.rows]
         if iteration:
@@ -375,7 +378,6 @@ class RefinementLoop:
                 info["shift_px"] * problem.pixel_size_angstrom,
                 problem.fulcrum_angstrom,
             )
-        history = [*info["resolution_history_angstrom"], resolution]
         return IterationResult(
             iteration=iteration,
             half_maps=half_maps,
@@ -383,8 +385,8 @@ class RefinementLoop:
             mask=masking.mask,
             cutoff_resolution_angstrom=masking.cutoff_resolution_angstrom,
             fsc=curves,
-            resolution_angstrom=resolution,
-            converged=has_settled(history, info, problem.box_px * problem.pixel_size_angstrom),
+            resolution_angstrom=corrected.resolution_angstrom(),
+            converged=has_settled(agreement_history(info, corrected), info),
             seconds=seconds + time.monotonic() - started,
             indices=problem.rows,
             rotations=rotations,

@@ -37,7 +37,7 @@ class IterationResult:
     resolution_angstrom
         0.143 crossing of the corrected curve.
     converged
-        Whether neither resolution nor poses still improve.
+        Whether neither the half-maps' agreement nor poses still improve.
     seconds
         Wall time of the iteration.
     indices
@@ -49,7 +49,7 @@ class IterationResult:
         ``log_likelihood_margin``, ``rotation_error_rad``, ``shift_error_px``,
         ``cells_evaluated``, ``certified``, ``at_bound``, ``turn_rad`` and ``shift_px`` (the local
         motion in the image frame), ``turn_since_last_rad``; the noise spectra ``sigma2_half1``
-        and ``sigma2_half2``; ``resolution_history_angstrom`` of the iterations before. Iteration
+        and ``sigma2_half2``; ``agreement_history_shells`` of the iterations before. Iteration
         0 has no search in it and only the changes (zero), the spectra and the history.
     """
 

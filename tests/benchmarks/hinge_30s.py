@@ -1,7 +1,9 @@
 """Refine the head of the 30S set and say how near it came: ``python -m`` this file FOLDER.
 
 The data are ``hinge_30S`` of the folder in LOCREF_TEST_DATA. All 2,000 particles of 128 px take a
-while; ``--subset 60 --iterations 1`` tries the way there.
+while; ``--subset 60 --iterations 1`` tries the way there. Options that it does not know go to
+``locref refine``: ``--prior-rotation 3.75 --rotation-extent 0.2`` is what RELION's local search at
+its HEALPix order 4 works with.
 """
 
 import argparse
@@ -98,7 +100,7 @@ def main() -> None:
     parser.add_argument("--subset", type=int)
     parser.add_argument("--iterations", type=int, default=10)
     parser.add_argument("--run", default="run", help="name of the run's folder, new")
-    options = parser.parse_args()
+    options, further = parser.parse_known_args()
     packed = Path(os.environ.get("LOCREF_TEST_DATA", DATA_DEFAULT)) / "hinge_30S"
     out = options.folder
     facts = unpack(packed, out)
@@ -111,6 +113,7 @@ def main() -> None:
     command += [f"--fulcrum-angstrom={fulcrum}", "--iterations", str(options.iterations)]
     if options.subset is not None:
         command += ["--subset", str(options.subset)]
+    command += further
     subprocess.run(command, check=True)
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
 

@@ -121,7 +121,7 @@ def a_result(
         "pose_covariance": rng.random((n, 5, 5), np.float32),
         "probability": np.ones(n, np.float32),
         "turn_since_last_rad": rng.uniform(0, 0.01, n),
-        "resolution_history_angstrom": np.linspace(9, 5, iteration),
+        "agreement_history_shells": np.linspace(20, 40, iteration),
         "fulcrum_angstrom": np.zeros(3),
     }
     for kind in ("sigma2", "weight_sigma2"):

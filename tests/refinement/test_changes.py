@@ -146,11 +146,11 @@ def test_a_change_gives_the_refinement_time_to_settle_anew(inputs, settings, unc
     recorder = Changing({3: Change(settings.model_copy(update={"shift_extent": 3.0}))})
     refine_loop(inputs, settings, recorder, resume=last)
     (result,) = recorder.results
-    assert result.info["resolution_history_angstrom"].size == 1
+    assert result.info["agreement_history_shells"].size == 1
     # Fewer or more iterations alone do not make it another refinement.
     recorder = Changing({3: Change(settings.model_copy(update={"iterations": 4}))})
     refine_loop(inputs, settings, recorder, resume=last)
-    assert [r.info["resolution_history_angstrom"].size for r in recorder.results] == [3, 4]
+    assert [r.info["agreement_history_shells"].size for r in recorder.results] == [3, 4]
 
 
 def test_another_mask_moves_the_region(inputs, settings, unchanged, hinged_blob_set):

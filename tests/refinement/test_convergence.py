@@ -4,15 +4,17 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
-from locref_widgets.refinement.convergence import has_settled, turns_between
+from locref_widgets.engine.fsc import FSCCurve
+from locref_widgets.refinement.convergence import (
+    AGREEMENT_HISTORY,
+    agreement_history,
+    agreement_shells,
+    has_settled,
+    turns_between,
+)
 
-BOX_ANGSTROM = 200.0
 STILL = {"turn_since_last_rad": np.full(9, 0.001), "rotation_error_rad": np.full(9, 0.01)}
 RESTLESS = {"turn_since_last_rad": np.full(9, 0.02), "rotation_error_rad": np.full(9, 0.01)}
-
-
-def _history(*shells):
-    return [BOX_ANGSTROM / shell for shell in shells]
 
 
 @pytest.mark.parametrize(
@@ -23,24 +25,42 @@ def _history(*shells):
         ((20.0, 25.0, 25.0, 25.0), STILL, True),
         ((20.0, 25.0, 25.0, 25.4), STILL, True),  # less than half a shell
         ((20.0, 25.0, 25.0, 25.6), STILL, False),
-        ((20.0, 25.0, 25.6, 25.0), STILL, False),  # a gain in either of the last two counts
+        ((20.0, 25.0, 25.6, 25.7), STILL, True),  # the last iteration counts
+        ((20.0, 25.0, 25.6, 25.2, 26.0), STILL, True),  # against the best so far
         ((20.0, 25.0, 24.0, 23.0), STILL, True),  # worse is no gain
         ((40.0, 25.0, 30.0, 35.0), STILL, False),  # iteration 0 does not count
         ((20.0, 25.0, 25.0, 25.0), RESTLESS, False),
-        ((20.0, 30.0, 30.4, 30.4, 30.4), STILL, True),
     ],
 )
-def test_ends_when_neither_resolution_nor_poses_improve(shells, info, settled):
-    assert has_settled(_history(*shells), info, BOX_ANGSTROM) is settled
+def test_ends_when_neither_agreement_nor_poses_improve(shells, info, settled):
+    assert has_settled(np.array(shells), info) is settled
 
 
 def test_particles_without_information_do_not_decide():
-    flat = _history(20, 25, 25, 25)
+    flat = np.array([20.0, 25.0, 25.0, 25.0])
     errors = np.array([0.01, 0.01, 0.01, np.nan, np.inf])
     still = {"turn_since_last_rad": np.full(5, 0.001), "rotation_error_rad": errors}
     restless = {"turn_since_last_rad": np.full(5, 0.02), "rotation_error_rad": errors}
-    assert has_settled(flat, still, BOX_ANGSTROM)
-    assert not has_settled(flat, restless, BOX_ANGSTROM)
+    assert has_settled(flat, still)
+    assert not has_settled(flat, restless)
+
+
+def _curve(values, notch=(0, 0)):
+    return FSCCurve(np.arange(len(values)) / 100.0, np.array(values), notch)
+
+
+def test_agreement_is_the_sum_of_what_agrees():
+    # Neither the map's mean nor what is below zero counts, and a notch is bridged (0.7, 0.6).
+    values = [1.0, 0.9, 0.8, 0.0, 0.1, 0.5, -0.2]
+    assert agreement_shells(_curve(values, notch=(3, 5))) == pytest.approx(0.9 + 0.8 + 1.3 + 0.5)
+    assert agreement_shells(_curve([1.0, 0.9, np.nan, -0.3])) == pytest.approx(0.9)
+
+
+def test_history_goes_on_from_what_was_noted():
+    curve = _curve([1.0, 0.5, 0.25])
+    begun = agreement_history({}, curve)
+    np.testing.assert_allclose(begun, [0.75])
+    np.testing.assert_allclose(agreement_history({AGREEMENT_HISTORY: begun}, curve), [0.75, 0.75])
 
 
 def test_turns_between_two_searches(rng):
