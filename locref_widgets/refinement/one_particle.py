@@ -23,7 +23,7 @@ from locref_widgets.refinement.batches import read_batch
 from locref_widgets.refinement.passes import Bench
 from locref_widgets.refinement.references import make_region
 from locref_widgets.refinement.region_sums import cut_regions
-from locref_widgets.refinement.search_pass import HalfReference, PosedSearch, folds_of
+from locref_widgets.refinement.search_pass import PosedSearch, folds_of
 from locref_widgets.refinement.starts import Start
 from locref_widgets.refinement.step import Poses, Region, region_images
 
@@ -57,8 +57,7 @@ class ParticleSearches:
         self.posed = posed
         self._bench = Bench(posed.problem, posed.outside)
         self._regions: dict[tuple[int, int], Region] = {}
-        counts = {len(reference.cubes) for reference in posed.references.values()}
-        self._folds = folds_of(posed.problem, max(counts))
+        self._folds = folds_of(posed.problem, posed.references.folds)
 
     def __len__(self) -> int:
         return int(self.posed.problem.rows.size)
@@ -81,7 +80,7 @@ class ParticleSearches:
         Raises `InputError` where its image cannot be used.
         """
         posed = self.posed
-        problem, reference = posed.problem, self._reference(position)
+        problem = posed.problem
         # As many together as in the run, though all the same one: sums come out to the last bit.
         batch = read_batch(problem, np.array([position]), posed.batch_size)
         if not batch.valid[0]:
@@ -92,10 +91,13 @@ class ParticleSearches:
         at = batch.positions
         start = Start(posed.start.turns_rad[at], posed.start.shifts_px[at])
         region = self._region(position)
-        outside = self._bench.outside(int(problem.half_sets[position]))
+        half = int(problem.half_sets[position])
+        outside = self._bench.outside(half)
         images = cut_regions(problem, outside, region, start, batch, posed.plan, kept=None)
         images = jax.tree.map(lambda a: a[:1], images)
-        sigma2 = noise_in_region_box(reference.sigma2, problem.box_px, problem.region_disc)
+        sigma2 = noise_in_region_box(
+            posed.references.sigma2[half], problem.box_px, problem.region_disc
+        )
         return ParticleSearch(posed, position, region, images, jnp.asarray(sigma2, jnp.float32))
 
     def made_up(
@@ -142,16 +144,12 @@ class ParticleSearches:
         )
         return replace(like, images=images, sigma2=jnp.asarray(sigma2, jnp.float32))
 
-    def _reference(self, position: int) -> HalfReference:
-        return self.posed.references[int(self.posed.problem.half_sets[position])]
-
     def _region(self, position: int) -> Region:
-        cubes = self._reference(position).cubes
-        fold = int(self._folds[position]) if len(cubes) > 1 else 0
-        key = (int(self.posed.problem.half_sets[position]), fold)
-        if key not in self._regions:
-            self._regions[key] = make_region(cubes[fold], self.posed.problem)
-        return self._regions[key]
+        half, fold = int(self.posed.problem.half_sets[position]), int(self._folds[position])
+        if (half, fold) not in self._regions:
+            cube = self.posed.references.of(fold)[half].cube
+            self._regions[half, fold] = make_region(cube, self.posed.problem)
+        return self._regions[half, fold]
 
 
 @dataclass(frozen=True)

@@ -137,9 +137,12 @@ def make_task(
     inputs: Arrays | None = None,
     groups: np.ndarray | None = None,
     limit: int | None = None,
+    only: int | None = None,
 ) -> Task:
-    """Cut a pass into chunks (see `cut_chunks`)."""
+    """Cut a pass into chunks (see `cut_chunks`); with ``only`` those of one group."""
     chunks = cut_chunks(problem, batch_size, box_px, groups, limit)
+    if only is not None:
+        chunks = tuple(chunk for chunk in chunks if chunk.group == only)
     return Task(problem, outside, work, chunks, batch_size, inputs or {})
 
 

@@ -1,7 +1,10 @@
 """What a refinement tells the search of an iteration, without searching."""
 
+from dataclasses import replace
+
 from locref_widgets.refinement.consensus import consensus_of
 from locref_widgets.refinement.executor import LocalExecutor
+from locref_widgets.refinement.fold_references import FoldReferences
 from locref_widgets.refinement.observing import Change, Observer, Unobserved
 from locref_widgets.refinement.problem import RefinementInput, pose_problem
 from locref_widgets.refinement.refine import RefinementLoop
@@ -15,6 +18,7 @@ def pose_search(
     settings: RefinementSettings,
     first: IterationResult | None = None,
     last: IterationResult | None = None,
+    found: IterationResult | None = None,
     change: Change | None = None,
     observer: Observer | None = None,
 ) -> PosedSearch:
@@ -29,6 +33,9 @@ def pose_search(
     last
         The result that the search follows; unset: ``first``. After a later one the images are read
         once, for the maps that its references are made of.
+    found
+        Result of the search itself, where it has been made: in the iterations that are
+        cross-fitted, folds were compared with what those before them had gained.
     change
         What changed before the search.
     observer
@@ -46,4 +53,8 @@ def pose_search(
     del maps
     if change is not None:
         loop, last = loop.changed(change, last)
-    return loop.pose_search(last)
+    posed = loop.pose_search(last, found)
+    if isinstance(posed.references, FoldReferences):
+        # Their sums are hundreds of megabytes.
+        return replace(posed, references=posed.references.fixed())
+    return posed

@@ -26,10 +26,17 @@ from locref_widgets.refinement.convergence import (
 from locref_widgets.refinement.curves import half_map_curves
 from locref_widgets.refinement.executor import Executor, LocalExecutor
 from locref_widgets.refinement.final_maps import final_maps
+from locref_widgets.refinement.fold_references import (
+    FoldReferences,
+    FoldSums,
+    References,
+    fold_count,
+    starting_references,
+)
 from locref_widgets.refinement.given_maps import starting_maps, subtraction_maps
-from locref_widgets.refinement.half_maps import FoldSums, fold_cubes, half_sums, region_half_maps
+from locref_widgets.refinement.half_maps import half_sums, region_half_maps
 from locref_widgets.refinement.halves import HALVES
-from locref_widgets.refinement.masking import cutoff_shells, draw_mask
+from locref_widgets.refinement.masking import draw_mask
 from locref_widgets.refinement.moved_fulcrum import FULCRUM, about_fulcrum
 from locref_widgets.refinement.observing import (
     Change,
@@ -41,10 +48,8 @@ from locref_widgets.refinement.observing import (
 )
 from locref_widgets.refinement.passes import OutsideMaps
 from locref_widgets.refinement.problem import Problem, RefinementInput, fulcrum_of, pose_problem
-from locref_widgets.refinement.references import cut_region
 from locref_widgets.refinement.region_sums import sums_again
 from locref_widgets.refinement.search_pass import (
-    HalfReference,
     PosedSearch,
     folds_at,
     folds_of,
@@ -217,7 +222,7 @@ class RefinementLoop:
         """
         half_maps, both = last.half_maps, last.map
         if new_region and last.iteration:
-            self.sums = self._sums_again(last)
+            self.sums = self._sums_again(last, folds_at(last.iteration, self.settings))
             half_maps, both = region_half_maps(self.problem, self.sums)
         seen = self._result(last.iteration, half_maps, both, last.info, last.seconds)
         # To the last bit, whatever the description of the motions has done to them.
@@ -225,11 +230,13 @@ class RefinementLoop:
             seen, rotations=last.rotations, origins_angstrom=last.origins_angstrom, converged=False
         )
 
-    def pose_search(self, last: IterationResult) -> PosedSearch:
-        """What the search that follows a result is told."""
+    def pose_search(
+        self, last: IterationResult, found: IterationResult | None = None
+    ) -> PosedSearch:
+        """What the search that follows a result is told; ``found`` is its own, if there is one."""
         if last.iteration and self.sums is None:
-            self.sums = self._sums_again(last)
-        radius, references = self._references(last)
+            self.sums = self._sums_again(last, folds_at(last.iteration, self.settings))
+        radius, references = self._references(last, found)
         self.sums = None
         told = (references, plan_for(self.problem, self.settings, radius), radius, self.prior)
         return PosedSearch(self.problem, self.outside, *told, self._start(last), self.batch_size)
@@ -249,7 +256,7 @@ class RefinementLoop:
         info[AGREEMENT_HISTORY] = agreement_history(last.info, last.fsc[CORRECTED_CURVE])
         info[FULCRUM] = self.problem.fulcrum_angstrom
         info["turn_since_last_rad"] = turns_between(last.info.get("turn_rad"), info["turn_rad"])
-        info |= {f"weight_sigma2_half{half}": posed.references[half].sigma2 for half in HALVES}
+        info |= {f"weight_sigma2_half{half}": posed.references.sigma2[half] for half in HALVES}
         self.observer.event("phase", iteration=iteration, name="fsc")
         self.sums = half_sums(found)
         half_maps, both = region_half_maps(self.problem, self.sums)
@@ -290,7 +297,7 @@ class RefinementLoop:
             settings.recenter_shifts,
         )
 
-    def _sums_again(self, last: IterationResult) -> FoldSums:
+    def _sums_again(self, last: IterationResult, folds: int) -> FoldSums:
         """The sums of an iteration that another process made, from the means that it noted."""
         return sums_again(
             self.executor,
@@ -299,7 +306,7 @@ class RefinementLoop:
             last.info,
             plan_for(self.problem, self.settings, self.problem.region_disc.radius_px),
             folds_of(self.problem, groups_at(last.iteration, self.settings)),
-            folds_at(last.iteration, self.settings),
+            folds,
             self.batch_size,
             self._report(last.iteration, "reconstruction"),
         )
@@ -320,31 +327,21 @@ class RefinementLoop:
 
         return self.inputs, self.consensus, self.settings.initial_lowpass, warn
 
-    def _references(self, last: IterationResult) -> tuple[int, dict[int, HalfReference]]:
-        """Radius of the search in shells, and each half-set's reference."""
+    def _references(
+        self, last: IterationResult, found: IterationResult | None
+    ) -> tuple[int, References]:
+        """Radius of the search in shells, and the references of each half-set and fold."""
         problem = self.problem
         if last.iteration == 0:
             radius = problem.region_shell(self.settings.initial_lowpass)
-            mask = cut_region(last.mask, problem)
-            cubes = {
-                half: (cut_region(volume, problem) * mask,)
-                for half, volume in starting_maps(*self._given()).items()
-            }
-        else:
-            crossing = problem.region_shell(last.resolution_angstrom)
-            radius = min(crossing + _SHELLS_BEYOND, problem.region_disc.radius_px)
-            reach = int(np.ceil(radius * problem.box_px / problem.region_box_px))
-            curve = last.fsc[CORRECTED_CURVE]
-            assert self.sums is not None  # noqa: S101
-            sums = self.sums
-            cutoff = cutoff_shells(problem, last.cutoff_resolution_angstrom)
-            cubes = {
-                half: fold_cubes(problem, sums, half, curve, reach, last.mask, half_map, cutoff)
-                for half, half_map in zip(HALVES, last.half_maps, strict=True)
-            }
-        return radius, {
-            half: HalfReference(cubes[half], last.info[f"sigma2_half{half}"]) for half in HALVES
-        }
+            return radius, starting_references(problem, starting_maps(*self._given()), last)
+        crossing = problem.region_shell(last.resolution_angstrom)
+        radius = min(crossing + _SHELLS_BEYOND, problem.region_disc.radius_px)
+        assert self.sums is not None  # noqa: S101
+        folds, renewed = fold_count(self.sums), None
+        if found is not None and folds > 1:
+            renewed = self._sums_again(found, folds)
+        return radius, FoldReferences(problem, self.sums, last, radius, renewed)
 
     def _result(
         self,

@@ -1,11 +1,7 @@
 """One iteration's pass over the images: search every particle, rebuild both half-maps.
 
-Cross-fitting. A particle that helped to make the map it is compared with is drawn to the pose at
-which it did so: its own noise is in the map (at a resolution where a Fourier voxel is seen by ``v``
-particles, a ``1/v`` share of it). While poses are far off, each half-set is therefore divided into
-folds, and the particles of a fold are searched against the map of the other folds of their
-half-set. Later the whole half-set's map serves: what then holds the poses holds them where they
-belong, and the fuller map says more (docs/decisions.md has the figures).
+In the first iterations the folds of the half-sets are searched one after the other (see
+`locref_widgets.refinement.fold_references`).
 """
 
 from dataclasses import dataclass
@@ -20,9 +16,10 @@ from locref_widgets.engine.search_plan import SearchPlan, plan_search
 from locref_widgets.refinement.batches import Batch
 from locref_widgets.refinement.chunks import Place
 from locref_widgets.refinement.executor import Executor, Report
+from locref_widgets.refinement.fold_references import HalfReference, References
 from locref_widgets.refinement.halves import HALVES
 from locref_widgets.refinement.memory import FewerAtOnce, particles_at_once
-from locref_widgets.refinement.passes import Arrays, Bench, OutsideMaps, make_task
+from locref_widgets.refinement.passes import Arrays, Bench, OutsideMaps, make_task, to_device
 from locref_widgets.refinement.problem import Problem
 from locref_widgets.refinement.references import make_region
 from locref_widgets.refinement.region_sums import cut_regions, merge_groups, no_sums, weights_of
@@ -30,7 +27,7 @@ from locref_widgets.refinement.settings import RefinementSettings
 from locref_widgets.refinement.starts import Start, compose
 from locref_widgets.refinement.step import RegionSums, add_to_region, found_poses, search_poses
 
-CROSS_FITTED = 4
+CROSS_FITTED = 3
 """Iterations, from the first on, whose searches are cross-fitted."""
 _PER_PARTICLE = (
     "log_likelihood",
@@ -47,17 +44,6 @@ _PER_PARTICLE = (
 
 
 @dataclass(frozen=True)
-class HalfReference:
-    """What the search of one half-set is told: a cube of the region for each fold, and the noise.
-
-    The cubes are filtered, masked and about the region's centre.
-    """
-
-    cubes: tuple[Float[np.ndarray, "m m m"], ...]
-    sigma2: Float[np.ndarray, " shells"]
-
-
-@dataclass(frozen=True)
 class PosedSearch:
     """All that a pass is told of the search itself.
 
@@ -66,7 +52,7 @@ class PosedSearch:
     problem, outside
         The particles, and what is subtracted of each half-set's images.
     references
-        Of each half-set.
+        Of each half-set and fold.
     plan
         Levels and extents.
     radius_px
@@ -81,7 +67,7 @@ class PosedSearch:
 
     problem: Problem
     outside: OutsideMaps | None
-    references: dict[int, HalfReference]
+    references: References
     plan: SearchPlan
     radius_px: int
     prior: Prior
@@ -179,8 +165,7 @@ class _RegionWork:
         self._told, self._bench, problem = told, bench, bench.problem
         references, disc = told.references, problem.region_disc
         self._regions = {
-            half: [make_region(cube, problem) for cube in reference.cubes]
-            for half, reference in references.items()
+            half: make_region(reference.cube, problem) for half, reference in references.items()
         }
         sigma2 = {half: reference.sigma2 for half, reference in references.items()}
         self._weights = weights_of(sigma2, problem)
@@ -195,14 +180,13 @@ class _RegionWork:
         )
 
     def no_sums(self) -> RegionSums:
-        return no_sums(self._regions[1][0], self._bench.problem.region_disc)
+        return no_sums(self._regions[1], self._bench.problem.region_disc)
 
     def add(
-        self, sums: RegionSums, half: int, group: int, batch: Batch, given: Arrays
+        self, sums: RegionSums, half: int, _group: int, batch: Batch, given: Arrays
     ) -> tuple[RegionSums, Arrays]:
         bench, told, plan = self._bench, self._told, self._told.plan
-        regions, noise = self._regions[half], self._noise[half]
-        region = regions[group if len(regions) > 1 else 0]
+        region, noise = self._regions[half], self._noise[half]
         start = Start(given["start_turn_rad"], given["start_shift_px"])
         kept = bench.kept if told.keep else None
         outside = bench.outside(half)
@@ -233,27 +217,39 @@ def search_and_reconstruct(
     report: Report,
 ) -> SearchPass:
     """Search all particles against their half-set's references and rebuild the half-maps."""
-    problem, prior, start = posed.problem, posed.prior, posed.start
-    work = RegionPass(
-        posed.references,
-        posed.plan,
-        posed.radius_px,
-        (float(prior.rotation_precision), float(prior.shift_precision)),
-        marginalize,
-        posed.batch_size,
-        keep=not start.recentred,
-    )
-    task = make_task(
-        problem,
-        work,
-        posed.batch_size,
-        problem.region_box_px,
-        outside=posed.outside,
-        inputs={"start_turn_rad": start.turns_rad, "start_shift_px": start.shifts_px},
-        groups=folds_of(problem, max(folds, len(posed.references[1].cubes))),
-    )
-    result = executor.run(task, report)
-    found = result.found
+    problem, prior, start, references = posed.problem, posed.prior, posed.start, posed.references
+    groups = folds_of(problem, max(folds, references.folds))
+    found: dict[str, np.ndarray] = {}
+    sums: dict[Place, RegionSums] = {}
+    for fold in range(references.folds):
+        work = RegionPass(
+            references.of(fold),
+            posed.plan,
+            posed.radius_px,
+            (float(prior.rotation_precision), float(prior.shift_precision)),
+            marginalize,
+            posed.batch_size,
+            keep=not start.recentred,
+        )
+        task = make_task(
+            problem,
+            work,
+            posed.batch_size,
+            problem.region_box_px,
+            outside=posed.outside,
+            inputs={"start_turn_rad": start.turns_rad, "start_shift_px": start.shifts_px},
+            groups=groups,
+            only=fold if references.folds > 1 else None,
+        )
+        result = executor.run(task, _after(report, int(np.sum(groups < fold)), groups.size))
+        made = {chunk.place for chunk in task.chunks}
+        sums |= {place: to_device(result.sums.pop(place)) for place in made}
+        if references.folds > 1:
+            references.renew(fold, {place: sums[place].map for place in made})
+        for chunk in task.chunks:
+            for name, values in result.found.items():
+                into = found.setdefault(name, np.zeros_like(values))
+                into[chunk.positions] = values[chunk.positions]
     return SearchPass(
         start=start,
         turns_rad=found["turns_rad"].astype(float),
@@ -263,8 +259,13 @@ def search_and_reconstruct(
         covariance=found["covariance"],
         probability=found["probability"],
         found={name: found[name].astype(float) for name in _PER_PARTICLE},
-        sums=merge_groups(result.sums, folds),
+        sums=merge_groups(sums, folds),
     )
+
+
+def _after(report: Report, before: int, total: int) -> Report:
+    """Report of a part of a pass as that of the whole."""
+    return lambda done, _part: report(before + done, total)
 
 
 def noise_of_half(problem: Problem, found: SearchPass, half: int) -> Float[np.ndarray, " shells"]:

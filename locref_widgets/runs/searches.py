@@ -21,7 +21,8 @@ def search_of_iteration(
     """What the search of an iteration was told: its maps, noise, settings and extents.
 
     The first iteration's needs no image; of a later one all images are read once, for the maps
-    that its references were made of. It is the same to the last bit on the same device.
+    that its references were made of, and twice where it was cross-fitted. It is the same to the
+    last bit on the same device.
 
     Raises
     ------
@@ -48,7 +49,8 @@ def search_of_iteration(
         inputs = RefinementInput(inputs.particles, inputs.volume, changed, inputs.half_maps)
     first = folder.read_iteration(0)
     last = first if before == 0 else folder.read_iteration(before)
-    return pose_search(inputs, settings, first, last, change, observer)
+    found = folder.read_iteration(iteration) if iteration in has else None
+    return pose_search(inputs, settings, first, last, found, change, observer)
 
 
 def found_in_iteration(path: str | Path, iteration: int) -> dict[str, np.ndarray]:

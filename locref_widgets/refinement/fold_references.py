@@ -1,0 +1,190 @@
+"""What particles are compared with: of their half-set's map the part that they did not make.
+
+Cross-fitting. A particle that helped to make the map it is compared with is drawn to the pose at
+which it did so: its own noise is in the map (at a resolution where a Fourier voxel is seen by ``v``
+particles, a ``1/v`` share of it). While poses are far off, each half-set is therefore divided into
+folds, and the particles of a fold are searched against the map of the other folds of their
+half-set. Later the whole half-set's map serves: what then holds the poses holds them where they
+belong, and the fuller map says more (docs/decisions.md has the figures).
+
+The folds are searched one after the other, and those that follow see what the ones before have
+gained, instead of all waiting for the next iteration. This is the incremental form of expectation
+maximisation (Neal & Hinton 1998, in Learning in Graphical Models, 355-368).
+"""
+
+from dataclasses import dataclass
+from functools import reduce
+from typing import Protocol, runtime_checkable
+
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from locref_widgets.engine.filters import apply_shell_filter
+from locref_widgets.engine.gridding import USUAL_ITERATIONS
+from locref_widgets.engine.local_wiener import local_wiener, signal_profile
+from locref_widgets.engine.reconstruction import add_accumulators, solve
+from locref_widgets.engine.slicing import Accumulator
+from locref_widgets.refinement.halves import HALVES
+from locref_widgets.refinement.masking import cutoff_shells
+from locref_widgets.refinement.problem import Problem
+from locref_widgets.refinement.references import cut_region, in_region_box, trusted_fsc
+from locref_widgets.refinement.state import CORRECTED_CURVE, IterationResult
+
+FoldSums = dict[tuple[int, int], Accumulator]
+"""Slices added up, of each half-set and fold."""
+
+
+@dataclass(frozen=True)
+class HalfReference:
+    """What the search of a half-set's fold is told: a cube of the region, and the noise.
+
+    The cube is filtered, masked and about the region's centre.
+    """
+
+    cube: Float[np.ndarray, "m m m"]
+    sigma2: Float[np.ndarray, " shells"]
+
+
+@runtime_checkable
+class References(Protocol):
+    """The references of an iteration, fold after fold."""
+
+    @property
+    def folds(self) -> int:
+        """Into how many folds each half-set is divided."""
+        ...
+
+    @property
+    def sigma2(self) -> dict[int, Float[np.ndarray, " shells"]]:
+        """The noise spectrum that each half-set's are told."""
+        ...
+
+    def of(self, fold: int) -> dict[int, HalfReference]:
+        """What a fold of each half-set is compared with."""
+        ...
+
+    def renew(self, fold: int, sums: FoldSums) -> None:
+        """Take the sums that the search of a fold made, for the folds that follow."""
+        ...
+
+
+@dataclass(frozen=True)
+class FixedReferences:
+    """References that are made already, by fold and half-set."""
+
+    by_fold: tuple[dict[int, HalfReference], ...]
+
+    @property
+    def folds(self) -> int:
+        """Into how many folds each half-set is divided."""
+        return len(self.by_fold)
+
+    @property
+    def sigma2(self) -> dict[int, Float[np.ndarray, " shells"]]:
+        """The noise spectrum that each half-set's are told."""
+        return {half: reference.sigma2 for half, reference in self.by_fold[0].items()}
+
+    def of(self, fold: int) -> dict[int, HalfReference]:
+        """What a fold of each half-set is compared with."""
+        return self.by_fold[fold]
+
+    def renew(self, fold: int, sums: FoldSums) -> None:
+        """Nothing: they are made."""
+
+
+class FoldReferences:
+    """References from the sums of the iteration before, as far as the search has not renewed them.
+
+    Parameters
+    ----------
+    problem
+        The region.
+    sums
+        Of the iteration before; emptied as they are renewed.
+    last
+        That iteration: its FSC, mask, half-maps and cut-offs make the filter (see `_filtered`).
+    radius_px
+        Shell of the region's box up to which they reach.
+    renewed
+        Sums of the search that these references are for, where it has been made already: each fold
+        is then shown what it was compared with.
+    """
+
+    def __init__(
+        self,
+        problem: Problem,
+        sums: FoldSums,
+        last: IterationResult,
+        radius_px: int,
+        renewed: FoldSums | None = None,
+    ) -> None:
+        self._problem, self._sums, self._renewed = problem, sums, dict(renewed or {})
+        self._cutoff = cutoff_shells(problem, last.cutoff_resolution_angstrom)
+        self._mask = jnp.asarray(cut_region(last.mask, problem))
+        last_shell = int(np.ceil(radius_px * problem.box_px / problem.region_box_px))
+        self._fsc = in_region_box(trusted_fsc(last.fsc[CORRECTED_CURVE], last_shell), problem)
+        self._half_maps: dict[int, np.ndarray] = dict(zip(HALVES, last.half_maps, strict=True))
+        self.sigma2 = {half: last.info[f"sigma2_half{half}"] for half in HALVES}
+        self.folds = fold_count(sums)
+
+    def of(self, fold: int) -> dict[int, HalfReference]:
+        """What a fold of each half-set is compared with: all the others, or the only one."""
+        others = [other for other in range(self.folds) if other != fold] or [fold]
+        references = {}
+        for half in HALVES:
+            parts = [self._newest((half, other), before=fold) for other in others]
+            cube = solve_region(reduce(add_accumulators, parts), self._problem)
+            references[half] = HalfReference(self._filtered(cube, half), self.sigma2[half])
+        return references
+
+    def renew(self, fold: int, sums: FoldSums) -> None:
+        """Take the sums that the search of a fold made, for the folds that follow."""
+        for half in HALVES:
+            self._renewed[half, fold] = sums[half, fold]
+            del self._sums[half, fold]
+
+    def fixed(self) -> FixedReferences:
+        """All of them as they are now, without the sums."""
+        return FixedReferences(tuple(self.of(fold) for fold in range(self.folds)))
+
+    def _newest(self, place: tuple[int, int], before: int) -> Accumulator:
+        if place[1] < before and place in self._renewed:
+            return self._renewed[place]
+        return self._sums[place]
+
+    def _filtered(self, cube: Float[Array, "m m m"], half: int) -> Float[np.ndarray, "m m m"]:
+        """A cube filtered and masked.
+
+        With cut-offs the filter is non-uniform: `locref_widgets.engine.local_wiener` up to there,
+        by the profile of the whole half-set's unfiltered map. Without, it is the same everywhere.
+        """
+        share = (self.folds - 1) / self.folds if self.folds > 1 else 1.0
+        ratio = jnp.asarray(share * self._fsc / np.maximum(1.0 - self._fsc, 1e-3))
+        if self._cutoff is None:
+            cube = apply_shell_filter(cube, ratio / (1.0 + ratio))
+        else:
+            half_map = jnp.asarray(cut_region(self._half_maps[half], self._problem))
+            profile = signal_profile(half_map, self._fsc, self._mask)
+            cube = local_wiener(cube, profile, ratio, self._cutoff)
+        return np.asarray(cube * self._mask)
+
+
+def fold_count(sums: FoldSums) -> int:
+    """Into how many folds the sums of each half-set are divided."""
+    return 1 + max(fold for _, fold in sums)
+
+
+def starting_references(
+    problem: Problem, maps: dict[int, Float[np.ndarray, "z y x"]], first: IterationResult
+) -> FixedReferences:
+    """Those of the first search: the maps given, in the mask of iteration 0."""
+    mask = cut_region(first.mask, problem)
+    cubes = {half: cut_region(volume, problem) * mask for half, volume in maps.items()}
+    noise = {half: first.info[f"sigma2_half{half}"] for half in HALVES}
+    return FixedReferences(({half: HalfReference(cubes[half], noise[half]) for half in HALVES},))
+
+
+def solve_region(sums: Accumulator, problem: Problem) -> Float[Array, "m m m"]:
+    """The unfiltered map of sums in the region's box."""
+    return solve(sums, problem.region_box_px, None, USUAL_ITERATIONS, problem.operators)

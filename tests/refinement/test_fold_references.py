@@ -1,0 +1,133 @@
+"""What a fold is compared with: the newest sums of all the others, and nothing of its own."""
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from locref_widgets.engine.fsc import FSCCurve
+from locref_widgets.engine.slicing import Accumulator, grid_shape
+from locref_widgets.io.mrc import Map
+from locref_widgets.io.particles import read_particles
+from locref_widgets.refinement.fold_references import (
+    FoldReferences,
+    fold_count,
+    starting_references,
+)
+from locref_widgets.refinement.halves import HALVES
+from locref_widgets.refinement.problem import RefinementInput, pose_problem
+from locref_widgets.refinement.references import cut_region, region_projector
+from locref_widgets.refinement.settings import RefinementSettings
+from locref_widgets.refinement.state import CORRECTED_CURVE, IterationResult
+from tests.refinement.following import soft_ball
+
+FOLDS = 3
+RADIUS_PX = 8
+
+
+@pytest.fixture(scope="module")
+def problem(hinged_blob_set):
+    data = hinged_blob_set
+    voxel = data.pixel_size_angstrom
+    centre = data.hinge.body.centres_angstrom.mean(axis=0)
+    mask = soft_ball(data.box_px, voxel, centre)
+    volume = data.hinge.body.volume(data.box_px, voxel).astype(np.float32)
+    particles = read_particles(data.star)
+    inputs = RefinementInput(particles, Map(volume, voxel), Map(mask, voxel))
+    return pose_problem(inputs, RefinementSettings(fulcrum="mask"))
+
+
+@pytest.fixture(scope="module")
+def last(problem):
+    """An iteration whose half-maps agree everywhere, so that the filter lets all through."""
+    n = problem.box_px
+    rng = np.random.default_rng(7)
+    half_maps = tuple(rng.normal(size=(2, n, n, n)).astype(np.float32))
+    frequency = np.arange(n // 2 + 1) / (n * problem.pixel_size_angstrom)
+    curve = FSCCurve(frequency, np.full(n // 2 + 1, 0.9))
+    return IterationResult(
+        iteration=2,
+        half_maps=(half_maps[0], half_maps[1]),
+        map=half_maps[0],
+        mask=np.ones((n, n, n), np.float32),
+        fsc={CORRECTED_CURVE: curve},
+        resolution_angstrom=10.0,
+        converged=False,
+        seconds=0.0,
+        indices=problem.rows,
+        rotations=problem.particles.rotations[problem.rows],
+        origins_angstrom=problem.particles.origins_angstrom[problem.rows],
+        info={f"sigma2_half{half}": np.full(n // 2 + 1, float(half)) for half in HALVES},
+    )
+
+
+def _sums(problem, seed):
+    """Random sums of every half-set and fold, all weights one."""
+    empty = np.zeros((problem.region_box_px,) * 3, np.float32)
+    grid = region_projector(empty, problem)
+    rng = np.random.default_rng(seed)
+
+    def one():
+        sums = rng.normal(size=(*grid_shape(grid.radius), 3)).astype(np.float32)
+        sums[..., 2] = 1.0
+        return Accumulator(jnp.asarray(sums), grid.padded_px, grid.radius)
+
+    return {(half, fold): one() for half in HALVES for fold in range(FOLDS)}
+
+
+def _cubes(references, fold):
+    return [reference.cube for reference in references.of(fold).values()]
+
+
+def test_a_fold_sees_what_those_before_it_have_gained_and_nothing_of_its_own(problem, last):
+    old, new, other = (_sums(problem, seed) for seed in (1, 2, 3))
+    assert fold_count(old) == FOLDS
+    references = FoldReferences(problem, dict(old), last, RADIUS_PX)
+    for fold in range(FOLDS):
+        # Had the folds before been so from the start, and this one something else altogether.
+        mixed = {
+            (half, f): other[half, f] if f == fold else (new if f < fold else old)[half, f]
+            for half, f in old
+        }
+        expected = _cubes(FoldReferences(problem, mixed, last, RADIUS_PX), fold)
+        for found, cube in zip(_cubes(references, fold), expected, strict=True):
+            assert np.array_equal(found, cube)
+            assert np.linalg.norm(found) > 0
+        references.renew(fold, {(half, fold): new[half, fold] for half in HALVES})
+
+
+def test_references_of_a_search_that_was_made_are_those_that_it_used(problem, last):
+    old, new = _sums(problem, 1), _sums(problem, 2)
+    running = FoldReferences(problem, dict(old), last, RADIUS_PX)
+    shown = FoldReferences(problem, old, last, RADIUS_PX, new).fixed()
+    assert shown.folds == running.folds == FOLDS
+    for fold in range(FOLDS):
+        for used, seen in zip(_cubes(running, fold), _cubes(shown, fold), strict=True):
+            assert np.array_equal(used, seen)
+        running.renew(fold, {(half, fold): new[half, fold] for half in HALVES})
+    assert np.array_equal(shown.sigma2[2], running.sigma2[2])
+
+
+def test_half_sets_do_not_mix(problem, last):
+    old, new = _sums(problem, 1), _sums(problem, 2)
+    changed = {place: (new if place[0] == 2 else old)[place] for place in old}
+    for fold in range(FOLDS):
+        one = FoldReferences(problem, dict(old), last, RADIUS_PX).of(fold)
+        two = FoldReferences(problem, dict(changed), last, RADIUS_PX).of(fold)
+        assert np.array_equal(one[1].cube, two[1].cube)
+        assert not np.array_equal(one[2].cube, two[2].cube)
+
+
+def test_one_fold_is_compared_with_itself(problem, last):
+    sums = {place: total for place, total in _sums(problem, 1).items() if place[1] == 0}
+    references = FoldReferences(problem, dict(sums), last, RADIUS_PX)
+    assert references.folds == 1
+    assert all(np.linalg.norm(cube) > 0 for cube in _cubes(references, 0))
+
+
+def test_the_first_references_are_the_maps_given_in_the_mask(problem, last, rng):
+    maps = {half: rng.normal(size=last.map.shape).astype(np.float32) for half in HALVES}
+    references = starting_references(problem, maps, last)
+    assert references.folds == 1
+    for half, reference in references.of(0).items():
+        assert np.array_equal(reference.cube, cut_region(maps[half], problem))
+        assert np.array_equal(reference.sigma2, last.info[f"sigma2_half{half}"])
