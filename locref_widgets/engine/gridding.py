@@ -10,9 +10,10 @@ The kernel is a Kaiser-Bessel blob of order 0 (Lewitt 1990, J. Opt. Soc. Am. A 7
 applied in real space, as a product with its transform.
 
 Grid points within the kernel tell nearly the same of so small a particle, so what counts is the
-weight of all of them. The first iteration, which starts from ``w = 1``, divides by just that. The
-further ones make the density flatter at every single point, which gives points that hardly any
-slice has reached, and their noise, the same say as the others.
+weight of all of them. Here the search starts from one over the mean weight of each shell, not from
+1, so that the first iteration divides by just that, whatever the CTF and the number of slices
+do from shell to shell. The further ones make the density flatter at every single point, which gives
+points that hardly any slice has reached, and their noise, the same say as the others.
 """
 
 import jax
@@ -63,7 +64,11 @@ def blob_transform(padded_px: int, support_px: int) -> Float[np.ndarray, " r"]:
 
 
 def gridding_weights(
-    density: Float[Array, "z y x"], padded_px: int, iterations: int, support_px: int
+    density: Float[Array, "z y x"],
+    mean: Float[Array, "z y x"],
+    padded_px: int,
+    iterations: int,
+    support_px: int,
 ) -> Float[Array, "z y x"]:
     """Weights that make the weighted sampling density flat under the blob.
 
@@ -71,6 +76,8 @@ def gridding_weights(
     ----------
     density
         ``W`` plus the prior on the grid of `Accumulator`; 0 where there is nothing.
+    mean
+        Its mean over the shell of each grid point.
     padded_px
         Edge of the padded box.
     iterations
@@ -89,9 +96,8 @@ def gridding_weights(
     below = distance.astype(jnp.int32)
     table = jnp.asarray(blob_transform(padded_px, support_px), jnp.float32)
     envelope = table[below] + (table[below + 1] - table[below]) * (distance - below)
-    # Scale: the iteration is insensitive to that of the density, float32 is not.
-    scale = jnp.maximum(jnp.max(density), 1e-30)
-    full = _full(density / scale, padded_px)
+    share = jnp.where(density > 0, density / jnp.maximum(mean, 1e-30), 0.0)
+    full = _full(share, padded_px)
 
     def refine(_: Int[Array, ""], weight: Float[Array, "p p h"]) -> Float[Array, "p p h"]:
         product = (weight * full).astype(jnp.complex64)
@@ -99,6 +105,6 @@ def gridding_weights(
         return weight / jnp.maximum(jnp.abs(smooth), 1e-6)
 
     start = jnp.where(full > 0, 1.0, 0.0)
-    weight = jax.lax.fori_loop(0, iterations, refine, start) / scale
+    weight = jax.lax.fori_loop(0, iterations, refine, start)
     rows = spectrum_rows(radius, padded_px)
-    return weight[rows[:, None], rows[None, :], : radius + 2]
+    return weight[rows[:, None], rows[None, :], : radius + 2] / jnp.maximum(mean, 1e-30)

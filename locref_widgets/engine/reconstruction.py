@@ -131,22 +131,23 @@ def solve(
         symmetric = symmetrise(accumulator, operators)
         volume = solve(symmetric, box_px, inverse_ssnr, gridding_iterations, None, support_px)
         return volume / symmetry_envelope(operators, box_px, accumulator.padded_px)
-    prior = _prior(accumulator, box_px, inverse_ssnr)
-    return _solve(accumulator, prior, box_px, gridding_iterations, support_px or box_px)
+    mean, prior = _mean_and_prior(accumulator, box_px, inverse_ssnr)
+    return _solve(accumulator, mean, prior, box_px, gridding_iterations, support_px or box_px)
 
 
-def _prior(
+def _mean_and_prior(
     accumulator: Accumulator,
     box_px: int,
     inverse_ssnr: Float[Array | np.ndarray, " shells"] | None,
-) -> Float[Array, " more_shells"]:
+) -> tuple[Float[Array, " more_shells"], Float[Array, " more_shells"]]:
+    """Mean weight of each shell, and what is added to the weights there."""
     mean = mean_weights(accumulator, box_px)
     prior = _WEIGHT_FLOOR * mean
     if inverse_ssnr is not None:
         shells = np.arange(mean.size)
         noise = np.asarray(inverse_ssnr, np.float64)
         prior = prior + mean * np.interp(shells, np.arange(noise.size), noise)
-    return jnp.asarray(prior, jnp.float32)
+    return jnp.asarray(mean, jnp.float32), jnp.asarray(prior, jnp.float32)
 
 
 def solve_and_pull_back(
@@ -157,11 +158,11 @@ def solve_and_pull_back(
     The function returned turns the gradient of a number with respect to the map into that with
     respect to ``accumulator.sums``; what ``inverse_ssnr`` adds to the weights counts as a constant.
     """
-    prior = _prior(accumulator, box_px, inverse_ssnr)
+    mean, prior = _mean_and_prior(accumulator, box_px, inverse_ssnr)
 
     def map_of(sums: Float[Array, "z y x 3"]) -> Float[Array, "n n n"]:
         same_grid = Accumulator(sums, accumulator.padded_px, accumulator.radius)
-        return _solve(same_grid, prior, box_px, 0, box_px)
+        return _solve(same_grid, mean, prior, box_px, 0, box_px)
 
     volume, pull = jax.vjp(map_of, accumulator.sums)
     return volume, lambda gradient: pull(gradient)[0]
@@ -170,6 +171,7 @@ def solve_and_pull_back(
 @partial(jax.jit, static_argnames=("box_px", "gridding_iterations", "support_px"))
 def _solve(
     accumulator: Accumulator,
+    mean: Float[Array, " shells"],
     prior: Float[Array, " shells"],
     box_px: int,
     gridding_iterations: int,
@@ -183,11 +185,16 @@ def _solve(
     place = shells * (box_px / padded)
     below = jnp.minimum(place.astype(jnp.int32), prior.size - 2)
     share = place - below
-    divisor = sums[..., 2] + prior[below] * (1 - share) + prior[below + 1] * share
+
+    def at_shells(values: Float[Array, " shells"]) -> Float[Array, "z y x"]:
+        return values[below] * (1 - share) + values[below + 1] * share
+
+    divisor = sums[..., 2] + at_shells(prior)
     inside = (shells <= radius) & (divisor > 0)
     if gridding_iterations:
         density = jnp.where(inside, divisor, 0)
-        weight = gridding_weights(density, padded, gridding_iterations, support_px)
+        shell_mean = at_shells(mean + prior)
+        weight = gridding_weights(density, shell_mean, padded, gridding_iterations, support_px)
     else:
         weight = jnp.where(inside, 1.0 / jnp.where(inside, divisor, 1.0), 0.0)
     spectrum = jax.lax.complex(sums[..., 0] * weight, sums[..., 1] * weight)
