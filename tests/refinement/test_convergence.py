@@ -23,10 +23,10 @@ RESTLESS = {"turn_since_last_rad": np.full(9, 0.02), "rotation_error_rad": np.fu
         ((20.0,), STILL, False),
         ((20.0, 25.0, 25.0), STILL, False),  # too early to tell
         ((20.0, 25.0, 25.0, 25.0), STILL, True),
-        ((20.0, 25.0, 25.0, 25.4), STILL, True),  # less than half a shell
-        ((20.0, 25.0, 25.0, 25.6), STILL, False),
+        ((20.0, 25.0, 25.0, 25.15), STILL, True),  # less than a fifth of a shell
+        ((20.0, 25.0, 25.0, 25.25), STILL, False),
         ((20.0, 25.0, 25.6, 25.7), STILL, True),  # the last iteration counts
-        ((20.0, 25.0, 25.6, 25.2, 26.0), STILL, True),  # against the best so far
+        ((20.0, 25.0, 25.6, 25.2, 25.7), STILL, True),  # against the best so far
         ((20.0, 25.0, 24.0, 23.0), STILL, True),  # worse is no gain
         ((40.0, 25.0, 30.0, 35.0), STILL, False),  # iteration 0 does not count
         ((20.0, 25.0, 25.0, 25.0), RESTLESS, False),
