@@ -66,12 +66,6 @@ def add_accumulators(first: Accumulator, second: Accumulator) -> Accumulator:
     return Accumulator(first.sums + second.sums, first.padded_px, first.radius)
 
 
-@eqx.filter_jit
-def subtract_accumulator(total: Accumulator, part: Accumulator) -> Accumulator:
-    """A sum without one of its parts."""
-    return Accumulator(total.sums - part.sums, total.padded_px, total.radius)
-
-
 def mean_weights(accumulator: Accumulator, box_px: int) -> Float[np.ndarray, " shells"]:
     """Mean weight of each shell ``0, 1, ...`` of the unpadded box, counted on the host.
 

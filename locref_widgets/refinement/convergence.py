@@ -1,8 +1,8 @@
 """When a refinement has settled: neither the half-maps' agreement nor the poses still improve.
 
 Agreement is measured by the sum of the FSC over shells, the number of shells that would agree
-fully. Where the curve crosses a threshold goes up and down with the noise of a few shells (by a
-tenth of a resolution from one iteration to the next, where the sum stood still); the sum does not.
+fully. Where the curve crosses a threshold goes up and down with the noise of a few shells (by
+0.2 Å at 5 Å from one iteration to the next, where the sum stood still); the sum does not.
 """
 
 import numpy as np

@@ -101,7 +101,8 @@ class FoldReferences:
     problem
         The region.
     sums
-        Of the iteration before; emptied as they are renewed.
+        Of the iteration before; emptied as they are renewed. Where a half-set has fewer particles
+        than folds, some are absent.
     last
         That iteration: its FSC, mask, half-maps and cut-offs make the filter (see `_filtered`).
     radius_px
@@ -127,12 +128,14 @@ class FoldReferences:
         self._half_maps: dict[int, np.ndarray] = dict(zip(HALVES, last.half_maps, strict=True))
         self.sigma2 = {half: last.info[f"sigma2_half{half}"] for half in HALVES}
         self.folds = fold_count(sums)
+        self._places = frozenset(sums)
 
     def of(self, fold: int) -> dict[int, HalfReference]:
         """What a fold of each half-set is compared with: all the others, or the only one."""
-        others = [other for other in range(self.folds) if other != fold] or [fold]
         references = {}
         for half in HALVES:
+            filled = sorted(other for h, other in self._places if h == half)
+            others = [other for other in filled if other != fold] or filled
             parts = [self._newest((half, other), before=fold) for other in others]
             cube = solve_region(reduce(add_accumulators, parts), self._problem)
             references[half] = HalfReference(self._filtered(cube, half), self.sigma2[half])
@@ -140,9 +143,9 @@ class FoldReferences:
 
     def renew(self, fold: int, sums: FoldSums) -> None:
         """Take the sums that the search of a fold made, for the folds that follow."""
-        for half in HALVES:
-            self._renewed[half, fold] = sums[half, fold]
-            del self._sums[half, fold]
+        for place in ((half, fold) for half in HALVES if (half, fold) in sums):
+            self._renewed[place] = sums[place]
+            del self._sums[place]
 
     def fixed(self) -> FixedReferences:
         """All of them as they are now, without the sums."""

@@ -117,6 +117,15 @@ def test_half_sets_do_not_mix(problem, last):
         assert not np.array_equal(one[2].cube, two[2].cube)
 
 
+def test_fewer_particles_than_folds_leave_folds_empty(problem, last):
+    old, new = _sums(problem, 1), _sums(problem, 2)
+    del old[1, 2], new[1, 2]
+    references = FoldReferences(problem, dict(old), last, RADIUS_PX)
+    for fold in range(FOLDS):
+        assert all(np.linalg.norm(cube) > 0 for cube in _cubes(references, fold))
+        references.renew(fold, {place: new[place] for place in new if place[1] == fold})
+
+
 def test_one_fold_is_compared_with_itself(problem, last):
     sums = {place: total for place, total in _sums(problem, 1).items() if place[1] == 0}
     references = FoldReferences(problem, dict(sums), last, RADIUS_PX)
