@@ -125,7 +125,11 @@ class FoldReferences:
         self._mask = jnp.asarray(cut_region(last.mask, problem))
         last_shell = int(np.ceil(radius_px * problem.box_px / problem.region_box_px))
         self._fsc = in_region_box(trusted_fsc(last.fsc[CORRECTED_CURVE], last_shell), problem)
-        self._half_maps: dict[int, np.ndarray] = dict(zip(HALVES, last.half_maps, strict=True))
+        self._profiles: dict[int, Float[Array, "m m m"]] = {}
+        if self._cutoff is not None:
+            for half, half_map in zip(HALVES, last.half_maps, strict=True):
+                region = jnp.asarray(cut_region(half_map, problem))
+                self._profiles[half] = signal_profile(region, self._fsc, self._mask)
         self.sigma2 = {half: last.info[f"sigma2_half{half}"] for half in HALVES}
         self.folds = fold_count(sums)
         self._places = frozenset(sums)
@@ -167,9 +171,7 @@ class FoldReferences:
         if self._cutoff is None:
             cube = apply_shell_filter(cube, ratio / (1.0 + ratio))
         else:
-            half_map = jnp.asarray(cut_region(self._half_maps[half], self._problem))
-            profile = signal_profile(half_map, self._fsc, self._mask)
-            cube = local_wiener(cube, profile, ratio, self._cutoff)
+            cube = local_wiener(cube, self._profiles[half], ratio, self._cutoff)
         return np.asarray(cube * self._mask)
 
 

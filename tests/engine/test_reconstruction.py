@@ -10,6 +10,7 @@ from locref_widgets.engine.grids import make_disc
 from locref_widgets.engine.reconstruction import add_accumulators, add_images, solve
 from locref_widgets.engine.slicing import empty_accumulator, slice_radius
 from tests.engine.objects import blob_spectrum, compact_blobs, random_rotation
+from tests.interop.relion import shell_scales
 
 BOX = 32
 
@@ -73,15 +74,6 @@ def test_nothing_inserted_is_an_empty_map():
     assert np.all(made == 0)
 
 
-def _shell_scales(found, truth):
-    """What each shell of a map is multiplied by, least squares against the truth."""
-    a, b = np.fft.fftn(found), np.fft.fftn(truth)
-    k = np.fft.fftfreq(BOX) * BOX
-    shell = np.rint(np.sqrt(k[:, None, None] ** 2 + k[:, None] ** 2 + k**2)).astype(int).ravel()
-    product = np.bincount(shell, (a * b.conj()).real.ravel())
-    return product / np.bincount(shell, (np.abs(b) ** 2).ravel())
-
-
 @pytest.mark.parametrize("iterations", [1, 2, 10])
 @pytest.mark.parametrize("ctf", [None, _oscillating], ids=["no CTF", "with CTF"])
 def test_gridding_weights_keep_every_shell_at_its_scale(ctf, iterations, rng):
@@ -90,7 +82,7 @@ def test_gridding_weights_keep_every_shell_at_its_scale(ctf, iterations, rng):
     found = np.asarray(solve(_insert(rng, blobs, 400, ctf), BOX, gridding_iterations=iterations))
     # Templates are compared on the absolute scale. Measured: 3.2 % at most in shells 1 to 12, after
     # one iteration, and 10 % if it started from weights of 1 instead of the shells' means.
-    assert np.abs(_shell_scales(found, truth)[1:13] - 1).max() < 0.05
+    assert np.abs(shell_scales(found, truth)[1:13] - 1).max() < 0.05
 
 
 def test_weights_averaged_over_neighbours_let_less_noise_through(rng):
@@ -105,4 +97,5 @@ def test_weights_averaged_over_neighbours_let_less_noise_through(rng):
     for iterations in (0, 1, 10):
         found = np.asarray(solve(noisy, BOX, gridding_iterations=iterations))
         errors[iterations] = np.linalg.norm((found - truth)[inside])
-    assert errors[1] < errors[10] < errors[0]
+    # Measured over three seeds: 0.37 to 0.39 of either.
+    assert errors[1] < 0.5 * min(errors[0], errors[10])
