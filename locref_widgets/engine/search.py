@@ -21,6 +21,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
 from locref_widgets.engine.cells import root_cells, summits
+from locref_widgets.engine.compiling import jit_in_one_thread
 from locref_widgets.engine.grids import Disc, make_disc
 from locref_widgets.engine.likelihood import Prior, pixel_weights
 from locref_widgets.engine.modes import best_mode
@@ -156,7 +157,7 @@ Searched = tuple[SearchOutcome, tuple[SearchedLevel, ...], Candidates]
 """What `search_particle` returns."""
 
 
-@eqx.filter_jit
+@jit_in_one_thread
 def search_particles(
     projector: Projector,
     images: RegionImages,
@@ -177,7 +178,7 @@ def search_particles(
     return _search_each(*given, at_once, lambda found: found[0])
 
 
-@eqx.filter_jit
+@jit_in_one_thread
 def searched_levels(
     projector: Projector,
     images: RegionImages,

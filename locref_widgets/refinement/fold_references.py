@@ -29,21 +29,31 @@ from locref_widgets.refinement.halves import HALVES
 from locref_widgets.refinement.masking import cutoff_shells
 from locref_widgets.refinement.problem import Problem
 from locref_widgets.refinement.references import cut_region, in_region_box, trusted_fsc
-from locref_widgets.refinement.state import CORRECTED_CURVE, IterationResult
+from locref_widgets.refinement.state import CORRECTED_CURVE, IterationResult, MeasuredMaps
 
 FoldSums = dict[tuple[int, int], Accumulator]
 """Slices added up, of each half-set and fold."""
+Spectra = dict[int, Float[np.ndarray, " shells"]]
+"""A noise spectrum of each half-set."""
 
 
 @dataclass(frozen=True)
 class HalfReference:
-    """What the search of a half-set's fold is told: a cube of the region, and the noise.
+    """What the search of a half-set's fold is told.
 
-    The cube is filtered, masked and about the region's centre.
+    Attributes
+    ----------
+    cube
+        The region: filtered, masked and about its centre.
+    sigma2
+        Noise spectrum of the half-set's whole images.
+    radius_px
+        Shell of the region's box up to which particles are compared with it.
     """
 
     cube: Float[np.ndarray, "m m m"]
     sigma2: Float[np.ndarray, " shells"]
+    radius_px: int
 
 
 @runtime_checkable
@@ -56,7 +66,7 @@ class References(Protocol):
         ...
 
     @property
-    def sigma2(self) -> dict[int, Float[np.ndarray, " shells"]]:
+    def sigma2(self) -> Spectra:
         """The noise spectrum that each half-set's are told."""
         ...
 
@@ -81,7 +91,7 @@ class FixedReferences:
         return len(self.by_fold)
 
     @property
-    def sigma2(self) -> dict[int, Float[np.ndarray, " shells"]]:
+    def sigma2(self) -> Spectra:
         """The noise spectrum that each half-set's are told."""
         return {half: reference.sigma2 for half, reference in self.by_fold[0].items()}
 
@@ -91,6 +101,36 @@ class FixedReferences:
 
     def renew(self, fold: int, sums: FoldSums) -> None:
         """Nothing: they are made."""
+
+
+class ReferenceFilter:
+    """Filters and masks cubes of the region by what was measured of the half-sets' maps.
+
+    With cut-offs the filter is non-uniform: `locref_widgets.engine.local_wiener` up to there, by
+    the profile of the whole half-set's unfiltered map. Without, it is the same everywhere.
+    """
+
+    def __init__(self, problem: Problem, measured: MeasuredMaps, radius_px: int) -> None:
+        self._cutoff = cutoff_shells(problem, measured.cutoff_resolution_angstrom)
+        self._mask = jnp.asarray(cut_region(measured.mask, problem))
+        last_shell = int(np.ceil(radius_px * problem.box_px / problem.region_box_px))
+        self._fsc = in_region_box(trusted_fsc(measured.fsc[CORRECTED_CURVE], last_shell), problem)
+        self._profiles: dict[int, Float[Array, "m m m"]] = {}
+        if self._cutoff is not None:
+            for half, half_map in zip(HALVES, measured.half_maps, strict=True):
+                region = jnp.asarray(cut_region(half_map, problem))
+                self._profiles[half] = signal_profile(region, self._fsc, self._mask)
+
+    def __call__(
+        self, cube: Float[Array, "m m m"], half: int, share: float = 1.0
+    ) -> Float[np.ndarray, "m m m"]:
+        """A half-set's cube, made of a share of its particles."""
+        ratio = jnp.asarray(share * self._fsc / np.maximum(1.0 - self._fsc, 1e-3))
+        if self._cutoff is None:
+            cube = apply_shell_filter(cube, ratio / (1.0 + ratio))
+        else:
+            cube = local_wiener(cube, self._profiles[half], ratio, self._cutoff)
+        return np.asarray(cube * self._mask)
 
 
 class FoldReferences:
@@ -103,8 +143,10 @@ class FoldReferences:
     sums
         Of the iteration before; emptied as they are renewed. Where a half-set has fewer particles
         than folds, some are absent.
-    last
-        That iteration: its FSC, mask, half-maps and cut-offs make the filter (see `_filtered`).
+    measured
+        Its maps.
+    sigma2
+        The noise that it found.
     radius_px
         Shell of the region's box up to which they reach.
     renewed
@@ -116,33 +158,26 @@ class FoldReferences:
         self,
         problem: Problem,
         sums: FoldSums,
-        last: IterationResult,
+        measured: MeasuredMaps,
+        sigma2: Spectra,
         radius_px: int,
         renewed: FoldSums | None = None,
     ) -> None:
         self._problem, self._sums, self._renewed = problem, sums, dict(renewed or {})
-        self._cutoff = cutoff_shells(problem, last.cutoff_resolution_angstrom)
-        self._mask = jnp.asarray(cut_region(last.mask, problem))
-        last_shell = int(np.ceil(radius_px * problem.box_px / problem.region_box_px))
-        self._fsc = in_region_box(trusted_fsc(last.fsc[CORRECTED_CURVE], last_shell), problem)
-        self._profiles: dict[int, Float[Array, "m m m"]] = {}
-        if self._cutoff is not None:
-            for half, half_map in zip(HALVES, last.half_maps, strict=True):
-                region = jnp.asarray(cut_region(half_map, problem))
-                self._profiles[half] = signal_profile(region, self._fsc, self._mask)
-        self.sigma2 = {half: last.info[f"sigma2_half{half}"] for half in HALVES}
-        self.folds = fold_count(sums)
+        self._filter, self._radius_px = ReferenceFilter(problem, measured, radius_px), radius_px
+        self.sigma2, self.folds = sigma2, fold_count(sums)
         self._places = frozenset(sums)
 
     def of(self, fold: int) -> dict[int, HalfReference]:
         """What a fold of each half-set is compared with: all the others, or the only one."""
-        references = {}
+        references, share = {}, (self.folds - 1) / self.folds or 1.0
         for half in HALVES:
             filled = sorted(other for h, other in self._places if h == half)
             others = [other for other in filled if other != fold] or filled
             parts = [self._newest((half, other), before=fold) for other in others]
             cube = solve_region(reduce(add_accumulators, parts), self._problem)
-            references[half] = HalfReference(self._filtered(cube, half), self.sigma2[half])
+            filtered = self._filter(cube, half, share)
+            references[half] = HalfReference(filtered, self.sigma2[half], self._radius_px)
         return references
 
     def renew(self, fold: int, sums: FoldSums) -> None:
@@ -160,20 +195,6 @@ class FoldReferences:
             return self._renewed[place]
         return self._sums[place]
 
-    def _filtered(self, cube: Float[Array, "m m m"], half: int) -> Float[np.ndarray, "m m m"]:
-        """A cube filtered and masked.
-
-        With cut-offs the filter is non-uniform: `locref_widgets.engine.local_wiener` up to there,
-        by the profile of the whole half-set's unfiltered map. Without, it is the same everywhere.
-        """
-        share = (self.folds - 1) / self.folds if self.folds > 1 else 1.0
-        ratio = jnp.asarray(share * self._fsc / np.maximum(1.0 - self._fsc, 1e-3))
-        if self._cutoff is None:
-            cube = apply_shell_filter(cube, ratio / (1.0 + ratio))
-        else:
-            cube = local_wiener(cube, self._profiles[half], ratio, self._cutoff)
-        return np.asarray(cube * self._mask)
-
 
 def fold_count(sums: FoldSums) -> int:
     """Into how many folds the sums of each half-set are divided."""
@@ -181,13 +202,29 @@ def fold_count(sums: FoldSums) -> int:
 
 
 def starting_references(
-    problem: Problem, maps: dict[int, Float[np.ndarray, "z y x"]], first: IterationResult
+    problem: Problem,
+    maps: dict[int, Float[np.ndarray, "z y x"]],
+    first: IterationResult,
+    radius_px: int,
 ) -> FixedReferences:
-    """Those of the first search: the maps given, in the mask of iteration 0."""
+    """Those that a refinement begins with: the maps given, in the mask of iteration 0."""
     mask = cut_region(first.mask, problem)
     cubes = {half: cut_region(volume, problem) * mask for half, volume in maps.items()}
-    noise = {half: first.info[f"sigma2_half{half}"] for half in HALVES}
-    return FixedReferences(({half: HalfReference(cubes[half], noise[half]) for half in HALVES},))
+    made = {half: HalfReference(cubes[half], first.sigma2[half], radius_px) for half in HALVES}
+    return FixedReferences((made,))
+
+
+def half_map_references(
+    problem: Problem, measured: MeasuredMaps, sigma2: Spectra, radius_px: int
+) -> FixedReferences:
+    """Each half-set's own map, for all of its particles."""
+    filtered = ReferenceFilter(problem, measured, radius_px)
+    cubes = {
+        half: filtered(jnp.asarray(cut_region(half_map, problem)), half)
+        for half, half_map in zip(HALVES, measured.half_maps, strict=True)
+    }
+    made = {half: HalfReference(cubes[half], sigma2[half], radius_px) for half in HALVES}
+    return FixedReferences((made,))
 
 
 def solve_region(sums: Accumulator, problem: Problem) -> Float[Array, "m m m"]:

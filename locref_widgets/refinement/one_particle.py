@@ -20,6 +20,8 @@ from locref_widgets.engine.search_views import (
 )
 from locref_widgets.errors import InputError
 from locref_widgets.refinement.batches import read_batch
+from locref_widgets.refinement.chunks import Place
+from locref_widgets.refinement.fold_references import HalfReference
 from locref_widgets.refinement.passes import Bench
 from locref_widgets.refinement.references import make_region
 from locref_widgets.refinement.region_sums import cut_regions
@@ -95,10 +97,10 @@ class ParticleSearches:
         outside = self._bench.outside(half)
         images = cut_regions(problem, outside, region, start, batch, posed.plan, kept=None)
         images = jax.tree.map(lambda a: a[:1], images)
-        sigma2 = noise_in_region_box(
-            posed.references.sigma2[half], problem.box_px, problem.region_disc
-        )
-        return ParticleSearch(posed, position, region, images, jnp.asarray(sigma2, jnp.float32))
+        reference = self._reference(position)
+        sigma2 = noise_in_region_box(reference.sigma2, problem.box_px, problem.region_disc)
+        noise = jnp.asarray(sigma2, jnp.float32)
+        return ParticleSearch(posed, position, region, images, noise, reference.radius_px)
 
     def made_up(
         self, like: "ParticleSearch", pose: Float[np.ndarray, " 5"], noise: float, seed: int = 0
@@ -144,12 +146,19 @@ class ParticleSearches:
         )
         return replace(like, images=images, sigma2=jnp.asarray(sigma2, jnp.float32))
 
+    def _place(self, position: int) -> Place:
+        return int(self.posed.problem.half_sets[position]), int(self._folds[position])
+
+    def _reference(self, position: int) -> HalfReference:
+        half, fold = self._place(position)
+        return self.posed.references.of(fold)[half]
+
     def _region(self, position: int) -> Region:
-        half, fold = int(self.posed.problem.half_sets[position]), int(self._folds[position])
-        if (half, fold) not in self._regions:
-            cube = self.posed.references.of(fold)[half].cube
-            self._regions[half, fold] = make_region(cube, self.posed.problem)
-        return self._regions[half, fold]
+        place = self._place(position)
+        if place not in self._regions:
+            cube = self._reference(position).cube
+            self._regions[place] = make_region(cube, self.posed.problem)
+        return self._regions[place]
 
 
 @dataclass(frozen=True)
@@ -164,6 +173,8 @@ class ParticleSearch:
         Of the particle in the problem's arrays.
     region, images, sigma2
         As the engine takes them; ``images`` is a batch of one.
+    radius_px
+        Shell that the reference reaches.
     """
 
     posed: PosedSearch
@@ -171,6 +182,7 @@ class ParticleSearch:
     region: Region
     images: RegionImages
     sigma2: Float[Array, " shells"]
+    radius_px: int
 
     @property
     def row(self) -> int:
@@ -181,11 +193,6 @@ class ParticleSearch:
     def half_set(self) -> int:
         """1 or 2."""
         return int(self.posed.problem.half_sets[self.position])
-
-    @property
-    def radius_px(self) -> int:
-        """Shell that the reference reaches."""
-        return self.posed.radius_px
 
     def with_lists(self, tilts: int, turns: int, shifts: int) -> "ParticleSearch":
         """The same search with longer or shorter lists: what the run would have done with them."""
@@ -199,7 +206,7 @@ class ParticleSearch:
             self.region.projector,
             self.images,
             self.sigma2,
-            jnp.asarray(self.posed.radius_px, jnp.float32),
+            jnp.asarray(self.radius_px, jnp.float32),
             self.posed.prior,
             self.posed.plan,
             jnp.asarray(self.posed.problem.pixel_size_angstrom, jnp.float32),
@@ -231,7 +238,7 @@ class ParticleSearch:
             self.region.projector,
             self._image,
             self.sigma2,
-            jnp.asarray(self.posed.radius_px, jnp.float32),
+            jnp.asarray(self.radius_px, jnp.float32),
             self.posed.prior,
             plan,
             jnp.asarray(self.trace.pose, jnp.float32),

@@ -5,6 +5,7 @@ from dataclasses import replace
 from locref_widgets.refinement.consensus import consensus_of
 from locref_widgets.refinement.executor import LocalExecutor
 from locref_widgets.refinement.fold_references import FoldReferences
+from locref_widgets.refinement.growing_references import GrowingReferences
 from locref_widgets.refinement.observing import Change, Observer, Unobserved
 from locref_widgets.refinement.problem import RefinementInput, pose_problem
 from locref_widgets.refinement.refine import RefinementLoop
@@ -29,13 +30,14 @@ def pose_search(
     inputs, settings
         Those of the iteration ``last``.
     first
-        Result of iteration 0; with it no image is read for the first search. Made, where absent.
+        Result of iteration 0. Made, where absent.
     last
-        The result that the search follows; unset: ``first``. After a later one the images are read
-        once, for the maps that its references are made of.
+        The result that the search follows; unset: ``first``. Where its sums are in folds, the
+        images are read once to add them up again.
     found
         Result of the search itself, where it has been made: in the iterations that are
-        cross-fitted, folds were compared with what those before them had gained.
+        cross-fitted, folds were compared with what those before them had gained, for which the
+        images are read once.
     change
         What changed before the search.
     observer
@@ -54,7 +56,7 @@ def pose_search(
     if change is not None:
         loop, last = loop.changed(change, last)
     posed = loop.pose_search(last, found)
-    if isinstance(posed.references, FoldReferences):
+    if isinstance(posed.references, FoldReferences | GrowingReferences):
         # Their sums are hundreds of megabytes.
         return replace(posed, references=posed.references.fixed())
     return posed

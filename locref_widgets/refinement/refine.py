@@ -23,7 +23,6 @@ from locref_widgets.refinement.convergence import (
     has_settled,
     turns_between,
 )
-from locref_widgets.refinement.curves import half_map_curves
 from locref_widgets.refinement.executor import Executor, LocalExecutor
 from locref_widgets.refinement.final_maps import final_maps
 from locref_widgets.refinement.fold_references import (
@@ -31,12 +30,14 @@ from locref_widgets.refinement.fold_references import (
     FoldSums,
     References,
     fold_count,
+    half_map_references,
     starting_references,
 )
 from locref_widgets.refinement.given_maps import starting_maps, subtraction_maps
+from locref_widgets.refinement.growing_references import GrowingReferences
 from locref_widgets.refinement.half_maps import half_sums, region_half_maps
 from locref_widgets.refinement.halves import HALVES
-from locref_widgets.refinement.masking import draw_mask
+from locref_widgets.refinement.measuring import measure_maps, shell_to_search
 from locref_widgets.refinement.moved_fulcrum import FULCRUM, about_fulcrum
 from locref_widgets.refinement.observing import (
     Change,
@@ -60,12 +61,9 @@ from locref_widgets.refinement.search_pass import (
 )
 from locref_widgets.refinement.settings import RefinementSettings
 from locref_widgets.refinement.starts import Start, first_start, next_start
-from locref_widgets.refinement.state import CORRECTED_CURVE, IterationResult
+from locref_widgets.refinement.state import CORRECTED_CURVE, IterationResult, MeasuredMaps
 from locref_widgets.refinement.steering import ADDED_AGAIN, REDRAWN, differing, is_another_search
 from locref_widgets.refinement.whole_particle import set_aside
-
-_SHELLS_BEYOND = 2
-"""Shells past the 0.143 crossing that the next search may use, so that the resolution can grow."""
 
 
 def refine_loop(
@@ -234,32 +232,27 @@ class RefinementLoop:
         self, last: IterationResult, found: IterationResult | None = None
     ) -> PosedSearch:
         """What the search that follows a result is told; ``found`` is its own, if there is one."""
-        if last.iteration and self.sums is None:
-            self.sums = self._sums_again(last, folds_at(last.iteration, self.settings))
         radius, references = self._references(last, found)
         self.sums = None
-        told = (references, plan_for(self.problem, self.settings, radius), radius, self.prior)
+        told = (references, plan_for(self.problem, self.settings, radius), self.prior)
         return PosedSearch(self.problem, self.outside, *told, self._start(last), self.batch_size)
 
     def iterate(self, last: IterationResult) -> IterationResult:
         """Search all particles against the references of the last result."""
         started, iteration = time.monotonic(), last.iteration + 1
-        posed = self.pose_search(last)
-        found = search_and_reconstruct(
-            self.executor,
-            posed,
-            folds_at(iteration, self.settings),
-            self.settings.marginalize,
-            self._report(iteration, "search"),
-        )
+        posed, folds = self.pose_search(last), folds_at(iteration, self.settings)
+        report, marginalize = self._report(iteration, "search"), self.settings.marginalize
+        found = search_and_reconstruct(self.executor, posed, folds, marginalize, report)
         info = particle_info(self.problem, found, posed.plan)
         info[AGREEMENT_HISTORY] = agreement_history(last.info, last.fsc[CORRECTED_CURVE])
         info[FULCRUM] = self.problem.fulcrum_angstrom
         info["turn_since_last_rad"] = turns_between(last.info.get("turn_rad"), info["turn_rad"])
         info |= {f"weight_sigma2_half{half}": posed.references.sigma2[half] for half in HALVES}
         self.observer.event("phase", iteration=iteration, name="fsc")
-        self.sums = half_sums(found)
-        half_maps, both = region_half_maps(self.problem, self.sums)
+        sums = half_sums(found)
+        half_maps, both = region_half_maps(self.problem, sums)
+        self.sums = sums if folds > 1 else None
+        del sums
         seconds = time.monotonic() - started
         draft = self._result(iteration, half_maps, both, info, seconds)
         if iteration < self.settings.iterations and not draft.converged:
@@ -330,18 +323,33 @@ class RefinementLoop:
     def _references(
         self, last: IterationResult, found: IterationResult | None
     ) -> tuple[int, References]:
-        """Radius of the search in shells, and the references of each half-set and fold."""
-        problem = self.problem
+        """Shell that the first references of a search reach, and those of each half-set and fold.
+
+        ``found`` is the result of that search, if it has been made.
+        """
+        problem, folds = self.problem, folds_at(last.iteration, self.settings)
         if last.iteration == 0:
-            radius = problem.region_shell(self.settings.initial_lowpass)
-            return radius, starting_references(problem, starting_maps(*self._given()), last)
-        crossing = problem.region_shell(last.resolution_angstrom)
-        radius = min(crossing + _SHELLS_BEYOND, problem.region_disc.radius_px)
-        assert self.sums is not None  # noqa: S101
-        folds, renewed = fold_count(self.sums), None
-        if found is not None and folds > 1:
-            renewed = self._sums_again(found, folds)
-        return radius, FoldReferences(problem, self.sums, last, radius, renewed)
+            radius, folds = problem.region_shell(self.settings.initial_lowpass), self.settings.folds
+            given = starting_references(problem, starting_maps(*self._given()), last, radius)
+            if folds == 1:
+                return radius, given
+            renewed = self._sums_again(found, folds) if found else None
+            return radius, GrowingReferences(problem, given, folds, self._maps_so_far, renewed)
+        radius = shell_to_search(problem, last.measured)
+        if folds == 1:
+            return radius, half_map_references(problem, last.measured, last.sigma2, radius)
+        sums = self.sums or self._sums_again(last, folds)
+        renewed = self._sums_again(found, fold_count(sums)) if found else None
+        told = (last.measured, last.sigma2, radius, renewed)
+        return radius, FoldReferences(problem, sums, *told)
+
+    def _maps_so_far(self, sums: FoldSums) -> tuple[MeasuredMaps, int]:
+        """What half of a search has made, and the shell up to which the other may use it."""
+        half_maps, both = region_half_maps(self.problem, sums)
+        measured = measure_maps(
+            self.problem, self.settings, self.user_mask, half_maps, both, searched=True
+        )
+        return measured, shell_to_search(self.problem, measured)
 
     def _result(
         self,
@@ -355,16 +363,15 @@ class RefinementLoop:
     ) -> IterationResult:
         started = time.monotonic()
         problem = self.problem
-        masking = draw_mask(
-            problem, self.settings, self.user_mask, half_maps, both, searched=iteration > 0
-        )
-        curves = half_map_curves(
+        measured = measure_maps(
+            problem,
+            self.settings,
+            self.user_mask,
             half_maps,
-            problem.pixel_size_angstrom,
-            self._masks(masking.mask),
+            both,
+            searched=iteration > 0,
             complete=last,
         )
-        corrected = curves[CORRECTED_CURVE]
         rotations = problem.particles.rotations[problem.rows]
         origins = problem.particles.origins_angstrom[problem.rows]
         if iteration:
@@ -379,19 +386,14 @@ class RefinementLoop:
             iteration=iteration,
             half_maps=half_maps,
             map=both,
-            mask=masking.mask,
-            cutoff_resolution_angstrom=masking.cutoff_resolution_angstrom,
-            fsc=curves,
-            resolution_angstrom=corrected.resolution_angstrom(),
-            converged=has_settled(agreement_history(info, corrected), info),
+            mask=measured.mask,
+            cutoff_resolution_angstrom=measured.cutoff_resolution_angstrom,
+            fsc=measured.fsc,
+            resolution_angstrom=measured.resolution_angstrom,
+            converged=has_settled(agreement_history(info, measured.fsc[CORRECTED_CURVE]), info),
             seconds=seconds + time.monotonic() - started,
             indices=problem.rows,
             rotations=rotations,
             origins_angstrom=origins,
             info=info,
         )
-
-    def _masks(self, drawn: Float[np.ndarray, "z y x"]) -> dict[str, Float[np.ndarray, "z y x"]]:
-        """The masks of the curves: the references' one, and the one given where that is another."""
-        masks = {"dynamic mask": drawn}
-        return masks if drawn is self.user_mask else masks | {"user mask": self.user_mask}

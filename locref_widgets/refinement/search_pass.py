@@ -55,8 +55,6 @@ class PosedSearch:
         Of each half-set and fold.
     plan
         Levels and extents.
-    radius_px
-        Shell up to which particles are compared with the references.
     prior
         On the motions.
     start
@@ -69,7 +67,6 @@ class PosedSearch:
     outside: OutsideMaps | None
     references: References
     plan: SearchPlan
-    radius_px: int
     prior: Prior
     start: Start
     batch_size: int
@@ -149,7 +146,6 @@ class RegionPass:
 
     references: dict[int, HalfReference]
     plan: SearchPlan
-    radius_px: int
     precisions: tuple[float, float]
     marginalize: bool
     batch_size: int
@@ -187,13 +183,14 @@ class _RegionWork:
     ) -> tuple[RegionSums, Arrays]:
         bench, told, plan = self._bench, self._told, self._told.plan
         region, noise = self._regions[half], self._noise[half]
+        radius_px = told.references[half].radius_px
         start = Start(given["start_turn_rad"], given["start_shift_px"])
         kept = bench.kept if told.keep else None
         outside = bench.outside(half)
         images = cut_regions(bench.problem, outside, region, start, batch, plan, kept)
         outcome = self._within_memory(
             lambda at_once: search_poses(
-                images, region, noise, told.radius_px, self._prior, plan, self._pixel, at_once
+                images, region, noise, radius_px, self._prior, plan, self._pixel, at_once
             )
         )
         found = found_poses(outcome, told.marginalize, plan)
@@ -225,7 +222,6 @@ def search_and_reconstruct(
         work = RegionPass(
             references.of(fold),
             posed.plan,
-            posed.radius_px,
             (float(prior.rotation_precision), float(prior.shift_precision)),
             marginalize,
             posed.batch_size,

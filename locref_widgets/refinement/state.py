@@ -6,6 +6,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from locref_widgets.engine.fsc import FSCCurve
+from locref_widgets.refinement.halves import HALVES
 
 CORRECTED_CURVE = "dynamic mask corrected"
 """Name of the FSC curve whose 0.143 crossing is quoted as the resolution."""
@@ -13,6 +14,22 @@ CORRECTED_CURVE = "dynamic mask corrected"
 
 class StopRequested(Exception):
     """Raised by an observer's ``checkpoint`` to end the refinement between two batches."""
+
+
+@dataclass(frozen=True)
+class MeasuredMaps:
+    """Unfiltered half-maps, and what was made of them; fields as those of `IterationResult`."""
+
+    half_maps: tuple[Float[np.ndarray, "z y x"], Float[np.ndarray, "z y x"]]
+    map: Float[np.ndarray, "z y x"]
+    mask: Float[np.ndarray, "z y x"]
+    cutoff_resolution_angstrom: Float[np.ndarray, "z y x"] | None
+    fsc: dict[str, FSCCurve]
+
+    @property
+    def resolution_angstrom(self) -> float:
+        """0.143 crossing of the corrected curve."""
+        return self.fsc[CORRECTED_CURVE].resolution_angstrom()
 
 
 @dataclass(frozen=True)
@@ -66,3 +83,15 @@ class IterationResult:
     origins_angstrom: Float[np.ndarray, "n 2"]
     cutoff_resolution_angstrom: Float[np.ndarray, "z y x"] | None = None
     info: dict[str, np.ndarray] = field(default_factory=dict)
+
+    @property
+    def measured(self) -> MeasuredMaps:
+        """Its maps and what was made of them."""
+        return MeasuredMaps(
+            self.half_maps, self.map, self.mask, self.cutoff_resolution_angstrom, self.fsc
+        )
+
+    @property
+    def sigma2(self) -> dict[int, Float[np.ndarray, " shells"]]:
+        """Noise spectrum of each half-set."""
+        return {half: self.info[f"sigma2_half{half}"] for half in HALVES}

@@ -1,5 +1,7 @@
 """What a fold is compared with: the newest sums of all the others, and nothing of its own."""
 
+from dataclasses import replace
+
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -11,11 +13,14 @@ from locref_widgets.io.particles import read_particles
 from locref_widgets.refinement.fold_references import (
     FoldReferences,
     fold_count,
+    half_map_references,
+    solve_region,
     starting_references,
 )
+from locref_widgets.refinement.growing_references import GrowingReferences
 from locref_widgets.refinement.halves import HALVES
 from locref_widgets.refinement.problem import RefinementInput, pose_problem
-from locref_widgets.refinement.references import cut_region, region_projector
+from locref_widgets.refinement.references import cut_region, paste_region, region_projector
 from locref_widgets.refinement.settings import RefinementSettings
 from locref_widgets.refinement.state import CORRECTED_CURVE, IterationResult
 from tests.refinement.following import soft_ball
@@ -74,6 +79,10 @@ def _sums(problem, seed):
     return {(half, fold): one() for half in HALVES for fold in range(FOLDS)}
 
 
+def _references(problem, sums, last, renewed=None):
+    return FoldReferences(problem, sums, last.measured, last.sigma2, RADIUS_PX, renewed)
+
+
 def _cubes(references, fold):
     return [reference.cube for reference in references.of(fold).values()]
 
@@ -81,14 +90,14 @@ def _cubes(references, fold):
 def test_a_fold_sees_what_those_before_it_have_gained_and_nothing_of_its_own(problem, last):
     old, new, other = (_sums(problem, seed) for seed in (1, 2, 3))
     assert fold_count(old) == FOLDS
-    references = FoldReferences(problem, dict(old), last, RADIUS_PX)
+    references = _references(problem, dict(old), last)
     for fold in range(FOLDS):
         # Had the folds before been so from the start, and this one something else altogether.
         mixed = {
             (half, f): other[half, f] if f == fold else (new if f < fold else old)[half, f]
             for half, f in old
         }
-        expected = _cubes(FoldReferences(problem, mixed, last, RADIUS_PX), fold)
+        expected = _cubes(_references(problem, mixed, last), fold)
         for found, cube in zip(_cubes(references, fold), expected, strict=True):
             assert np.array_equal(found, cube)
             assert np.linalg.norm(found) > 0
@@ -97,8 +106,8 @@ def test_a_fold_sees_what_those_before_it_have_gained_and_nothing_of_its_own(pro
 
 def test_references_of_a_search_that_was_made_are_those_that_it_used(problem, last):
     old, new = _sums(problem, 1), _sums(problem, 2)
-    running = FoldReferences(problem, dict(old), last, RADIUS_PX)
-    shown = FoldReferences(problem, old, last, RADIUS_PX, new).fixed()
+    running = _references(problem, dict(old), last)
+    shown = _references(problem, old, last, new).fixed()
     assert shown.folds == running.folds == FOLDS
     for fold in range(FOLDS):
         for used, seen in zip(_cubes(running, fold), _cubes(shown, fold), strict=True):
@@ -111,8 +120,8 @@ def test_half_sets_do_not_mix(problem, last):
     old, new = _sums(problem, 1), _sums(problem, 2)
     changed = {place: (new if place[0] == 2 else old)[place] for place in old}
     for fold in range(FOLDS):
-        one = FoldReferences(problem, dict(old), last, RADIUS_PX).of(fold)
-        two = FoldReferences(problem, dict(changed), last, RADIUS_PX).of(fold)
+        one = _references(problem, dict(old), last).of(fold)
+        two = _references(problem, dict(changed), last).of(fold)
         assert np.array_equal(one[1].cube, two[1].cube)
         assert not np.array_equal(one[2].cube, two[2].cube)
 
@@ -120,7 +129,7 @@ def test_half_sets_do_not_mix(problem, last):
 def test_fewer_particles_than_folds_leave_folds_empty(problem, last):
     old, new = _sums(problem, 1), _sums(problem, 2)
     del old[1, 2], new[1, 2]
-    references = FoldReferences(problem, dict(old), last, RADIUS_PX)
+    references = _references(problem, dict(old), last)
     for fold in range(FOLDS):
         assert all(np.linalg.norm(cube) > 0 for cube in _cubes(references, fold))
         references.renew(fold, {place: new[place] for place in new if place[1] == fold})
@@ -128,15 +137,89 @@ def test_fewer_particles_than_folds_leave_folds_empty(problem, last):
 
 def test_one_fold_is_compared_with_itself(problem, last):
     sums = {place: total for place, total in _sums(problem, 1).items() if place[1] == 0}
-    references = FoldReferences(problem, dict(sums), last, RADIUS_PX)
+    references = _references(problem, dict(sums), last)
     assert references.folds == 1
     assert all(np.linalg.norm(cube) > 0 for cube in _cubes(references, 0))
 
 
 def test_the_first_references_are_the_maps_given_in_the_mask(problem, last, rng):
     maps = {half: rng.normal(size=last.map.shape).astype(np.float32) for half in HALVES}
-    references = starting_references(problem, maps, last)
+    references = starting_references(problem, maps, last, RADIUS_PX)
     assert references.folds == 1
     for half, reference in references.of(0).items():
         assert np.array_equal(reference.cube, cut_region(maps[half], problem))
         assert np.array_equal(reference.sigma2, last.info[f"sigma2_half{half}"])
+        assert reference.radius_px == RADIUS_PX
+
+
+def test_later_searches_have_each_half_sets_own_map(problem, last):
+    """The only fold of a half-set is compared with what its half-map shows of the region."""
+    sums = {place: total for place, total in _sums(problem, 1).items() if place[1] == 0}
+    solved = {half: np.asarray(solve_region(sums[half, 0], problem)) for half in HALVES}
+    pasted = tuple(paste_region(solved[half], problem) for half in HALVES)
+    measured = replace(last.measured, half_maps=pasted)
+    by_sums = FoldReferences(problem, sums, measured, last.sigma2, RADIUS_PX)
+    by_maps = half_map_references(problem, measured, last.sigma2, RADIUS_PX)
+    for half, reference in by_maps.of(0).items():
+        assert np.array_equal(reference.cube, by_sums.of(0)[half].cube)
+        assert reference.radius_px == RADIUS_PX
+
+
+def _growing(problem, last, reached_px, renewed=None):
+    """References of a first search whose partial maps reach so many shells, and what was made."""
+    rng = np.random.default_rng(5)
+    maps = {half: rng.normal(size=last.map.shape).astype(np.float32) for half in HALVES}
+    given, asked = starting_references(problem, maps, last, RADIUS_PX), []
+
+    def measure(sums):
+        asked.append(sums)
+        solved = tuple(
+            paste_region(np.asarray(solve_region(sums[half, 0], problem)), problem)
+            for half in HALVES
+        )
+        return replace(last.measured, half_maps=solved), reached_px
+
+    return GrowingReferences(problem, given, FOLDS, measure, renewed), given, asked
+
+
+def test_in_the_first_search_a_fold_sees_what_those_before_it_made(problem, last):
+    new = _sums(problem, 2)
+    references, given, asked = _growing(problem, last, RADIUS_PX + 1)
+    for fold in range(FOLDS):
+        found = references.of(fold)
+        if fold == 0:
+            assert all(np.array_equal(found[h].cube, given.of(0)[h].cube) for h in HALVES)
+            assert not asked
+        else:
+            before = [new[1, f].sums for f in range(fold)]
+            np.testing.assert_allclose(asked[-1][1, 0].sums, sum(before), rtol=1e-6, atol=1e-6)
+            assert found[1].radius_px == RADIUS_PX + 1
+            assert not np.array_equal(found[1].cube, given.of(0)[1].cube)
+        references.renew(fold, {(half, fold): new[half, fold] for half in HALVES})
+    shown = _growing(problem, last, RADIUS_PX + 1, new)[0].fixed()
+    assert shown.folds == FOLDS
+    for half in HALVES:
+        assert np.array_equal(shown.of(FOLDS - 1)[half].cube, found[half].cube)
+        assert np.array_equal(shown.sigma2[half], last.sigma2[half])
+
+
+def test_half_sets_do_not_mix_in_the_first_search(problem, last):
+    """But for the mask and the FSC, which are of both: here they are the same."""
+    old, new = _sums(problem, 1), _sums(problem, 2)
+    changed = {place: (new if place[0] == 2 else old)[place] for place in old}
+    one = _growing(problem, last, RADIUS_PX + 1, old)[0].of(1)
+    two = _growing(problem, last, RADIUS_PX + 1, changed)[0].of(1)
+    assert np.array_equal(one[1].cube, two[1].cube)
+    assert not np.array_equal(one[2].cube, two[2].cube)
+
+
+def test_the_map_given_serves_until_what_was_found_is_finer(problem, last):
+    references, given, asked = _growing(problem, last, RADIUS_PX, _sums(problem, 2))
+    found = references.of(2)
+    assert asked
+    assert all(np.array_equal(found[half].cube, given.of(0)[half].cube) for half in HALVES)
+    # A half-set whose earlier folds hold no particle has no map yet.
+    lacking = {place: sums for place, sums in _sums(problem, 2).items() if place != (2, 0)}
+    references, given, asked = _growing(problem, last, RADIUS_PX + 1, lacking)
+    assert np.array_equal(references.of(1)[2].cube, given.of(0)[2].cube)
+    assert not asked

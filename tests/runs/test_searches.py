@@ -101,7 +101,7 @@ def test_on_hinge_30s_the_trace_is_the_search(shared_data, tmp_path):
         particle.region.projector,
         batch,
         particle.sigma2,
-        jnp.asarray(posed.radius_px, jnp.float32),
+        jnp.asarray(particle.radius_px, jnp.float32),
         posed.prior,
         posed.plan,
         jnp.asarray(posed.problem.pixel_size_angstrom, jnp.float32),

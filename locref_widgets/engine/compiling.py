@@ -1,0 +1,55 @@
+"""How the search is compiled for CPUs.
+
+A search is a long chain of small operations in loops. XLA divides each of them among its threads,
+and waits for all of them before it begins the next: with one thread for each particle's chain
+(see `locref_widgets.refinement.executor`) that costs more than it brings. Its older code generator
+for CPUs makes such chains faster, too (both together: a third less time, of the processor and by
+the clock, with the same results). Look-ups in large arrays and sums into them, as in
+back-projection, are slower with it, so that only the search is compiled this way.
+"""
+
+from collections.abc import Callable
+from functools import cache, wraps
+from typing import Any, ParamSpec, TypeVar
+
+import equinox as eqx
+import jax
+
+_FOR_CPUS = {"xla_cpu_multi_thread_eigen": False, "xla_cpu_use_fusion_emitters": False}
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+@cache
+def _options() -> dict[str, bool]:
+    """Those of the options that the installed XLA knows; none on other devices than CPUs."""
+    if jax.default_backend() != "cpu":
+        return {}
+    return {name: value for name, value in _FOR_CPUS.items() if _is_known(name, value)}
+
+
+def _is_known(name: str, value: bool) -> bool:
+    try:
+        jax.jit(lambda x: x, compiler_options={name: value}).lower(0.0).compile()
+    except jax.errors.JaxRuntimeError:
+        return False
+    return True
+
+
+def jit_in_one_thread(function: Callable[P, R]) -> Callable[P, R]:
+    """`equinox.filter_jit` for programs of many small steps; not to be called within another.
+
+    JAX is started by the first call, not here.
+    """
+
+    @cache
+    def compiled() -> Callable[P, R]:
+        jit: Any = eqx.filter_jit  # which hands on to `jax.jit` what it does not know
+        return jit(function, compiler_options=_options())
+
+    @wraps(function)
+    def call(*args: P.args, **kwargs: P.kwargs) -> R:
+        return compiled()(*args, **kwargs)
+
+    return call

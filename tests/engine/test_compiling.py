@@ -1,0 +1,43 @@
+"""Programs compiled for one thread: the same results, on any XLA that may be installed."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from locref_widgets.engine import compiling
+from locref_widgets.engine.compiling import jit_in_one_thread
+
+
+def _climb(start, steps):
+    def step(_, x):
+        return x + 0.1 * jnp.cos(x) @ jnp.eye(x.size)
+
+    return jax.lax.fori_loop(0, steps, step, start)
+
+
+def test_a_program_gives_what_it_gives_without(rng):
+    start = jnp.asarray(rng.normal(size=5), jnp.float32)
+    compiled = jit_in_one_thread(_climb)
+    np.testing.assert_allclose(compiled(start, 20), _climb(start, 20), rtol=1e-5)
+    assert compiled.__name__ == "_climb"
+
+
+def test_what_xla_does_not_know_is_left_out(monkeypatch):
+    monkeypatch.setattr(
+        compiling, "_FOR_CPUS", {"xla_cpu_of_another_day": False, **compiling._FOR_CPUS}
+    )
+    compiling._options.cache_clear()
+    try:
+        assert "xla_cpu_of_another_day" not in compiling._options()
+        assert jit_in_one_thread(jnp.sum)(jnp.ones(3)) == 3
+    finally:
+        compiling._options.cache_clear()
+
+
+def test_other_devices_than_cpus_are_told_nothing(monkeypatch):
+    monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
+    compiling._options.cache_clear()
+    try:
+        assert compiling._options() == {}
+    finally:
+        compiling._options.cache_clear()
