@@ -21,8 +21,9 @@ from locref_widgets.refinement.halves import HALVES
 from locref_widgets.refinement.problem import Problem
 from locref_widgets.refinement.state import MeasuredMaps
 
-Measure = Callable[[FoldSums], tuple[MeasuredMaps, int]]
-"""The maps of sums of both half-sets, and the shell up to which a search may use them."""
+Measure = Callable[[FoldSums, int], tuple[MeasuredMaps, int]]
+"""The maps of sums of both half-sets over so many folds, and the shell up to which a search may use
+them."""
 
 
 class GrowingReferences:
@@ -64,7 +65,7 @@ class GrowingReferences:
         given, so_far = self._given.of(0), self._before(fold)
         if len(so_far) < len(HALVES):
             return given
-        measured, radius_px = self._measure(so_far)
+        measured, radius_px = self._measure(so_far, fold)
         if radius_px <= given[HALVES[0]].radius_px:
             return given
         return half_map_references(self._problem, measured, self.sigma2, radius_px).of(0)

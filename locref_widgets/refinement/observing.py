@@ -8,7 +8,7 @@ from locref_widgets.io.mrc import Map
 from locref_widgets.refinement.fulcrum_point import angstrom_to_voxels
 from locref_widgets.refinement.problem import Problem
 from locref_widgets.refinement.settings import RefinementSettings
-from locref_widgets.refinement.state import IterationResult
+from locref_widgets.refinement.state import IterationResult, MeasuredMaps
 
 
 @runtime_checkable
@@ -58,6 +58,15 @@ class Steering(Protocol):
 
         May raise `StopRequested`.
         """
+        ...
+
+
+@runtime_checkable
+class Previewing(Protocol):
+    """An observer that shows what an iteration under way has made so far."""
+
+    def map_so_far(self, iteration: int, measured: MeasuredMaps, done: int) -> None:
+        """Show the maps of the ``done`` particles that the iteration has searched by now."""
         ...
 
 

@@ -42,6 +42,7 @@ from locref_widgets.refinement.moved_fulcrum import FULCRUM, about_fulcrum
 from locref_widgets.refinement.observing import (
     Change,
     Observer,
+    Previewing,
     Steering,
     announce,
     announce_change,
@@ -252,14 +253,13 @@ class RefinementLoop:
         sums = half_sums(found)
         half_maps, both = region_half_maps(self.problem, sums)
         self.sums = sums if folds > 1 else None
-        del sums
         seconds = time.monotonic() - started
         draft = self._result(iteration, half_maps, both, info, seconds)
         if iteration < self.settings.iterations and not draft.converged:
             return draft
         # Room for the sums on the whole map's grid.
         self.sums = None
-        del posed, found
+        del posed, found, sums
         half_maps, both = final_maps(
             self.executor,
             self.problem,
@@ -331,9 +331,7 @@ class RefinementLoop:
         if last.iteration == 0:
             radius, folds = problem.region_shell(self.settings.initial_lowpass), self.settings.folds
             given = starting_references(problem, starting_maps(*self._given()), last, radius)
-            if folds == 1:
-                return radius, given
-            renewed = self._sums_again(found, folds) if found else None
+            renewed = self._sums_again(found, folds) if found and folds > 1 else None
             return radius, GrowingReferences(problem, given, folds, self._maps_so_far, renewed)
         radius = shell_to_search(problem, last.measured)
         if folds == 1:
@@ -343,12 +341,15 @@ class RefinementLoop:
         told = (last.measured, last.sigma2, radius, renewed)
         return radius, FoldReferences(problem, sums, *told)
 
-    def _maps_so_far(self, sums: FoldSums) -> tuple[MeasuredMaps, int]:
-        """What half of a search has made, and the shell up to which the other may use it."""
+    def _maps_so_far(self, sums: FoldSums, folds: int) -> tuple[MeasuredMaps, int]:
+        """The maps of the first search's first folds, and the shell the next may use them to."""
         half_maps, both = region_half_maps(self.problem, sums)
         measured = measure_maps(
             self.problem, self.settings, self.user_mask, half_maps, both, searched=True
         )
+        if isinstance(self.observer, Previewing):
+            done = np.sum(folds_of(self.problem, self.settings.folds) < folds)
+            self.observer.map_so_far(1, measured, int(done))
         return measured, shell_to_search(self.problem, measured)
 
     def _result(

@@ -1,13 +1,15 @@
 """The run folder: what is in it, reading it from anywhere, writing it from one process."""
 
+import shutil
 from pathlib import Path
 from typing import Any
 
 from locref_widgets.errors import InputError
 from locref_widgets.io.box_position import AT_ZERO, BoxPosition
+from locref_widgets.io.mrc import write_map
 from locref_widgets.io.particles import Particles
 from locref_widgets.refinement.settings import RefinementSettings
-from locref_widgets.refinement.state import IterationResult
+from locref_widgets.refinement.state import IterationResult, MeasuredMaps
 from locref_widgets.runs.durable import disc_errors, whole_folder, write_json
 from locref_widgets.runs.iteration_files import (
     read_changes,
@@ -71,6 +73,30 @@ class RunFolder(JobFolder):
         target = self.iteration_folder(result.iteration)
         with whole_folder(target) as aside, disc_errors(target):
             write_iteration_files(aside, result, particles, voxel_size_angstrom, position)
+
+    @property
+    def preview_folder(self) -> Path:
+        """Where the maps are that the iteration under way has made so far, if it has."""
+        return self.path / "preview"
+
+    def write_preview(
+        self,
+        measured: MeasuredMaps,
+        voxel_size_angstrom: float,
+        position: BoxPosition = AT_ZERO,
+    ) -> None:
+        """Write what the iteration under way has made so far, in place of what was there."""
+        target = self.preview_folder
+        with whole_folder(target) as aside, disc_errors(target):
+            for name in ("map", "mask"):
+                volume = getattr(measured, name)
+                write_map(aside / f"{name}.mrc", volume, voxel_size_angstrom, position)
+
+    def remove_preview(self) -> None:
+        """Remove what `write_preview` wrote: the iteration is there."""
+        with disc_errors(self.preview_folder):
+            if self.preview_folder.exists():
+                shutil.rmtree(self.preview_folder)
 
     @classmethod
     def create(cls, path: Path, record: dict[str, Any]) -> "RunFolder":

@@ -13,7 +13,7 @@ from locref_widgets.io.mrc_header import read_header
 from locref_widgets.refinement.diagnostics import summarise_iteration
 from locref_widgets.refinement.observing import Change
 from locref_widgets.refinement.settings import RefinementSettings
-from locref_widgets.refinement.state import IterationResult
+from locref_widgets.refinement.state import IterationResult, MeasuredMaps
 from locref_widgets.runs.changes import in_effect
 from locref_widgets.runs.events import EventLog
 from locref_widgets.runs.folder import RunFolder
@@ -79,6 +79,14 @@ class RunObserver:
         )
         self.steward.iteration_finished(result)
         self.tell_iteration(result)
+        self.folder.remove_preview()
+
+    def map_so_far(self, iteration: int, measured: MeasuredMaps, done: int) -> None:
+        """Write the maps of an iteration under way, and only then tell of them."""
+        voxel = self.particles.pixel_size_angstrom
+        self.folder.write_preview(measured, voxel, self._position)
+        resolution = measured.resolution_angstrom
+        self.say("preview", iteration=iteration, resolution_angstrom=resolution, done=done)
 
     def before_iteration(self, iteration: int) -> Change | None:
         """Take up what was asked between iterations; may raise `StopRequested`."""

@@ -72,6 +72,12 @@ class ProgressPrinter:
         bar.set_postfix_str(left_words(self._state.phase_seconds_left()), refresh=False)
         bar.refresh()
 
+    def _on_preview(self, event: dict[str, Any]) -> None:
+        self.line(
+            f"iteration {event['iteration']:3d}, {event['done']} particles searched: "
+            f"{_number(event['resolution_angstrom'])} Å so far"
+        )
+
     def _on_iteration_finished(self, event: dict[str, Any]) -> None:
         self.close()
         pose, shift = event["pose_change"], event["shift_change"]

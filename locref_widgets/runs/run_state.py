@@ -54,6 +54,8 @@ class RunState:
     iterations: dict[int, dict[str, Any]] = field(default_factory=dict)
     effects: dict[int, dict[str, Any]] = field(default_factory=dict)
     """By the iteration that they begin with: settings, fulcrum and mask as their event told."""
+    preview: dict[str, Any] | None = None
+    """What `preview` told of the iteration under way."""
     latest_time: datetime | None = None
     pace: Pace = field(default_factory=Pace)
     _paused_at: datetime | None = None
@@ -128,7 +130,7 @@ class RunState:
         return max(0, self.maximum_iterations - finished) * each
 
     def _on_run_started(self, event: dict[str, Any]) -> None:
-        self.message = ""
+        self.message, self.preview = "", None
         self.n_particles = int(event.get("n_particles") or 0)
         self.pixel_size_angstrom = _number(event.get("pixel_size_angstrom"))
         self._paused_at, self._paused_seconds = None, 0.0
@@ -178,12 +180,15 @@ class RunState:
         # A resumed run repeats the iteration that was cut off and those after it.
         self.iterations = {key: value for key, value in self.iterations.items() if key < number}
         self.iterations[number] = event
-        self.iteration = number
+        self.iteration, self.preview = number, None
         self.resolution_angstrom = _number(event.get("resolution_angstrom"))
         if number > 0:
             self._measure_iteration(self._clock(event), event.get("seconds"))
         self._iteration_began = self._search_ended = None
         self._begin_phase("")
+
+    def _on_preview(self, event: dict[str, Any]) -> None:
+        self.preview = event
 
     def _on_warning(self, event: dict[str, Any]) -> None:
         text = str(event.get("message") or "")

@@ -171,7 +171,7 @@ def _growing(problem, last, reached_px, renewed=None):
     maps = {half: rng.normal(size=last.map.shape).astype(np.float32) for half in HALVES}
     given, asked = starting_references(problem, maps, last, RADIUS_PX), []
 
-    def measure(sums):
+    def measure(sums, _folds):
         asked.append(sums)
         solved = tuple(
             paste_region(np.asarray(solve_region(sums[half, 0], problem)), problem)

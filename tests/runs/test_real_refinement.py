@@ -93,6 +93,17 @@ def test_the_run_folder_is_complete(uninterrupted):
 def test_its_events_are_those_of_the_document(uninterrupted):
     seen = assert_documented(open_run(uninterrupted).events())
     assert seen >= {"run_started", "phase", "progress", "iteration_finished", "fulcrum_estimate"}
+    assert "preview" in seen
+
+
+def test_the_first_search_tells_of_its_map_before_it_ends(uninterrupted):
+    kinds = [event["kind"] for event in open_run(uninterrupted).events()]
+    told = [event for event in open_run(uninterrupted).events() if event["kind"] == "preview"]
+    ends = [n for n, kind in enumerate(kinds) if kind == "iteration_finished"]
+    assert ends[0] < kinds.index("preview") < ends[1]
+    total = open_run(uninterrupted).summary["n_particles"]
+    assert 0 < told[0]["done"] < total
+    assert not (uninterrupted / "preview").exists()
 
 
 def test_killed_in_a_search_and_resumed(command, run_path, uninterrupted):
