@@ -24,7 +24,7 @@ from locref_widgets.engine.rotations import exp_rotation, log_rotation
 from locref_widgets.engine.search_plan import SearchPlan
 from locref_widgets.engine.slicing import Projector, interpolate_with_gradient, slice_points
 
-BLOCK = 256
+BLOCK = 512
 """Pixels whose template and derivatives are computed together."""
 _FIRST_DAMPING, _MORE_DAMPING = 0.1, 10.0
 """At first, and the factor after a step that did not serve; one that did serve divides by 10."""

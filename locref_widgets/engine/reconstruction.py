@@ -6,13 +6,13 @@ envelope of the interpolation.
 """
 
 from collections.abc import Callable
-from functools import partial
+from functools import lru_cache, partial
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Complex, Float
+from jaxtyping import Array, Complex, Float, Int
 
 from locref_widgets.engine.gridding import gridding_weights, spectrum_to_volume
 from locref_widgets.engine.slicing import (
@@ -72,18 +72,39 @@ def mean_weights(accumulator: Accumulator, box_px: int) -> Float[np.ndarray, " s
     A histogram over few shells is what GPUs are slowest at, and it is wanted once per map.
     """
     radius = accumulator.radius
-    weight = np.asarray(complete_plane(accumulator.sums)[..., 2], np.float64)
-    scale = box_px / accumulator.padded_px
-    z, y, x = (np.arange(n, dtype=np.float32) for n in grid_shape(radius))
-    z, y = (z - radius - 1) ** 2, (y - radius - 1) ** 2
-    totals, counts = np.zeros(radius + 3), np.zeros(radius + 3)
-    for plane, depth in zip(weight, z, strict=True):
-        shells = np.sqrt(depth + y[:, None] + x[None, :] ** 2)
-        kept = shells <= radius
-        index = np.rint(scale * shells[kept]).astype(int)
-        totals += np.bincount(index, plane[kept], totals.size)
-        counts += np.bincount(index, minlength=totals.size)
-    return totals / np.maximum(counts, 1)
+    weights = np.array(accumulator.sums[..., 2])
+    weights[:, :, 0] += weights[::-1, ::-1, 0].copy()  # as `complete_plane`
+    octant = _folded(weights, radius)
+    index, counts = _octant_shells(radius, box_px, accumulator.padded_px)
+    totals = np.bincount(index, octant.reshape(-1), counts.size)
+    # The last one is of the points beyond the radius.
+    return (totals / np.maximum(counts, 1))[:-1]
+
+
+def _folded(values: Float[np.ndarray, "z y x"], radius: int) -> Float[np.ndarray, "r r r"]:
+    """Sums over the grid points that differ only in the signs of z and y."""
+    for axis in (0, 1):
+        values = np.moveaxis(values, axis, 0)
+        upper = values[radius + 1 :].copy()
+        upper[1:] += values[radius::-1]
+        values = np.moveaxis(upper, 0, axis)
+    return values
+
+
+@lru_cache(maxsize=4)
+def _octant_shells(
+    radius: int, box_px: int, padded_px: int
+) -> tuple[Int[np.ndarray, " points"], Float[np.ndarray, " shells"]]:
+    """Shell of each grid point of an octant, and how many points of the whole grid each holds."""
+    line = np.arange(radius + 2, dtype=np.float32) ** 2
+    distance = np.sqrt(line[:, None, None] + line[:, None] + line)
+    shells = np.rint(box_px / padded_px * distance).astype(np.int32)
+    beyond = radius + 3
+    shells[distance > radius] = beyond
+    signs = np.where(line > 0, 2.0, 1.0)
+    points = np.broadcast_to(signs[:, None, None] * signs[:, None], shells.shape)
+    index = shells.reshape(-1)
+    return index, np.bincount(index, points.reshape(-1), beyond + 1)
 
 
 def solve(

@@ -7,7 +7,6 @@ path has a step longer than the reach, so ``|k|`` need not go further, and numbe
 Work is done on the region's bounding box grown by the reach, in pieces that stay in the cache.
 """
 
-import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
@@ -18,6 +17,7 @@ from scipy import ndimage
 
 from locref_widgets.errors import InputError
 from locref_widgets.masks.bounding import bounding_box
+from locref_widgets.processors import processors
 
 ROUNDING = 1e-9
 """Radii that were worked out from Å are this exact (a share of them). The distances that voxels can
@@ -120,7 +120,7 @@ def _in_window(
         result[start : start + planes] = values[squared[:, :, :nx]]
 
     starts = range(0, nz, planes)
-    with ThreadPoolExecutor(min(_MOST_THREADS, os.cpu_count() or 1)) as threads:
+    with ThreadPoolExecutor(min(_MOST_THREADS, processors())) as threads:
         list(threads.map(finish, starts))
 
 

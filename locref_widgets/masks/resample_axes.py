@@ -7,24 +7,18 @@ resampling ten times slower (measured; alone both are as fast); so every product
 size from which OpenBLAS would divide it.
 """
 
-import os
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 from jaxtyping import Float
+
+from locref_widgets.processors import processors
 
 _UNDIVIDED = 4 * 65536
 """Products of rows x columns x terms up to this are computed by the calling thread (OpenBLAS)."""
 
 _MOST_ROWS = 32
 """Rows of a block of weights."""
-
-
-def processors() -> int:
-    """How many processors this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def apply_weights(

@@ -16,13 +16,14 @@ import numpy as np
 from jaxtyping import Array, Float, Int
 
 from locref_widgets.engine.array_types import AnyArray
-from locref_widgets.masks.resample_axes import multiply_along, processors
+from locref_widgets.masks.resample_axes import multiply_along
 from locref_widgets.masks.resample_weights import (
     CARDINAL_REACH,
     Order,
     coefficient_weights,
     smoothing_weights,
 )
+from locref_widgets.processors import processors
 
 _PLANES = 16
 """Planes of a slab. One shape for all slabs means one compilation."""

@@ -13,7 +13,7 @@ from jaxtyping import Float
 from scipy import ndimage
 
 from locref_widgets.errors import InputError
-from locref_widgets.masks.resample_axes import processors
+from locref_widgets.processors import processors
 
 _REACH_SD = 5.0
 """The kernel ends at this many standard deviations."""

@@ -9,8 +9,10 @@ from contextlib import AbstractContextManager, nullcontext
 from typing import Any, Protocol, runtime_checkable
 
 import jax
+import numpy as np
 
-from locref_widgets.refinement.chunks import Chunk
+from locref_widgets.processors import processors
+from locref_widgets.refinement.chunks import Chunk, Sums
 from locref_widgets.refinement.passes import (
     Bench,
     ChunkResult,
@@ -25,8 +27,9 @@ from locref_widgets.refinement.prepared import PreparedImages
 Report = Callable[[int, int], None]
 """Called with the particles done and their total; may block (pause) or raise (stop)."""
 _AT_ONCE = 2
-"""Chunks side by side on a device: while one batch is computed, another is made ready; and both
-cores of a small machine are busy (JAX lets go of the interpreter while it computes)."""
+"""Chunks side by side on a device: while one batch is computed, another is made ready."""
+_SUMS_BYTES = 2**30
+"""Memory for the sums of chunks that are side by side only to keep the processors busy."""
 
 
 @runtime_checkable
@@ -53,11 +56,11 @@ class LocalExecutor:
     def run(self, task: Task, report: Report) -> PassResult:
         """Compute a pass (see `Executor`)."""
         gathering, chunks = Gathering(task), iter(task.chunks)
-        slots = [
-            _Slot(task, bench, work, chunks, gathering)
-            for bench, work in self._set_up(task)
-            for _ in range(_AT_ONCE)
-        ]
+        slots: list[_Slot] = []
+        for bench, work in self._set_up(task):
+            platform = (bench.device or jax.local_devices()[0]).platform
+            count = chunks_at_once(platform, len(self._benches), work.no_sums)
+            slots += [_Slot(task, bench, work, chunks, gathering) for _ in range(count)]
         done, total = 0, task.total
         report(done, total)
         with ThreadPoolExecutor(len(slots), thread_name_prefix="locref-device") as pool:
@@ -84,6 +87,19 @@ class LocalExecutor:
         for bench in self._benches:
             with on_device(bench.device):
                 yield bench, task.work.on(bench)
+
+
+def chunks_at_once(platform: str, n_devices: int, no_sums: Callable[[], Sums]) -> int:
+    """Chunks side by side on each device: on CPUs as many as there are processors for it.
+
+    There a particle's search is a single thread's (see `locref_widgets.engine.compiling`), and JAX
+    lets go of the interpreter while it computes. ``no_sums`` makes the sums of one chunk.
+    """
+    share = processors() // n_devices if platform == "cpu" else 0
+    if share <= _AT_ONCE:
+        return _AT_ONCE
+    size = sum(np.asarray(part).nbytes for part in jax.tree.leaves(no_sums()))
+    return max(_AT_ONCE, min(share, _SUMS_BYTES // max(size, 1)))
 
 
 def on_device(device: Any) -> AbstractContextManager:

@@ -2,8 +2,8 @@
 
 The map given shows the region blurred by its motion, and is used to its initial low-pass only. So
 the first fold of each half-set alone is compared with it, and each fold that follows with the map
-that those before it have made at the poses found, as far as it is finer. No fold sees anything of
-its own there, either.
+that those before it have made at the poses found, as far as it is finer; it is made anew whenever
+there are twice as many of them. No fold sees anything of its own there, either.
 """
 
 from collections.abc import Callable
@@ -53,6 +53,7 @@ class GrowingReferences:
     ) -> None:
         self._problem, self._given, self._measure = problem, given, measure
         self._renewed = dict(renewed or {})
+        self._made: dict[int, dict[int, HalfReference]] = {}
         self.folds = folds
 
     @property
@@ -62,13 +63,12 @@ class GrowingReferences:
 
     def of(self, fold: int) -> dict[int, HalfReference]:
         """What a fold of each half-set is compared with."""
-        given, so_far = self._given.of(0), self._before(fold)
-        if len(so_far) < len(HALVES):
-            return given
-        measured, radius_px = self._measure(so_far, fold)
-        if radius_px <= given[HALVES[0]].radius_px:
-            return given
-        return half_map_references(self._problem, measured, self.sigma2, radius_px).of(0)
+        if fold == 0:
+            return self._given.of(0)
+        before = 2 ** (fold.bit_length() - 1)
+        if before not in self._made:
+            self._made[before] = self._make(before)
+        return self._made[before]
 
     def renew(self, fold: int, sums: FoldSums) -> None:
         """Take the sums that the search of a fold made, for the folds that follow."""
@@ -77,6 +77,16 @@ class GrowingReferences:
     def fixed(self) -> FixedReferences:
         """All of them as they are now, without the sums."""
         return FixedReferences(tuple(self.of(fold) for fold in range(self.folds)))
+
+    def _make(self, folds: int) -> dict[int, HalfReference]:
+        """References of the first so many folds, or the maps given."""
+        given, so_far = self._given.of(0), self._before(folds)
+        if len(so_far) < len(HALVES):
+            return given
+        measured, radius_px = self._measure(so_far, folds)
+        if radius_px <= given[HALVES[0]].radius_px:
+            return given
+        return half_map_references(self._problem, measured, self.sigma2, radius_px).of(0)
 
     def _before(self, fold: int) -> FoldSums:
         """Sums of each half-set over the folds before one; a half-set without any is absent."""

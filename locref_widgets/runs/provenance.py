@@ -11,6 +11,7 @@ from typing import Any
 
 import locref_widgets
 from locref_widgets.errors import InputError
+from locref_widgets.processors import processors
 
 _ENDS_BYTES = 2**20
 """Of a stack only this much is hashed at either end: reading 1 TB twice would cost hours."""
@@ -80,9 +81,7 @@ def describe_host() -> dict[str, Any]:
     return {
         "name": platform.node(),
         "system": platform.platform(),
-        "cores": len(os.sched_getaffinity(0))
-        if hasattr(os, "sched_getaffinity")
-        else os.cpu_count(),
+        "cores": processors(),
     }
 
 

@@ -1,7 +1,8 @@
 """Refine the head of the 30S set and say how near it came: ``python -m`` this file FOLDER.
 
-The data are ``hinge_30S`` of the folder in LOCREF_TEST_DATA. All 2,000 particles of 128 px take a
-while; ``--subset 60 --iterations 1`` tries the way there. Options that it does not know go to
+The data are ``hinge_30S`` of the folder in LOCREF_TEST_DATA, or with ``--data`` another set that
+its ``make_dataset.py`` wrote. All 2,000 particles of 128 px take a while; ``--subset 60
+--iterations 1`` tries the way there. Options that it does not know go to
 ``locref refine``: ``--prior-rotation 3.75 --rotation-extent 0.2`` is what RELION's local search at
 its HEALPix order 4 works with.
 """
@@ -54,6 +55,15 @@ def unpack(packed: Path, out: Path) -> dict:
     return facts
 
 
+def link(made: Path, out: Path) -> dict:
+    """Put links to a set of ``make_dataset.py`` in place; return what is known of it."""
+    (out / "maps").mkdir(parents=True, exist_ok=True)
+    for name in ("particles.mrcs", "consensus.star", "truth_B.star", "maps/A.mrc", "maps/B.mrc"):
+        if not (out / name).exists():
+            (out / name).symlink_to((made / name).resolve())
+    return json.loads((made / "dataset.json").read_text())
+
+
 def make_mask(out: Path, facts: dict) -> Path:
     """Write the mask of the head: low-passed, thresholded, extended, soft."""
     path = out / "mask.mrc"
@@ -97,13 +107,14 @@ def main() -> None:
     """Unpack, refine, score, print."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path, help="for the unpacked set and the run")
+    parser.add_argument("--data", type=Path, help="folder of another set, as it was made")
     parser.add_argument("--subset", type=int)
     parser.add_argument("--iterations", type=int, default=10)
     parser.add_argument("--run", default="run", help="name of the run's folder, new")
     options, further = parser.parse_known_args()
     packed = Path(os.environ.get("LOCREF_TEST_DATA", DATA_DEFAULT)) / "hinge_30S"
     out = options.folder
-    facts = unpack(packed, out)
+    facts = unpack(packed, out) if options.data is None else link(options.data, out)
     mask = make_mask(out, facts)
     start = make_start(out, mask)
 
