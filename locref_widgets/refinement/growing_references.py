@@ -2,8 +2,8 @@
 
 The map given shows the region blurred by its motion, and is used to its initial low-pass only. So
 the first fold of each half-set alone is compared with it, and each fold that follows with the map
-that those before it have made at the poses found, as far as it is finer; it is made anew whenever
-there are twice as many of them. No fold sees anything of its own there, either.
+that those before it have made at the poses found, once a search may use that to finer shells; it is
+made anew whenever there are twice as many of them. No fold sees anything of its own there, either.
 """
 
 from collections.abc import Callable
@@ -34,7 +34,7 @@ class GrowingReferences:
     problem
         The region.
     given
-        The maps given, for the first fold; and for those after it until what was found is finer.
+        The maps given, for the first fold; and for those after it until what was found reaches on.
     folds
         Into how many folds each half-set is divided.
     measure

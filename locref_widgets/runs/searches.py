@@ -20,9 +20,9 @@ def search_of_iteration(
 ) -> PosedSearch:
     """What the search of an iteration was told: its maps, noise, settings and extents.
 
-    The first iteration's needs no image; of a later one all images are read once, for the maps
-    that its references were made of, and twice where it was cross-fitted. It is the same to the
-    last bit on the same device.
+    Of a cross-fitted iteration the images are read, for the maps that its references were made of:
+    once of the first, twice of the others. Later ones need none. It is the same to the last bit on
+    the same device.
 
     Raises
     ------

@@ -53,7 +53,7 @@ class SearchExplorer(widgets.VBox):
     particle
         Row of the table, from 0; unset: the first that takes part.
     iteration
-        Of a run: whose search. The first opens at once; for later ones the images are read once.
+        Of a run: whose search. For the first three iterations the images are read to open it.
     truth
         A table of the true poses, of the same rows: they are marked.
 
