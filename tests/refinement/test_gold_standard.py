@@ -14,7 +14,7 @@ import pytest
 
 from locref_widgets.io.mrc import Map
 from locref_widgets.io.particles import read_particles
-from locref_widgets.refinement import consensus, given_maps, refine
+from locref_widgets.refinement import consensus, given_maps, measuring
 from locref_widgets.refinement.problem import RefinementInput
 from locref_widgets.refinement.refine import refine_loop
 from locref_widgets.refinement.settings import RefinementSettings
@@ -23,9 +23,9 @@ from tests.refinement.following import Recorder, soft_ball
 SHARED = (
     (consensus, "compute_fsc_curve"),  # FSC: filters what is subtracted
     (given_maps, "scale_to"),  # one factor for the map given, from below the low-pass
-    (refine, "half_map_curves"),  # FSC: filters the references, limits the search
+    (measuring, "half_map_curves"),  # FSC: filters the references, limits the search
     # The mask, from the map of both below the low-pass, and the cut-off, one number for each place.
-    (refine, "draw_mask"),
+    (measuring, "draw_mask"),
 )
 LOWPASS_ANGSTROM = 20.0
 

@@ -238,7 +238,13 @@ def test_recentred_searches_with_shrinking_extents_find_the_motion_too(
     inputs, settings, hinged_blob_set
 ):
     recentred = settings.model_copy(
-        update={"recenter_rotations": True, "recenter_shifts": True, "shrink_extents": True}
+        update={
+            "recenter_rotations": True,
+            "recenter_shifts": True,
+            "shrink_extents": True,
+            # With folds the first search alone comes to what these images allow, 1.4 degrees.
+            "folds": 1,
+        }
     )
     recorder = Recorder()
     refine_loop(inputs, recentred, recorder)

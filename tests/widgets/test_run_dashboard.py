@@ -12,12 +12,8 @@ from locref_widgets.errors import InputError
 from locref_widgets.io.particles import read_particles
 from locref_widgets.refinement.diagnostics import viewing_directions
 from locref_widgets.runs.control import take_request
-from locref_widgets.runs.events import read_events
-from locref_widgets.runs.folder import RunFolder
 from locref_widgets.runs.particle_columns import ParticleColumns
-from locref_widgets.runs.run_state import RunState
 from locref_widgets.widgets import MapView, RunDashboard
-from locref_widgets.widgets.dashboard_data import Shown
 from locref_widgets.widgets.heatmap_layers import told_by_event
 from locref_widgets.widgets.heatmap_panel import HeatmapPanel, degree_ranges
 from locref_widgets.widgets.style import HIDDEN_CURVES
@@ -347,32 +343,6 @@ def test_slices_noise_and_log_of_the_iteration(whole):
     assert "&lt;first&gt;" in whole._log.text.value
     whole._map_tab.show_in_3d()
     assert isinstance(whole._map_tab.view.children[1], MapView)
-
-
-def test_the_maps_tab_shows_what_the_first_search_has_made_so_far(whole):
-    """And goes on to the iteration once that is there."""
-    run, tab = RunFolder(whole.folder), whole._map_tab
-    first = run.read_iteration(0)
-    beginning = RunState()
-    for event in read_events(run.events_path)[0]:
-        if event["kind"] == "iteration_finished" and event["iteration"] > 0:
-            break
-        beginning.add(event)
-    run.write_preview(first.measured, beginning.pixel_size_angstrom)
-    beginning.add({"kind": "preview", "iteration": 1, "resolution_angstrom": 8.64, "done": 1500})
-    tab.show(Shown(beginning, 0, beginning.iterations[0]))
-    wait_for(lambda: "Iteration 1, first 1,500 particles" in tab.words.value, 60)
-    assert "low-passed to 8.64 Å" in tab.words.value
-    assert "<svg" in tab.slices.value
-    tab.show_in_3d()
-    assert "first 1,500 particles" in tab.view.children[0].value
-    tab.close_3d()
-    run.remove_preview()
-    assert not run.preview_folder.exists()
-    told = whole.state.iterations[1]
-    beginning.add(told)
-    tab.show(Shown(beginning, 1, told))
-    wait_for(lambda: "<b>Iteration 1</b>" in tab.words.value, 60)
 
 
 def test_a_change_is_asked_for_and_shown_until_it_is_taken_up(run, dashboard, monkeypatch):
