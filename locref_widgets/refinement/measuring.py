@@ -1,5 +1,7 @@
 """What half-maps are measured by: the mask drawn of them, the cut-off field, the FSC curves."""
 
+from math import pi
+
 from jaxtyping import Float
 from numpy import ndarray
 
@@ -52,3 +54,13 @@ def shell_to_search(problem: Problem, measured: MeasuredMaps) -> int:
     """Shell of the region's box up to which the next search may use the maps."""
     crossing = problem.region_shell(measured.resolution_angstrom)
     return min(crossing + _SHELLS_BEYOND, problem.region_disc.radius_px)
+
+
+def shells_filled(views: int) -> int:
+    """Up to which shell of the region's box so many views leave no gaps.
+
+    With equal angles between them that is ``views / pi`` (Crowther, DeRosier & Klug 1970, Proc. R.
+    Soc. Lond. A 317:319); at random they need to be twice as many. Half-maps of fewer agree where
+    their views happen to lie, which says nothing of the places between.
+    """
+    return int(views / (2 * pi))

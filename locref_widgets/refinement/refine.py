@@ -37,7 +37,7 @@ from locref_widgets.refinement.given_maps import starting_maps, subtraction_maps
 from locref_widgets.refinement.growing_references import GrowingReferences
 from locref_widgets.refinement.half_maps import half_sums, region_half_maps
 from locref_widgets.refinement.halves import HALVES
-from locref_widgets.refinement.measuring import measure_maps, shell_to_search
+from locref_widgets.refinement.measuring import measure_maps, shell_to_search, shells_filled
 from locref_widgets.refinement.moved_fulcrum import FULCRUM, about_fulcrum
 from locref_widgets.refinement.observing import (
     Change,
@@ -343,14 +343,14 @@ class RefinementLoop:
 
     def _maps_so_far(self, sums: FoldSums, folds: int) -> tuple[MeasuredMaps, int]:
         """The maps of the first search's first folds, and the shell the next may use them to."""
-        half_maps, both = region_half_maps(self.problem, sums)
-        measured = measure_maps(
-            self.problem, self.settings, self.user_mask, half_maps, both, searched=True
-        )
+        problem, (half_maps, both) = self.problem, region_half_maps(self.problem, sums)
+        told = (problem, self.settings, self.user_mask, half_maps, both)
+        measured = measure_maps(*told, searched=True)
+        done = problem.half_sets[folds_of(problem, self.settings.folds) < folds]
         if isinstance(self.observer, Previewing):
-            done = np.sum(folds_of(self.problem, self.settings.folds) < folds)
-            self.observer.map_so_far(1, measured, int(done))
-        return measured, shell_to_search(self.problem, measured)
+            self.observer.map_so_far(1, measured, done.size)
+        views = min(int(np.sum(done == half)) for half in HALVES) * len(problem.operators)
+        return measured, min(shell_to_search(problem, measured), shells_filled(views))
 
     def _result(
         self,
