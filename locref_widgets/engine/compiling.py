@@ -1,11 +1,11 @@
 """How the search is compiled for CPUs.
 
 A search is a long chain of small operations in loops. XLA divides each of them among its threads,
-and waits for all of them before it begins the next: with one thread for each particle's chain
-(see `locref_widgets.refinement.executor`) that costs more than it brings. Its older code generator
-for CPUs makes such chains faster, too (both together: a third less time, of the processor and by
-the clock, with the same results). Look-ups in large arrays and sums into them, as in
-back-projection, are slower with it, so that only the search is compiled this way.
+and waits for all of them before it begins the next: that costs more than it brings, where there are
+particles enough to give each processor a chain of its own, which is left to the caller. XLA's older
+code generator for CPUs makes such chains faster, too (both together: a third less time, of the
+processor and by the clock, with the same results). Look-ups in large arrays and sums into them, as
+in back-projection, are slower with it, so that only the search is compiled this way.
 """
 
 from collections.abc import Callable

@@ -103,6 +103,11 @@ class FixedReferences:
         """Nothing: they are made."""
 
 
+def fixed(references: References) -> FixedReferences:
+    """References as they are now, without the sums that they are made of."""
+    return FixedReferences(tuple(references.of(fold) for fold in range(references.folds)))
+
+
 class ReferenceFilter:
     """Filters and masks cubes of the region by what was measured of the half-sets' maps.
 
@@ -185,10 +190,6 @@ class FoldReferences:
         for place in ((half, fold) for half in HALVES if (half, fold) in sums):
             self._renewed[place] = sums[place]
             del self._sums[place]
-
-    def fixed(self) -> FixedReferences:
-        """All of them as they are now, without the sums."""
-        return FixedReferences(tuple(self.of(fold) for fold in range(self.folds)))
 
     def _newest(self, place: tuple[int, int], before: int) -> Accumulator:
         if place[1] < before and place in self._renewed:

@@ -74,10 +74,6 @@ class GrowingReferences:
         """Take the sums that the search of a fold made, for the folds that follow."""
         self._renewed |= {place: sums[place] for place in sums if place[1] == fold}
 
-    def fixed(self) -> FixedReferences:
-        """All of them as they are now, without the sums."""
-        return FixedReferences(tuple(self.of(fold) for fold in range(self.folds)))
-
     def _make(self, folds: int) -> dict[int, HalfReference]:
         """References of the first so many folds, or the maps given."""
         given, so_far = self._given.of(0), self._before(folds)

@@ -2,16 +2,11 @@
 
 from math import pi
 
-from jaxtyping import Float
-from numpy import ndarray
-
 from locref_widgets.refinement.curves import half_map_curves
-from locref_widgets.refinement.masking import draw_mask
+from locref_widgets.refinement.masking import Volume, draw_mask
 from locref_widgets.refinement.problem import Problem
 from locref_widgets.refinement.settings import RefinementSettings
 from locref_widgets.refinement.state import MeasuredMaps
-
-Volume = Float[ndarray, "z y x"]
 
 _SHELLS_BEYOND = 2
 """Shells past the 0.143 crossing that the next search may use, so that the resolution can grow."""

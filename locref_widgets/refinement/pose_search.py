@@ -4,8 +4,7 @@ from dataclasses import replace
 
 from locref_widgets.refinement.consensus import consensus_of
 from locref_widgets.refinement.executor import LocalExecutor
-from locref_widgets.refinement.fold_references import FoldReferences
-from locref_widgets.refinement.growing_references import GrowingReferences
+from locref_widgets.refinement.fold_references import fixed
 from locref_widgets.refinement.observing import Change, Observer, Unobserved
 from locref_widgets.refinement.problem import RefinementInput, pose_problem
 from locref_widgets.refinement.refine import RefinementLoop
@@ -56,7 +55,5 @@ def pose_search(
     if change is not None:
         loop, last = loop.changed(change, last)
     posed = loop.pose_search(last, found)
-    if isinstance(posed.references, FoldReferences | GrowingReferences):
-        # Their sums are hundreds of megabytes.
-        return replace(posed, references=posed.references.fixed())
-    return posed
+    # The sums that they are made of are hundreds of megabytes.
+    return replace(posed, references=fixed(posed.references))

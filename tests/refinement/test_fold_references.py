@@ -1,6 +1,7 @@
 """What a fold is compared with: the newest sums of all the others, and nothing of its own."""
 
 from dataclasses import replace
+from itertools import pairwise
 
 import jax.numpy as jnp
 import numpy as np
@@ -12,6 +13,7 @@ from locref_widgets.io.mrc import Map
 from locref_widgets.io.particles import read_particles
 from locref_widgets.refinement.fold_references import (
     FoldReferences,
+    fixed,
     fold_count,
     half_map_references,
     solve_region,
@@ -65,7 +67,7 @@ def last(problem):
     )
 
 
-def _sums(problem, seed):
+def _sums(problem, seed, folds=FOLDS):
     """Random sums of every half-set and fold, all weights one."""
     empty = np.zeros((problem.region_box_px,) * 3, np.float32)
     grid = region_projector(empty, problem)
@@ -76,7 +78,7 @@ def _sums(problem, seed):
         sums[..., 2] = 1.0
         return Accumulator(jnp.asarray(sums), grid.padded_px, grid.radius)
 
-    return {(half, fold): one() for half in HALVES for fold in range(FOLDS)}
+    return {(half, fold): one() for half in HALVES for fold in range(folds)}
 
 
 def _references(problem, sums, last, renewed=None):
@@ -107,7 +109,7 @@ def test_a_fold_sees_what_those_before_it_have_gained_and_nothing_of_its_own(pro
 def test_references_of_a_search_that_was_made_are_those_that_it_used(problem, last):
     old, new = _sums(problem, 1), _sums(problem, 2)
     running = _references(problem, dict(old), last)
-    shown = _references(problem, old, last, new).fixed()
+    shown = fixed(_references(problem, old, last, new))
     assert shown.folds == running.folds == FOLDS
     for fold in range(FOLDS):
         for used, seen in zip(_cubes(running, fold), _cubes(shown, fold), strict=True):
@@ -165,7 +167,7 @@ def test_later_searches_have_each_half_sets_own_map(problem, last):
         assert reference.radius_px == RADIUS_PX
 
 
-def _growing(problem, last, reached_px, renewed=None):
+def _growing(problem, last, reached_px, renewed=None, folds=FOLDS):
     """References of a first search whose partial maps reach so many shells, and what was made."""
     rng = np.random.default_rng(5)
     maps = {half: rng.normal(size=last.map.shape).astype(np.float32) for half in HALVES}
@@ -179,7 +181,7 @@ def _growing(problem, last, reached_px, renewed=None):
         )
         return replace(last.measured, half_maps=solved), reached_px
 
-    return GrowingReferences(problem, given, FOLDS, measure, renewed), given, asked
+    return GrowingReferences(problem, given, folds, measure, renewed), given, asked
 
 
 def test_in_the_first_search_a_fold_sees_what_those_before_it_made(problem, last):
@@ -196,11 +198,26 @@ def test_in_the_first_search_a_fold_sees_what_those_before_it_made(problem, last
             assert found[1].radius_px == RADIUS_PX + 1
             assert not np.array_equal(found[1].cube, given.of(0)[1].cube)
         references.renew(fold, {(half, fold): new[half, fold] for half in HALVES})
-    shown = _growing(problem, last, RADIUS_PX + 1, new)[0].fixed()
+    shown = fixed(_growing(problem, last, RADIUS_PX + 1, new)[0])
     assert shown.folds == FOLDS
     for half in HALVES:
         assert np.array_equal(shown.of(FOLDS - 1)[half].cube, found[half].cube)
         assert np.array_equal(shown.sigma2[half], last.sigma2[half])
+
+
+def test_the_map_of_the_first_search_is_made_anew_when_twice_as_much_is_there(problem, last):
+    new = _sums(problem, 2, folds=6)
+    references, _, asked = _growing(problem, last, RADIUS_PX + 1, folds=6)
+    cubes = []
+    for fold in range(6):
+        cubes.append(_cubes(references, fold)[0])
+        references.renew(fold, {(half, fold): new[half, fold] for half in HALVES})
+    # Of one fold for the second, of two for those up to the fourth, then of four.
+    changes = [not np.array_equal(a, b) for a, b in pairwise(cubes)]
+    assert changes == [True, True, False, True, False]
+    for sums, so_far in zip(asked, (1, 2, 4), strict=True):
+        before = [new[2, fold].sums for fold in range(so_far)]
+        np.testing.assert_allclose(sums[2, 0].sums, sum(before), rtol=1e-6, atol=1e-6)
 
 
 def test_half_sets_do_not_mix_in_the_first_search(problem, last):

@@ -16,7 +16,7 @@ import numpy as np
 from locref_widgets.engine.fsc import FSCCurve
 from locref_widgets.io.mrc import Map, read_map, write_map
 from locref_widgets.io.particles import Particles, read_particles
-from locref_widgets.refinement.observing import Steering
+from locref_widgets.refinement.observing import Previewing, Steering
 from locref_widgets.refinement.settings import RefinementSettings
 from locref_widgets.refinement.state import CORRECTED_CURVE, IterationResult
 
@@ -101,6 +101,8 @@ def make_loop(seconds_per_batch: float = 0.0):
             for batch in range(BATCHES):
                 observer.checkpoint()
                 time.sleep(seconds_per_batch)
+                if (iteration, batch) == (1, 1) and isinstance(observer, Previewing):
+                    observer.map_so_far(1, result.measured, len(particles) // 2)
                 observer.event(
                     "progress", iteration=iteration, phase="search", done=batch + 1, total=BATCHES
                 )

@@ -76,7 +76,7 @@ def test_every_event_of_an_eventful_run_is_documented(job, run_path, tmp_path, m
         run_fake(job, tmp_path / "other", settings, failing)
     seen |= assert_documented(open_run(tmp_path / "other").events())
     # These are told of results that a pretended refinement does not have, and those of sweeps.
-    others = {"note", "fulcrum_estimate", "executor", "preview", *SWEEP}
+    others = {"note", "fulcrum_estimate", "executor", *SWEEP}
     assert set(documented()) - seen <= others
 
 
