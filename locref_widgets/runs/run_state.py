@@ -188,7 +188,8 @@ class RunState:
         self._begin_phase("")
 
     def _on_preview(self, event: dict[str, Any]) -> None:
-        self.preview = event
+        told = all(isinstance(event.get(name), int) for name in ("iteration", "done"))
+        self.preview = event if told else None
 
     def _on_warning(self, event: dict[str, Any]) -> None:
         text = str(event.get("message") or "")

@@ -33,6 +33,8 @@ def status_html(status: str, state: RunState) -> str:
     if status in ("running", "pausing", "stopping", "stopping later", "paused") and state.phase:
         phase = PHASE_WORDS.get(state.phase, state.phase)
         parts.append(f"iteration {state.iteration}, {phase}")
+    if state.preview is not None and not state.ended:
+        parts.append(f"map of its first {state.preview['done']:,} particles under Maps")
     if state.iterations and math.isfinite(state.resolution_angstrom):
         parts.append(f"resolution {state.resolution_angstrom:.2f} Å")
     if state.n_particles:

@@ -171,6 +171,17 @@ def test_words():
     ]
 
 
+def test_a_preview_is_told_of_until_its_iteration_is_there():
+    begun = (STARTED, finished(0), event("phase", iteration=1, name="search"))
+    state = fed(*begun, event("preview", iteration=1, done=1500, resolution_angstrom=8.6))
+    assert "map of its first 1,500 particles under Maps" in status_html("running", state)
+    state.add(finished(1))
+    assert state.preview is None
+    assert "under Maps" not in status_html("running", state)
+    odd = fed(*begun, event("preview", iteration=1, done="?"))
+    assert odd.preview is None
+
+
 def test_many_particles_at_the_bound_get_advice():
     few, many = fed(STARTED, finished(1)), fed(STARTED, finished(1))
     few.latest["at_bound_fraction"], many.latest["at_bound_fraction"] = 0.01, 0.2
