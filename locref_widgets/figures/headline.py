@@ -57,6 +57,12 @@ def lede(run: RunData) -> str:
     )
 
 
+def _prior_words(pose: dict) -> str:
+    """The prior on the rotation that the search was told, if any."""
+    width = number(pose.get("prior_deg"))
+    return "" if width is None else f", with a prior of {fixed(width)}°"
+
+
 def number_cards(run: RunData) -> str:
     """Build the four large figures."""
     last = run.last
@@ -76,7 +82,7 @@ def number_cards(run: RunData) -> str:
             "Median pose change",
             escape(f"{fixed(number(pose.get('median_deg')))}°"),
             f"90 % of the particles turned by less than {fixed(number(pose.get('p90_deg')))}°"
-            f" (searched to {fixed(number(pose.get('limit_deg')))}°)",
+            f" (searched to {fixed(number(pose.get('limit_deg')))}°{_prior_words(pose)})",
         ),
         number_card(
             "Median shift change",

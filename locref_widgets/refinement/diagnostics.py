@@ -13,7 +13,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from locref_widgets.refinement.settings import RefinementSettings
-from locref_widgets.refinement.state import IterationResult
+from locref_widgets.refinement.state import ROTATION_PRIOR, IterationResult
 
 # Bins of azimuth x elevation, finest first. A bin's mean needs a handful of particles.
 _GRIDS = ((72, 36), (36, 18), (24, 12), (18, 9))
@@ -174,6 +174,7 @@ def summarise_iteration(
             "median_deg": pose.median,
             "p90_deg": pose.p90,
             "limit_deg": rotation_limit_deg,
+            "prior_deg": _prior_deg(result),
         },
         "shift_change": {
             "edges_px": shift.edges,
@@ -193,6 +194,12 @@ def summarise_iteration(
         },
     }
     return jsonable(payload)
+
+
+def _prior_deg(result: IterationResult) -> float | None:
+    """Width of the prior on the rotation that most searches of an iteration were told, if any."""
+    precision = float(np.median(result.info.get(ROTATION_PRIOR, 0.0)))
+    return math.degrees(precision**-0.5) if precision > 0 else None
 
 
 def jsonable(value: Any) -> Any:

@@ -207,7 +207,7 @@ class ParticleSearch:
             self.images,
             self.sigma2,
             jnp.asarray(self.radius_px, jnp.float32),
-            self.posed.prior,
+            self.posed.prior.of(self.position),
             self.posed.plan,
             jnp.asarray(self.posed.problem.pixel_size_angstrom, jnp.float32),
         )
@@ -239,7 +239,7 @@ class ParticleSearch:
             self._image,
             self.sigma2,
             jnp.asarray(self.radius_px, jnp.float32),
-            self.posed.prior,
+            self.posed.prior.of(self.position),
             plan,
             jnp.asarray(self.trace.pose, jnp.float32),
             jnp.asarray(grid_moves(axes, (first, second), steps)),

@@ -37,6 +37,7 @@ from locref_widgets.refinement.given_maps import starting_maps, subtraction_maps
 from locref_widgets.refinement.growing_references import GrowingReferences
 from locref_widgets.refinement.half_maps import half_sums, region_half_maps
 from locref_widgets.refinement.halves import HALVES
+from locref_widgets.refinement.learned_prior import search_prior
 from locref_widgets.refinement.measuring import measure_maps, shell_to_search, shells_filled
 from locref_widgets.refinement.moved_fulcrum import FULCRUM, about_fulcrum
 from locref_widgets.refinement.observing import (
@@ -61,7 +62,7 @@ from locref_widgets.refinement.search_pass import (
     search_and_reconstruct,
 )
 from locref_widgets.refinement.settings import RefinementSettings
-from locref_widgets.refinement.starts import Start, first_start, next_start
+from locref_widgets.refinement.starts import start_after
 from locref_widgets.refinement.state import CORRECTED_CURVE, IterationResult, MeasuredMaps
 from locref_widgets.refinement.steering import ADDED_AGAIN, REDRAWN, differing, is_another_search
 from locref_widgets.refinement.whole_particle import set_aside
@@ -137,7 +138,6 @@ class RefinementLoop:
         self.batch_size = self._choose_batch_size()
         self.user_mask = inputs.mask.data
         self.sums: FoldSums | None = None
-        self.prior = settings.prior(problem.pixel_size_angstrom)
 
     def prepare(self, consensus: Consensus | None = None) -> dict[int, np.ndarray]:
         """Reconstruct at the given poses, unless that is done, and set up what is subtracted.
@@ -212,7 +212,6 @@ class RefinementLoop:
         # Only then: what is kept of a problem's images is kept of the very same one.
         if not np.array_equal(fulcrum, self.problem.fulcrum_angstrom):
             self.problem = replace(self.problem, fulcrum_angstrom=fulcrum)
-        self.prior = settings.prior(self.problem.pixel_size_angstrom)
 
     def seen_anew(self, last: IterationResult, *, new_region: bool) -> IterationResult:
         """The last result with its mask, cut-offs and curves as the settings now have them.
@@ -235,8 +234,11 @@ class RefinementLoop:
         """What the search that follows a result is told; ``found`` is its own, if there is one."""
         radius, references = self._references(last, found)
         self.sums = None
-        told = (references, plan_for(self.problem, self.settings, radius), self.prior)
-        return PosedSearch(self.problem, self.outside, *told, self._start(last), self.batch_size)
+        problem, settings, start = self.problem, self.settings, start_after(last, self.settings)
+        known = (problem.half_sets, problem.pixel_size_angstrom, last.info, found and found.info)
+        prior = search_prior(settings, start, *known)
+        told = (references, plan_for(problem, settings, radius), prior, start)
+        return PosedSearch(problem, self.outside, *told, self.batch_size)
 
     def iterate(self, last: IterationResult) -> IterationResult:
         """Search all particles against the references of the last result."""
@@ -278,17 +280,6 @@ class RefinementLoop:
 
     def _choose_batch_size(self) -> int:
         return min(self.settings.batch_size or BATCH_SIZE, max(1, self.largest_half))
-
-    def _start(self, last: IterationResult) -> Start:
-        if not last.iteration:
-            return first_start(self.problem.rows.size)
-        settings = self.settings
-        return next_start(
-            last.info["turn_rad"],
-            last.info["shift_px"],
-            settings.recenter_rotations,
-            settings.recenter_shifts,
-        )
 
     def _sums_again(self, last: IterationResult, folds: int) -> FoldSums:
         """The sums of an iteration that another process made, from the means that it noted."""

@@ -5,6 +5,7 @@ In the first iterations the folds of the half-sets are searched one after the ot
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
@@ -18,15 +19,23 @@ from locref_widgets.refinement.chunks import Place
 from locref_widgets.refinement.executor import Executor, Report
 from locref_widgets.refinement.fold_references import HalfReference, References
 from locref_widgets.refinement.halves import HALVES
+from locref_widgets.refinement.learned_prior import (
+    SearchPrior,
+    learned_precisions,
+)
 from locref_widgets.refinement.memory import FewerAtOnce, particles_at_once
-from locref_widgets.refinement.passes import Arrays, Bench, OutsideMaps, make_task, to_device
+from locref_widgets.refinement.passes import Arrays, Bench, OutsideMaps, Task, make_task, to_device
 from locref_widgets.refinement.problem import Problem
 from locref_widgets.refinement.references import make_region
 from locref_widgets.refinement.region_sums import cut_regions, merge_groups, no_sums, weights_of
 from locref_widgets.refinement.settings import RefinementSettings
 from locref_widgets.refinement.starts import Start, compose
+from locref_widgets.refinement.state import ROTATION_PRIOR
 from locref_widgets.refinement.step import RegionSums, add_to_region, found_poses, search_poses
 
+_PILOT, _PILOT_SHARE = 128, 8
+"""Particles that are searched before all others, to learn a first prior, and of how many they may
+be one: in smaller sets the first fold is searched without a prior."""
 CROSS_FITTED = 3
 """Iterations, from the first on, whose searches are cross-fitted."""
 _PER_PARTICLE = (
@@ -56,7 +65,7 @@ class PosedSearch:
     plan
         Levels and extents.
     prior
-        On the motions.
+        On each particle's motion.
     start
         From where it searches.
     batch_size
@@ -67,7 +76,7 @@ class PosedSearch:
     outside: OutsideMaps | None
     references: References
     plan: SearchPlan
-    prior: Prior
+    prior: SearchPrior
     start: Start
     batch_size: int
 
@@ -146,7 +155,7 @@ class RegionPass:
 
     references: dict[int, HalfReference]
     plan: SearchPlan
-    precisions: tuple[float, float]
+    precisions: dict[int, tuple[float, float]]
     marginalize: bool
     batch_size: int
     keep: bool
@@ -169,7 +178,10 @@ class _RegionWork:
             half: jnp.asarray(noise_in_region_box(s, problem.box_px, disc), jnp.float32)
             for half, s in sigma2.items()
         }
-        self._prior = Prior(*(jnp.asarray(value, jnp.float32) for value in told.precisions))
+        self._priors = {
+            half: Prior(*(jnp.asarray(value, jnp.float32) for value in values))
+            for half, values in told.precisions.items()
+        }
         self._pixel = bench.pixel_size()
         self._within_memory = FewerAtOnce(
             particles_at_once(told.plan, told.batch_size, bench.device)
@@ -183,14 +195,14 @@ class _RegionWork:
     ) -> tuple[RegionSums, Arrays]:
         bench, told, plan = self._bench, self._told, self._told.plan
         region, noise = self._regions[half], self._noise[half]
-        radius_px = told.references[half].radius_px
+        radius_px, prior = told.references[half].radius_px, self._priors[half]
         start = Start(given["start_turn_rad"], given["start_shift_px"])
         kept = bench.kept if told.keep else None
         outside = bench.outside(half)
         images = cut_regions(bench.problem, outside, region, start, batch, plan, kept)
         outcome = self._within_memory(
             lambda at_once: search_poses(
-                images, region, noise, radius_px, self._prior, plan, self._pixel, at_once
+                images, region, noise, radius_px, prior, plan, self._pixel, at_once
             )
         )
         found = found_poses(outcome, told.marginalize, plan)
@@ -214,29 +226,20 @@ def search_and_reconstruct(
     report: Report,
 ) -> SearchPass:
     """Search all particles against their half-set's references and rebuild the half-maps."""
-    problem, prior, start, references = posed.problem, posed.prior, posed.start, posed.references
+    problem, prior, references = posed.problem, posed.prior, posed.references
     groups = folds_of(problem, max(folds, references.folds))
-    found: dict[str, np.ndarray] = {}
+    told = _told_at_first(executor, posed, marginalize)
+    found: dict[str, np.ndarray] = {ROTATION_PRIOR: told}
     sums: dict[Place, RegionSums] = {}
     for fold in range(references.folds):
-        work = RegionPass(
-            references.of(fold),
-            posed.plan,
-            (float(prior.rotation_precision), float(prior.shift_precision)),
-            marginalize,
-            posed.batch_size,
-            keep=not start.recentred,
-        )
-        task = make_task(
-            problem,
-            work,
-            posed.batch_size,
-            problem.region_box_px,
-            outside=posed.outside,
-            inputs={"start_turn_rad": start.turns_rad, "start_shift_px": start.shifts_px},
-            groups=groups,
-            only=fold if references.folds > 1 else None,
-        )
+        further = groups >= fold
+        if fold and prior.learned:
+            motions = found["turns_rad"], found["covariance"]
+            newly = learned_precisions(problem.half_sets, ~further, *motions, told)
+            told[further] = newly[further]
+        which = {"groups": groups, "only": fold if references.folds > 1 else None}
+        precisions = _of_halves(problem.half_sets[further], told[further])
+        task = _search_task(posed, fold, precisions, marginalize, **which)
         result = executor.run(task, _after(report, int(np.sum(groups < fold)), groups.size))
         made = {chunk.place for chunk in task.chunks}
         sums |= {place: to_device(result.sums.pop(place)) for place in made}
@@ -247,16 +250,66 @@ def search_and_reconstruct(
                 into = found.setdefault(name, np.zeros_like(values))
                 into[chunk.positions] = values[chunk.positions]
     return SearchPass(
-        start=start,
+        start=posed.start,
         turns_rad=found["turns_rad"].astype(float),
         shifts_px=found["shifts_px"].astype(float),
         mean_turns_rad=found["mean_turns_rad"].astype(float),
         mean_shifts_px=found["mean_shifts_px"].astype(float),
         covariance=found["covariance"],
         probability=found["probability"],
-        found={name: found[name].astype(float) for name in _PER_PARTICLE},
+        found={name: found[name].astype(float) for name in (*_PER_PARTICLE, ROTATION_PRIOR)},
         sums=merge_groups(sums, folds),
     )
+
+
+def _search_task(
+    posed: PosedSearch, fold: int, precisions: dict[int, float], marginalize: bool, **which: Any
+) -> Task:
+    """The search of a fold; ``which`` says of what particles.
+
+    ``precisions`` are those of the prior on the rotation in each half-set.
+    """
+    problem, start, batch_size = posed.problem, posed.start, posed.batch_size
+    work = RegionPass(
+        posed.references.of(fold),
+        posed.plan,
+        {half: (rotation, posed.prior.shift_precision) for half, rotation in precisions.items()},
+        marginalize,
+        batch_size,
+        keep=not start.recentred,
+    )
+    inputs = {"start_turn_rad": start.turns_rad, "start_shift_px": start.shifts_px}
+    box_px, outside = problem.region_box_px, posed.outside
+    return make_task(problem, work, batch_size, box_px, outside=outside, inputs=inputs, **which)
+
+
+def _told_at_first(
+    executor: Executor, posed: PosedSearch, marginalize: bool
+) -> Float[np.ndarray, " n"]:
+    """Precision of the prior on each particle's rotation, as far as known before the first fold.
+
+    Where nothing has been found yet to learn it from, some particles are searched twice: once
+    without a prior, to learn one for all.
+    """
+    prior, told = posed.prior, posed.prior.rotation_precision.copy()
+    if not prior.learned or np.any(told) or told.size < _PILOT_SHARE * _PILOT:
+        return told
+    half_sets = posed.problem.half_sets
+    precisions = _of_halves(half_sets, told)
+    task = _search_task(posed, 0, precisions, marginalize, limit=_PILOT // len(HALVES))
+    found = executor.run(task, _untold).found
+    seen = np.zeros(told.size, bool)
+    seen[np.concatenate([chunk.positions for chunk in task.chunks])] = True
+    return learned_precisions(half_sets, seen, found["turns_rad"], found["covariance"], told)
+
+
+def _of_halves(half_sets: Int[np.ndarray, " k"], told: Float[np.ndarray, " k"]) -> dict[int, float]:
+    """What the particles of each half-set are told, which is the same for all."""
+    return {half: float(told[half_sets == half].max(initial=0.0)) for half in HALVES}
+
+
+def _untold(_done: int, _total: int) -> None:
+    """No report: these particles count when they are searched for good."""
 
 
 def _after(report: Report, before: int, total: int) -> Report:
@@ -294,6 +347,7 @@ def particle_info(problem: Problem, found: SearchPass, plan: SearchPlan) -> dict
         "certified": found.found["certified"].astype(bool),
         "overflowed": found.found["overflowed"].astype(np.int8),
         "dispersion": found.found["dispersion"],
+        ROTATION_PRIOR: found.found[ROTATION_PRIOR],
         # Within a thousandth of the extent: the polish stops on the boundary itself.
         "at_bound": (searched_turn >= 0.999 * plan.rotation_extent_rad)
         | (searched_shift >= 0.999 * plan.shift_radius_px),

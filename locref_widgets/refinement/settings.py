@@ -6,7 +6,7 @@ The command line's flags, the YAML file and the settings form are generated from
 import math
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 from jaxtyping import Float
@@ -35,9 +35,6 @@ from locref_widgets.refinement.settings_text import (
     read_yaml_values,
     to_yaml,
 )
-
-if TYPE_CHECKING:
-    from locref_widgets.engine.likelihood import Prior
 
 
 def _finite(point: tuple[float, float, float]) -> tuple[float, float, float]:
@@ -100,6 +97,12 @@ class RefinementSettings(BaseModel):
         "Å",
         "Standard deviation of a Gaussian prior on the shift about the pose given (unset: none)",
         gt=0,
+    )
+    learn_prior: bool = _setting(
+        True,
+        "",
+        "Where no prior on the rotation is given, learn its width from how far particles were found"
+        " to turn (not with re-centred rotations)",
     )
     marginalize: bool = _setting(
         True,
@@ -290,16 +293,6 @@ class RefinementSettings(BaseModel):
             np.asarray(mask_centre_angstrom, dtype=np.float64),
             mask_radius_angstrom,
             typed_in_angstrom=self.fulcrum_angstrom is not None,
-        )
-
-    def prior(self, pixel_size_angstrom: float) -> "Prior":
-        """The priors in the engine's units."""
-        from locref_widgets.engine.likelihood import make_prior
-
-        rotation, shift = self.prior_rotation, self.prior_shift
-        return make_prior(
-            None if rotation is None else math.radians(rotation),
-            None if shift is None else shift / pixel_size_angstrom,
         )
 
     def to_yaml(self) -> str:

@@ -47,8 +47,9 @@ class Preset:
 PRESETS = (
     Preset(
         "Usual search",
-        "20° and a disc of 10 px, without priors: wide enough for most hinges, and what people know"
-        " from other programs. If particles pile up at the limits of the histograms, go wider.",
+        "20° and a disc of 10 px: wide enough for most hinges, and what people know from other"
+        " programs. How far particles turn is learned on the way. If they pile up at the limits of"
+        " the histograms, go wider.",
         {},
     ),
     Preset(

@@ -6,6 +6,9 @@ import numpy as np
 from jaxtyping import Float
 from scipy.spatial.transform import Rotation
 
+from locref_widgets.refinement.settings import RefinementSettings
+from locref_widgets.refinement.state import IterationResult
+
 Turns = Float[np.ndarray, "n 3"]
 Shifts = Float[np.ndarray, "n 2"]
 
@@ -39,6 +42,14 @@ def next_start(
         turns_rad if recenter_rotations else np.zeros_like(turns_rad),
         shifts_px if recenter_shifts else np.zeros_like(shifts_px),
     )
+
+
+def start_after(last: IterationResult, settings: RefinementSettings) -> Start:
+    """Of the search that follows a result."""
+    if not last.iteration:
+        return first_start(len(last.indices))
+    found = last.info["turn_rad"], last.info["shift_px"]
+    return next_start(*found, settings.recenter_rotations, settings.recenter_shifts)
 
 
 def compose(start: Start, turns_rad: Turns, shifts_px: Shifts) -> tuple[Turns, Shifts]:

@@ -11,6 +11,10 @@ from locref_widgets.refinement.halves import HALVES
 CORRECTED_CURVE = "dynamic mask corrected"
 """Name of the FSC curve whose 0.143 crossing is quoted as the resolution."""
 
+ROTATION_PRIOR = "rotation_prior_precision"
+"""Name in ``info`` of the precision (1/rad^2) of the prior that each particle's search was told; 0:
+none."""
+
 
 class StopRequested(Exception):
     """Raised by an observer's ``checkpoint`` to end the refinement between two batches."""
@@ -64,10 +68,11 @@ class IterationResult:
     info
         Per-particle arrays ``pose_change_rad``, ``shift_change_px``, ``log_likelihood``,
         ``log_likelihood_margin``, ``rotation_error_rad``, ``shift_error_px``,
-        ``cells_evaluated``, ``certified``, ``at_bound``, ``turn_rad`` and ``shift_px`` (the local
-        motion in the image frame), ``turn_since_last_rad``; the noise spectra ``sigma2_half1``
-        and ``sigma2_half2``; ``agreement_history_shells`` of the iterations before. Iteration
-        0 has no search in it and only the changes (zero), the spectra and the history.
+        ``cells_evaluated``, ``certified``, ``at_bound``, `ROTATION_PRIOR`, ``turn_rad`` and
+        ``shift_px`` (the local motion in the image frame), ``turn_since_last_rad``; the noise
+        spectra ``sigma2_half1`` and ``sigma2_half2``; ``agreement_history_shells`` of the
+        iterations before. Iteration 0 has no search in it and only the changes (zero), the spectra
+        and the history.
     """
 
     iteration: int

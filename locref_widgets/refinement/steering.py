@@ -32,6 +32,7 @@ _SEARCH = frozenset(
         "shift_extent",
         "prior_rotation",
         "prior_shift",
+        "learn_prior",
         "marginalize",
         "recenter_rotations",
         "recenter_shifts",

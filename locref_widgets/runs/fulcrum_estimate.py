@@ -7,6 +7,7 @@ a point picked by hand. Each half-set's own fit is told beside it: two independe
 """
 
 import math
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,7 +17,7 @@ from locref_widgets.masks.dynamic import centre_of_mass_angstrom
 from locref_widgets.refinement.diagnostics import jsonable
 from locref_widgets.refinement.fulcrum_point import angstrom_to_voxels
 from locref_widgets.refinement.settings import RefinementSettings
-from locref_widgets.refinement.state import IterationResult
+from locref_widgets.refinement.state import ROTATION_PRIOR, IterationResult
 
 if TYPE_CHECKING:
     from locref_widgets.engine.fulcrum_fit import FulcrumFit
@@ -64,6 +65,7 @@ def estimate_fulcrum(
     # The search turns its templates about the same whole voxel.
     centre = np.rint(mask_centre / voxel) * voxel
     loose = ~np.asarray(result.info["at_bound"], dtype=bool)
+    result = _without_learned_prior(result, inputs)
     fit = _fit(result, inputs, centre, used, loose)
     halves = _fits_of_halves(result, inputs, centre, used, loose)
     systematic = _systematic_error(fit, fit.point_angstrom - centre)
@@ -158,6 +160,31 @@ def _what_holds(
                 " a wider one, they would be free"
             )
     return None
+
+
+def _without_learned_prior(result: IterationResult, inputs: "RefinementInput") -> IterationResult:
+    """The poses as the images alone tell them: turns that are too small want too long a lever."""
+    # They import JAX, which whoever only reads this module need not load.
+    from locref_widgets.engine.fulcrum import move_about_fulcrum
+    from locref_widgets.refinement.learned_prior import without_prior
+    from locref_widgets.refinement.moved_fulcrum import FULCRUM
+
+    info, particles, rows = result.info, inputs.particles, result.indices
+    if not np.any(info.get(ROTATION_PRIOR, 0.0)) or np.any(info["start_turn_rad"]):
+        return result
+    precision = np.repeat(info[ROTATION_PRIOR][:, None], 5, axis=1) * [1, 1, 1, 0, 0]
+    motions = np.concatenate([info["turn_rad"], info["shift_px"]], axis=1)
+    covariance = np.asarray(info["pose_covariance"], np.float64)
+    motions, covariance = without_prior(motions, covariance, precision)
+    turns, pixel = motions[:, :3], particles.pixel_size_angstrom
+    given = particles.rotations[rows], particles.origins_angstrom[rows]
+    rotations, origins = move_about_fulcrum(*given, turns, motions[:, 3:] * pixel, info[FULCRUM])
+    variance = np.diagonal(covariance, axis1=1, axis2=2)
+    errors = {
+        "rotation_error_rad": np.sqrt(variance[:, :3].sum(axis=1)),
+        "shift_error_px": np.sqrt(variance[:, 3:].sum(axis=1)),
+    }
+    return replace(result, rotations=rotations, origins_angstrom=origins, info=info | errors)
 
 
 def _fit(

@@ -87,9 +87,9 @@ class HistogramPanel:
         edges = np.asarray(payload[f"edges_{self.unit}"], dtype=np.float64)
         told = payload.get(f"limit_{self.unit}")
         limit = math.nan if told is None else float(told)
-        sigma = prior_sigma(state, int(finished.get("iteration") or 0), self.unit)
+        sigma, learned = prior_sigma(state, finished, self.unit)
         self.heading.value = change_words(self.title, state, self.key, finished)
-        self.note.value = self._words(limit, sigma, state.pixel_size_angstrom)
+        self.note.value = self._words(limit, sigma, learned, state.pixel_size_angstrom)
         marks = (self.bars, self.prior, self.limit)
         with held(self._x, self._y, self._x_axis, self._y_axis, *marks):
             self.bars.x = (edges[:-1] + edges[1:]) / 2
@@ -113,7 +113,9 @@ class HistogramPanel:
         self.prior.x, self.prior.y = x, prior_weight(x, sigma) * highest
         self.prior.visible = True
 
-    def _words(self, limit: float, sigma: float | None, pixel_size_angstrom: float) -> str:
+    def _words(
+        self, limit: float, sigma: float | None, learned: bool, pixel_size_angstrom: float
+    ) -> str:
         parts = []
         if math.isfinite(limit) and self.unit == "deg":
             words = f"rotation extent: {limit:.1f}° ({math.radians(limit):.2f} rad)"
@@ -129,18 +131,24 @@ class HistogramPanel:
                 if self.unit == "deg"
                 else f"{sigma:.1f} px ({sigma * pixel_size_angstrom:.1f} Å)"
             )
-            parts.append(_legend(PRIOR_COLOUR, "solid", f"weight by the prior, σ = {width}"))
+            prior = "prior learned" if learned else "prior"
+            parts.append(_legend(PRIOR_COLOUR, "solid", f"weight by the {prior}, σ = {width}"))
         return f'<div class="locref-legend locref-note">{" ".join(parts)}</div>'
 
 
-def prior_sigma(state: RunState, iteration: int, unit: str) -> float | None:
-    """Width of the prior in an iteration, in degrees or pixels; None where there is none."""
-    settings = state.in_effect(iteration).get("settings") or {}
+def prior_sigma(state: RunState, finished: dict[str, Any], unit: str) -> tuple[float | None, bool]:
+    """Width of the prior in an iteration, in degrees or pixels, and whether it was learned.
+
+    The width is None where there is no prior.
+    """
+    settings = state.in_effect(int(finished.get("iteration") or 0)).get("settings") or {}
     if unit == "deg":
-        return settings.get("prior_rotation")
+        given = settings.get("prior_rotation")
+        learned = (finished.get("pose_change") or {}).get("prior_deg")
+        return given or learned, given is None
     width = settings.get("prior_shift")
     known = math.isfinite(state.pixel_size_angstrom)
-    return width / state.pixel_size_angstrom if width and known else None
+    return (width / state.pixel_size_angstrom if width and known else None), False
 
 
 def prior_weight(x: Float[np.ndarray, " n"], sigma: float) -> Float[np.ndarray, " n"]:

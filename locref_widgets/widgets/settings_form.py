@@ -25,7 +25,7 @@ from locref_widgets.widgets.style import style_sheet
 GROUPS = {
     "Where it turns": ("fulcrum", "fulcrum_angstrom"),
     "How far to search": ("rotation_extent", "shift_extent", "initial_lowpass"),
-    "Priors": ("prior_rotation", "prior_shift", "marginalize"),
+    "Priors": ("prior_rotation", "prior_shift", "learn_prior", "marginalize"),
     "From iteration to iteration": (
         "iterations",
         "recenter_rotations",

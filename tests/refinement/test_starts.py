@@ -60,13 +60,6 @@ def test_a_prior_switched_on_gets_its_usual_width_and_extent():
     assert RefinementSettings(prior_rotation=False).rotation_extent == 0.35
 
 
-def test_prior_in_the_units_of_the_engine():
-    prior = RefinementSettings(prior_rotation=3.0, prior_shift=4.0).prior(2.0)
-    assert float(prior.rotation_precision) == pytest.approx(np.deg2rad(3.0) ** -2)
-    assert float(prior.shift_precision) == pytest.approx(2.0**-2)
-    assert float(RefinementSettings().prior(2.0).rotation_precision) == 0.0
-
-
 def test_kept_images_are_those_that_fit(rng):
     kept = PreparedImages(10, box_px=4, budget_bytes=6 * 4 * 16)
     boxes = rng.normal(size=(4, 4, 4)).astype(np.float32)

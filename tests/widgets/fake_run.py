@@ -20,7 +20,7 @@ from locref_widgets.engine.fsc import FSCCurve
 from locref_widgets.io.particles import Particles, read_particles
 from locref_widgets.refinement.diagnostics import summarise_iteration
 from locref_widgets.refinement.settings import RefinementSettings
-from locref_widgets.refinement.state import IterationResult
+from locref_widgets.refinement.state import ROTATION_PRIOR, IterationResult
 from locref_widgets.runs.control import take_request
 from locref_widgets.runs.events import EventLog
 from locref_widgets.runs.folder import RunFolder
@@ -39,6 +39,8 @@ class FakeRun:
     seed: int = 7
     particles: Particles | None = None
     """With them, each iteration's folder is written, too."""
+    prior_deg: float | None = None
+    """Width of the prior that its searches are told."""
 
     def __post_init__(self) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -102,6 +104,7 @@ class FakeRun:
         turns[:] = np.deg2rad(pose_deg)[:, None] * self.rotations[:, :, 2]
         shift_px = share * np.abs(1.2 + self.random.normal(0, 0.5, n))
         resolution = 18.0 - 7.0 * share
+        precision = 0.0 if self.prior_deg is None else np.deg2rad(self.prior_deg) ** -2
         return IterationResult(
             iteration=iteration,
             half_maps=(volume, volume),
@@ -126,6 +129,7 @@ class FakeRun:
                 "sigma2_half1": np.geomspace(4.0, 1.0, BOX_PX // 2),
                 "sigma2_half2": np.geomspace(4.2, 1.0, BOX_PX // 2),
                 "at_bound": self.random.random(n) < 0.02,
+                ROTATION_PRIOR: np.full(n, precision),
             },
         )
 

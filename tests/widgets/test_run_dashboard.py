@@ -287,9 +287,18 @@ def test_the_prior_is_drawn_where_there_is_one(run, dashboard):
     assert curve.y[0] == dashboard._rotations.bars.y.max()
     assert np.interp(10.0, curve.x, curve.y) == pytest.approx(np.exp(-0.5) * curve.y[0], rel=0.01)
     assert "σ = 10.0°" in dashboard._rotations.note.value
+    assert "learned" not in dashboard._rotations.note.value
     dashboard._choice.choose(0)
     assert not dashboard._rotations.prior.visible
     assert not dashboard._shifts.prior.visible
+
+
+def test_a_prior_that_was_learned_is_drawn_and_named(run, dashboard):
+    run.finish_iteration(0)
+    run.prior_deg = 3.31
+    run.finish_iteration(1)
+    wait_for(lambda: dashboard._rotations.prior.visible)
+    assert "prior learned, σ = 3.3°" in dashboard._rotations.note.value
 
 
 def test_selected_cells_give_rows_images_and_a_new_star_file(whole, tmp_path):
