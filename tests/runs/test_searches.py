@@ -102,7 +102,7 @@ def test_on_hinge_30s_the_trace_is_the_search(shared_data, tmp_path):
         batch,
         particle.sigma2,
         jnp.asarray(particle.radius_px, jnp.float32),
-        posed.prior,
+        posed.prior.of(position),
         posed.plan,
         jnp.asarray(posed.problem.pixel_size_angstrom, jnp.float32),
         1,
