@@ -31,6 +31,11 @@ from locref_widgets.refinement.problem import Problem
 from locref_widgets.refinement.references import cut_region, in_region_box, trusted_fsc
 from locref_widgets.refinement.state import CORRECTED_CURVE, IterationResult, MeasuredMaps
 
+_TRUST = 2.0
+"""By how much more signal a reference is given than the FSC says. While poses err, those of the two
+half-sets err apart, which costs agreement that is no noise in either map. Measured with 0.5, 1, 2
+and 3: FSC 0.5 of the 30S head to the true map 5.16, 5.12, 5.07 and 5.04 Å at median errors of 1.20,
+1.16, 1.17 and 1.17 degrees, of which 90 % are below 2.16, 2.15, 2.20 and 2.23."""
 FoldSums = dict[tuple[int, int], Accumulator]
 """Slices added up, of each half-set and fold."""
 Spectra = dict[int, Float[np.ndarray, " shells"]]
@@ -130,7 +135,7 @@ class ReferenceFilter:
         self, cube: Float[Array, "m m m"], half: int, share: float = 1.0
     ) -> Float[np.ndarray, "m m m"]:
         """A half-set's cube, made of a share of its particles."""
-        ratio = jnp.asarray(share * self._fsc / np.maximum(1.0 - self._fsc, 1e-3))
+        ratio = jnp.asarray(_TRUST * share * self._fsc / np.maximum(1.0 - self._fsc, 1e-3))
         if self._cutoff is None:
             cube = apply_shell_filter(cube, ratio / (1.0 + ratio))
         else:

@@ -33,7 +33,7 @@ from locref_widgets.refinement.starts import Start, compose
 from locref_widgets.refinement.state import ROTATION_PRIOR
 from locref_widgets.refinement.step import RegionSums, add_to_region, found_poses, search_poses
 
-_PILOT, _PILOT_SHARE = 128, 8
+_PILOT, _PILOT_SHARE = 64, 8
 """Particles that are searched before all others, to learn a first prior, and of how many they may
 be one: in smaller sets the first fold is searched without a prior."""
 CROSS_FITTED = 3

@@ -52,4 +52,5 @@ def use_compile_cache() -> None:
     except OSError:
         return  # Without a cache everything works, only slower.
     jax.config.update("jax_compilation_cache_dir", str(folder))
+    # All of them: the hundred small ones that a run needs take four seconds together.
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
