@@ -336,6 +336,8 @@ class Notebook:
         self.page.wait_for_function(
             f"() => document.body.dataset.jpThemeLight === '{'false' if dark else 'true'}'"
         )
+        # JupyterLab shows its splash meanwhile, and trips over it where two changes overlap.
+        self.page.wait_for_function("() => !document.getElementById('jupyterlab-splash')")
 
     def shoot(self, name, locator):
         """Screenshot of one element in both themes."""

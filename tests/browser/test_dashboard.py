@@ -98,8 +98,17 @@ def test_heatmaps_change_while_iterations_finish(notebook, start_run):
 TABS = ("FSC", "Maps", "Particles", "Noise and scale", "Settings", "Log", "Pose changes")
 
 
+PLOTS_DRAWN = """() => {
+    const figures = [...document.querySelectorAll('.locref-dashboard .bqplot')];
+    return !figures.length || figures.some(figure => figure.querySelector('.tick'));
+}"""
+
+
 def open_tab(page, title):
+    """Open a tab, and stay until its plots are drawn: bqplot goes on drawing what is left before."""
     page.locator(".locref-dashboard").get_by_role("tab", name=title, exact=True).click()
+    page.wait_for_function(PLOTS_DRAWN)
+    page.wait_for_timeout(200)
 
 
 def test_every_tab_at_900_px_and_at_125_per_cent_for_everyone(notebook, start_run):
