@@ -105,7 +105,7 @@ PLOTS_DRAWN = """() => {
 
 
 def open_tab(page, title):
-    """Open a tab, and stay until its plots are drawn: bqplot goes on drawing what is left before."""
+    """Open a tab and stay until its plots are drawn: bqplot goes on drawing those that are left."""
     page.locator(".locref-dashboard").get_by_role("tab", name=title, exact=True).click()
     page.wait_for_function(PLOTS_DRAWN)
     page.wait_for_timeout(200)

@@ -100,6 +100,9 @@ def test_from_the_launcher_to_the_compared_runs(notebook, tmp_path):
     # The page is loaded anew, then the kernel restarted: the run goes on, the view comes back.
     page.evaluate("() => jupyterapp.shell.currentWidget.context.save()")
     reload_page(notebook, name, tries=3)
+    # JupyterLab asks for a subshell for each widget, and complains of answers that never come.
+    notebook.evaluate("print('here')")
+    page.wait_for_timeout(500)
     page.evaluate(
         "() => jupyterapp.shell.currentWidget.context.sessionContext.session.kernel.restart()"
     )
