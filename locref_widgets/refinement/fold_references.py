@@ -32,10 +32,10 @@ from locref_widgets.refinement.references import cut_region, in_region_box, trus
 from locref_widgets.refinement.state import CORRECTED_CURVE, IterationResult, MeasuredMaps
 
 _TRUST = 2.0
-"""By how much more signal a reference is given than the FSC says. While poses err, those of the two
-half-sets err apart, which costs agreement that is no noise in either map. Measured with 0.5, 1, 2
-and 3: FSC 0.5 of the 30S head to the true map 5.16, 5.12, 5.07 and 5.04 Å at median errors of 1.20,
-1.16, 1.17 and 1.17 degrees, of which 90 % are below 2.16, 2.15, 2.20 and 2.23."""
+"""Factor on the ratio of signal to noise that the FSC says (RELION's ``T``). Measured with 0.5, 1,
+2 and 3: FSC 0.5 of the 30S head to the true map 5.16, 5.12, 5.07 and 5.04 Å at median errors of
+1.20, 1.16, 1.17 and 1.17 degrees, of which 90 % are below 2.16, 2.15, 2.20 and 2.23. Presumably
+since poses of the two half-sets err apart, which costs agreement that is no noise in either map."""
 FoldSums = dict[tuple[int, int], Accumulator]
 """Slices added up, of each half-set and fold."""
 Spectra = dict[int, Float[np.ndarray, " shells"]]
@@ -115,6 +115,8 @@ def fixed(references: References) -> FixedReferences:
 
 class ReferenceFilter:
     """Filters and masks cubes of the region by what was measured of the half-sets' maps.
+
+    Their signal is taken to be `_TRUST` times as strong as the FSC says.
 
     With cut-offs the filter is non-uniform: `locref_widgets.engine.local_wiener` up to there, by
     the profile of the whole half-set's unfiltered map. Without, it is the same everywhere.

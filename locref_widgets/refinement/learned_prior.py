@@ -13,6 +13,8 @@ and the prior taken is the one that makes its sum over particles largest (empiri
 Morris 1973, J. Am. Stat. Assoc. 68:117). The scatter of the poses found would be too wide: it is
 that of the motions and of the errors together.
 
+Where the search does not marginalise, poses count as exact, and the width is that of their scatter.
+
 Shifts are left alone. One image tells them well, while the first references hold them back all
 together, so that what would be learned is too narrow (docs/decisions.md has the figures).
 """

@@ -19,10 +19,7 @@ from locref_widgets.refinement.chunks import Place
 from locref_widgets.refinement.executor import Executor, Report
 from locref_widgets.refinement.fold_references import HalfReference, References
 from locref_widgets.refinement.halves import HALVES
-from locref_widgets.refinement.learned_prior import (
-    SearchPrior,
-    learned_precisions,
-)
+from locref_widgets.refinement.learned_prior import SearchPrior, learned_precisions
 from locref_widgets.refinement.memory import FewerAtOnce, particles_at_once
 from locref_widgets.refinement.passes import Arrays, Bench, OutsideMaps, Task, make_task, to_device
 from locref_widgets.refinement.problem import Problem
@@ -151,7 +148,11 @@ def plan_for(problem: Problem, settings: RefinementSettings, radius_px: int) -> 
 
 @dataclass(frozen=True)
 class RegionPass:
-    """Searches every particle and adds it, at the motion found, to the sums of its group."""
+    """Searches every particle and adds it, at the motion found, to the sums of its group.
+
+    ``precisions`` are those of the priors on rotation (1/rad^2) and shift (1/px^2) in each
+    half-set.
+    """
 
     references: dict[int, HalfReference]
     plan: SearchPlan
@@ -228,7 +229,7 @@ def search_and_reconstruct(
     """Search all particles against their half-set's references and rebuild the half-maps."""
     problem, prior, references = posed.problem, posed.prior, posed.references
     groups = folds_of(problem, max(folds, references.folds))
-    told = _told_at_first(executor, posed, marginalize)
+    told = _told_at_first(executor, posed, marginalize, report)
     found: dict[str, np.ndarray] = {ROTATION_PRIOR: told}
     sums: dict[Place, RegionSums] = {}
     for fold in range(references.folds):
@@ -284,12 +285,12 @@ def _search_task(
 
 
 def _told_at_first(
-    executor: Executor, posed: PosedSearch, marginalize: bool
+    executor: Executor, posed: PosedSearch, marginalize: bool, report: Report
 ) -> Float[np.ndarray, " n"]:
     """Precision of the prior on each particle's rotation, as far as known before the first fold.
 
     Where nothing has been found yet to learn it from, some particles are searched twice: once
-    without a prior, to learn one for all.
+    without a prior, to learn one for all. They are reported when they are searched for good.
     """
     prior, told = posed.prior, posed.prior.rotation_precision.copy()
     if not prior.learned or np.any(told) or told.size < _PILOT_SHARE * _PILOT:
@@ -297,7 +298,7 @@ def _told_at_first(
     half_sets = posed.problem.half_sets
     precisions = _of_halves(half_sets, told)
     task = _search_task(posed, 0, precisions, marginalize, limit=_PILOT // len(HALVES))
-    found = executor.run(task, _untold).found
+    found = executor.run(task, lambda _done, _total: report(0, told.size)).found
     seen = np.zeros(told.size, bool)
     seen[np.concatenate([chunk.positions for chunk in task.chunks])] = True
     return learned_precisions(half_sets, seen, found["turns_rad"], found["covariance"], told)
@@ -306,10 +307,6 @@ def _told_at_first(
 def _of_halves(half_sets: Int[np.ndarray, " k"], told: Float[np.ndarray, " k"]) -> dict[int, float]:
     """What the particles of each half-set are told, which is the same for all."""
     return {half: float(told[half_sets == half].max(initial=0.0)) for half in HALVES}
-
-
-def _untold(_done: int, _total: int) -> None:
-    """No report: these particles count when they are searched for good."""
 
 
 def _after(report: Report, before: int, total: int) -> Report:

@@ -65,7 +65,7 @@ def estimate_fulcrum(
     # The search turns its templates about the same whole voxel.
     centre = np.rint(mask_centre / voxel) * voxel
     loose = ~np.asarray(result.info["at_bound"], dtype=bool)
-    result = _without_learned_prior(result, inputs)
+    result = _without_rotation_prior(result, inputs)
     fit = _fit(result, inputs, centre, used, loose)
     halves = _fits_of_halves(result, inputs, centre, used, loose)
     systematic = _systematic_error(fit, fit.point_angstrom - centre)
@@ -162,7 +162,7 @@ def _what_holds(
     return None
 
 
-def _without_learned_prior(result: IterationResult, inputs: "RefinementInput") -> IterationResult:
+def _without_rotation_prior(result: IterationResult, inputs: "RefinementInput") -> IterationResult:
     """The poses as the images alone tell them: turns that are too small want too long a lever."""
     # They import JAX, which whoever only reads this module need not load.
     from locref_widgets.engine.fulcrum import move_about_fulcrum

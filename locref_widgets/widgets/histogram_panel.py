@@ -131,7 +131,7 @@ class HistogramPanel:
                 if self.unit == "deg"
                 else f"{sigma:.1f} px ({sigma * pixel_size_angstrom:.1f} Å)"
             )
-            prior = "prior learned" if learned else "prior"
+            prior = "learned prior" if learned else "prior"
             parts.append(_legend(PRIOR_COLOUR, "solid", f"weight by the {prior}, σ = {width}"))
         return f'<div class="locref-legend locref-note">{" ".join(parts)}</div>'
 

@@ -20,16 +20,18 @@ from pathlib import Path
 import jax.numpy as jnp
 import mrcfile
 import numpy as np
+from scipy.ndimage import affine_transform
 
 from locref_widgets.engine.filters import lowpass_cosine
 from locref_widgets.engine.fsc import compute_fsc_curve
-from locref_widgets.io.mrc import read_map, write_map
+from locref_widgets.io.mrc import Map, read_map, write_map
 from locref_widgets.io.particles import Particles, read_particles
 from locref_widgets.masks.edges import soft_edge
 from locref_widgets.refinement.consensus import reconstruct_consensus
 from locref_widgets.refinement.problem import RefinementInput, pose_problem
 from locref_widgets.refinement.settings import RefinementSettings
 from locref_widgets.simulation import score_poses
+from locref_widgets.simulation.score import PoseScore
 
 DATA_DEFAULT = Path(__file__).resolve().parents[3] / "shared" / "data"
 MASK_LOWPASS_ANGSTROM, MASK_EXTEND_PX, MASK_SOFT_PX = 15.0, 3, 6
@@ -88,10 +90,18 @@ def make_start(out: Path, mask: Path) -> Path:
     return path
 
 
-def head_resolution(path: Path, truth: Path, mask: Path) -> float:
+def carried(truth: Map, score: PoseScore) -> np.ndarray:
+    """The true map where the refined one shows it: a refinement may carry its map as a whole."""
+    voxel, middle = truth.voxel_size_angstrom, truth.box_px // 2
+    matrix = score.map_rotation[::-1, ::-1]
+    offset = middle - matrix @ (middle + score.map_shift_angstrom[::-1] / voxel)
+    return affine_transform(truth.data, matrix, offset, order=5).astype(np.float32)
+
+
+def head_resolution(path: Path, truth: Path, mask: Path, score: PoseScore) -> float:
     """Resolution (Å) at which the FSC of a map and the true head, inside the mask, is 0.5."""
-    found, true, region = read_map(path), read_map(truth), read_map(mask)
-    curve = compute_fsc_curve(found.data, true.data, found.voxel_size_angstrom, region.data)
+    found, true, region = read_map(path), carried(read_map(truth), score), read_map(mask)
+    curve = compute_fsc_curve(found.data, true, found.voxel_size_angstrom, region.data)
     return curve.resolution_angstrom(0.5)
 
 
@@ -135,13 +145,16 @@ def main() -> None:
     rows = {_number(name): row for row, name in enumerate(_names(given))}
     given = given.take(np.array([rows[_number(name)] for name in _names(refined)]))
     centre = np.array(facts["com_B"])
-    for name, particles in (("before", given), ("after", refined)):
-        score = score_poses(particles, truth, centre)
+    scores = {
+        name: score_poses(particles, truth, centre)
+        for name, particles in (("before", given), ("after", refined))
+    }
+    for name, score in scores.items():
         for kind, errors in (("raw", score.raw), ("gauge", score.gauge)):
             numbers = "  ".join(f"{key} {value:.2f}" for key, value in errors.summary().items())
             print(f"{name} {kind}: {numbers}")
     for name, path in (("before", start), ("after", final / "map.mrc")):
-        resolution = head_resolution(path, out / "maps" / "B.mrc", mask)
+        resolution = head_resolution(path, out / "maps" / "B.mrc", mask, scores[name])
         print(f"{name}: head and true map agree (FSC 0.5) to {resolution:.2f} Å")
     cpu = used.ru_utime + used.ru_stime
     print(f"CPU {cpu:.0f} s, peak memory {used.ru_maxrss / 1024:.0f} MB")

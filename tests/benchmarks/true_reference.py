@@ -50,6 +50,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--radius", type=int, help="shell that the reference reaches (unset: all)")
+    parser.add_argument("--extent", type=float, default=0.35, help="rotation extent in rad")
     options = parser.parse_args()
     out = options.folder
     facts = unpack(Path(os.environ.get("LOCREF_TEST_DATA", DATA_DEFAULT)) / "hinge_30S", out)
@@ -57,7 +58,7 @@ def main() -> None:
     head, body = read_map(out / "maps" / "B.mrc"), read_map(out / "maps" / "A.mrc")
     given = read_particles(out / "consensus.star")
     settings = RefinementSettings(
-        fulcrum_angstrom=tuple(facts["fulcrum"]), rotation_extent=0.21, shift_extent=10
+        fulcrum_angstrom=tuple(facts["fulcrum"]), rotation_extent=options.extent, shift_extent=10
     )
     problem = pose_problem(RefinementInput(given, head, mask), settings)
     disc = problem.region_disc

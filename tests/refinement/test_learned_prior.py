@@ -64,6 +64,7 @@ def test_it_does_not_depend_on_the_prior_that_the_search_was_told(rng, told_deg)
     turns, covariance = _seen(rng, n)
     free = _width_deg(turns, covariance, np.zeros(n))
     precision = np.deg2rad(told_deg) ** -2
+    # Exact but for where the search for the width ends: at 0.1 % each.
     assert _width_deg(*_drawn(turns, covariance, precision), np.full(n, precision)) == (
         pytest.approx(free, rel=0.005)
     )
@@ -148,7 +149,7 @@ def test_a_search_learns_from_the_one_before(rng):
     assert not np.any(first.rotation_precision)
     assert first.shift_precision == 0.0
     second = _prior(RefinementSettings(), _info(rng))
-    # 50 particles a half-set: 9 %, and their square.
+    # 50 particles a half-set tell a width to 9 %, and a precision to 17 %, thrice which is allowed.
     np.testing.assert_allclose(second.rotation_precision, WIDTH_RAD**-2, rtol=0.5)
     found = {ROTATION_PRIOR: np.arange(100.0)}
     again = _prior(RefinementSettings(), _info(rng), found)

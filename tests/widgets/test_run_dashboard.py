@@ -298,7 +298,7 @@ def test_a_prior_that_was_learned_is_drawn_and_named(run, dashboard):
     run.prior_deg = 3.31
     run.finish_iteration(1)
     wait_for(lambda: dashboard._rotations.prior.visible)
-    assert "prior learned, σ = 3.3°" in dashboard._rotations.note.value
+    assert "weight by the learned prior, σ = 3.3°" in dashboard._rotations.note.value
 
 
 def test_selected_cells_give_rows_images_and_a_new_star_file(whole, tmp_path):
