@@ -200,6 +200,8 @@ class SettingsForm(widgets.VBox):
         both = settings.recenter_rotations and settings.recenter_shifts
         shrink = self._fields["shrink_extents"].control
         shrink.disabled = not both and not shrink.value
+        given = settings.prior_rotation is not None
+        self._fields["learn_prior"].control.disabled = given or settings.recenter_rotations
 
     def _preset_button(self, preset: Preset) -> widgets.Button:
         button = widgets.Button(

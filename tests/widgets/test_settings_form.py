@@ -209,9 +209,18 @@ def test_fields_without_effect_are_disabled():
     control(form, "masking").value = "static"
     assert control(form, "dynamic_mask_near").disabled
     assert control(form, "shrink_extents").disabled
+    assert not control(form, "learn_prior").disabled
     control(form, "recenter_rotations").value = True
+    assert control(form, "learn_prior").disabled
     control(form, "recenter_shifts").value = True
     assert not control(form, "shrink_extents").disabled
+
+
+def test_no_prior_is_learned_where_one_is_given():
+    form = SettingsForm(RefinementSettings(prior_rotation=3.0))
+    assert control(form, "learn_prior").disabled
+    control(form, "prior_rotation").value = ""
+    assert not control(form, "learn_prior").disabled
 
 
 def test_the_text_is_command_python_and_yaml():
