@@ -93,7 +93,12 @@ def fourier_shell_correlation(
     ``as_stored`` weighs the plane kx = 0 as RELION does (``shells.shell_sum``). As the plane holds
     1/(2k) of shell k, that moves the shell by about 1/sqrt(2k) of its standard error.
     """
-    cross, power1, power2 = shell_sum(_products(map1, map2), as_stored=as_stored)
+    return _correlation(shell_sum(_products(map1, map2), as_stored=as_stored))
+
+
+@jax.jit
+def _correlation(products: Float[Array, "3 shells"]) -> Float[Array, " shells"]:
+    cross, power1, power2 = products
     scale = jnp.sqrt(power1) * jnp.sqrt(power2)  # not sqrt(p1 p2): that product can overflow
     return jnp.where(scale > 0, cross / jnp.where(scale > 0, scale, 1.0), 0.0)
 

@@ -8,13 +8,14 @@ half-set's own, so that the two stay independent.
 from dataclasses import dataclass
 from typing import Any
 
+import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Array, Bool, Complex, Float
 
 from locref_widgets.engine.fsc import compute_fsc_curve
 from locref_widgets.engine.gridding import USUAL_ITERATIONS
-from locref_widgets.engine.grids import shell_means
+from locref_widgets.engine.grids import Disc, make_disc, shell_means
 from locref_widgets.engine.reconstruction import add_accumulators, solve
 from locref_widgets.engine.slicing import Accumulator, empty_accumulator, slice_radius
 from locref_widgets.errors import InputError
@@ -208,11 +209,18 @@ class _Noise:
         disc, poses = self._problem.disc, given_poses(batch)
         images = to_disc_images(jnp.asarray(batch.images), batch.ctf, disc, self._pixel)
         rest = subtract_map(self._projectors[half], images, poses.rotations, poses.origins_px, disc)
-        spectra = np.asarray(shell_means(jnp.abs(rest.coefficients) ** 2, disc))
+        spectra = np.asarray(_power_spectra(rest.coefficients, disc))
         return {
             "power": sums["power"] + spectra[batch.valid].sum(axis=0),
             "count": sums["count"] + int(batch.valid.sum()),
         }, {}
+
+
+@eqx.filter_jit
+def _power_spectra(coefficients: Complex[Array, "b p"], disc: Disc) -> Float[Array, "b shells"]:
+    # Anew, so that its tables are constants of the compiled program.
+    disc = make_disc(disc.box_px, disc.radius_px)
+    return shell_means(jnp.abs(coefficients) ** 2, disc)
 
 
 def measure_noise(

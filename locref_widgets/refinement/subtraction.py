@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Complex, Float
 
+from locref_widgets.engine.compiling import jit_in_one_thread
 from locref_widgets.engine.ctf import (
     CTFParameters,
     evaluate_antisymmetric_phase,
@@ -17,7 +18,12 @@ from locref_widgets.engine.ctf import (
 )
 from locref_widgets.engine.grids import Disc, image_to_disc
 from locref_widgets.engine.phases import phase_ramp
-from locref_widgets.engine.slicing import Projector, interpolate, slice_points
+from locref_widgets.engine.slicing import (
+    IMAGES_TOGETHER,
+    Projector,
+    interpolate,
+    slice_points,
+)
 
 
 class DiscImages(eqx.Module):
@@ -64,7 +70,7 @@ def to_disc_images(
     )
 
 
-@eqx.filter_jit
+@jit_in_one_thread
 def project_images(
     projector: Projector,
     images: DiscImages,
@@ -83,7 +89,7 @@ def project_images(
         return coefficients * transfer * phase_ramp(plain, -origin, disc.box_px)
 
     inputs = (images.coordinates, images.transfer, rotations, origins_px)
-    return jax.lax.map(project, inputs)
+    return jax.lax.map(project, inputs, batch_size=IMAGES_TOGETHER)
 
 
 def subtract_map(

@@ -3,7 +3,8 @@
 Runs unchanged on CPUs and GPUs. For each part it prints the figure, a floor and their ratio. The
 floor is the larger of the arithmetic over the measured rate of a large matrix product and of the
 bytes over the measured rate of a copy. Times are processor time on CPUs (all threads, so that
-neighbours on the machine count less), wall time elsewhere; the best of a few repeats.
+neighbours on the machine count less), wall time elsewhere; the best of a few repeats. What a search
+does is compiled as the search is.
 """
 
 import argparse
@@ -16,6 +17,7 @@ import jax.numpy as jnp
 import numpy as np
 from scipy.spatial.transform import Rotation
 
+from locref_widgets.engine.compiling import jit_in_one_thread
 from locref_widgets.engine.ctf import make_ctf_parameters
 from locref_widgets.engine.grids import Disc, image_to_disc, make_disc
 from locref_widgets.engine.likelihood import make_prior, pixel_weights, score_level
@@ -34,6 +36,7 @@ from locref_widgets.engine.slicing import (
 
 PIXEL_ANGSTROM = 2.0
 _REPEATS = 4
+_PRODUCTS, _FACTORS = 256, 3
 
 
 @dataclass(frozen=True)
@@ -58,6 +61,11 @@ def seconds(work: Callable[[], object]) -> float:
         jax.block_until_ready(work())
         best = min(best, clock() - started)
     return best
+
+
+def together() -> int | None:
+    """Particles worked on together, as in a search: on a CPU one after the other."""
+    return None if jax.default_backend() == "cpu" else 64
 
 
 def measure_rates() -> Rates:
@@ -118,29 +126,50 @@ def bench_slicing(rates: Rates, projector: Projector, disc: Disc) -> None:
     """Slices of all pixels up to Nyquist."""
     rotations = jnp.asarray(Rotation.random(256, random_state=2).as_matrix(), jnp.float32)
     plane = jnp.asarray(disc.coordinates)
-    work = jax.jit(lambda r: slice_many(projector, r, plane, disc.box_px))
+    work = jit_in_one_thread(lambda r: slice_many(projector, r, plane, disc.box_px))
     took, samples = seconds(lambda: work(rotations)), 256 * plane.shape[0]
     # Eight neighbours of two floats each; two floats written; seven interpolations of two parts.
     floor = rates.floor_seconds(samples * 14 * 3, samples * (16 + 2) * 4)
     report("slicing", f"{samples / took / 1e6:.1f} M samples/s", took, floor)
 
 
+def level_shape(plan: SearchPlan, number: int) -> tuple[int, int, int]:
+    """Tilts, turns and shifts of a level."""
+    if number == 0:
+        lists = plan.root_tilts_rad(), plan.root_turns_rad(), plan.root_shifts_px()
+        return len(lists[0]), len(lists[1]), len(lists[2])
+    before = plan.levels[number - 1]
+    return 4 * before.keep_tilts, 2 * before.keep_turns, 4 * before.keep_shifts
+
+
+def bench_product(rates: Rates, plan: SearchPlan, number: int) -> None:
+    """The matrix product of a level alone, its factors in the cache, where a search has them."""
+    tilts, turns, shifts = level_shape(plan, number)
+    pixels, rng = plan.levels[number].pixels, np.random.default_rng(3)
+    a = jnp.asarray(rng.normal(size=(_FACTORS, tilts, 2 * pixels)), jnp.float32)
+    b = jnp.asarray(rng.normal(size=(_FACTORS, turns * shifts, 2 * pixels)), jnp.float32)
+    order = jnp.arange(_PRODUCTS) % _FACTORS
+
+    def multiply(place: jax.Array) -> jax.Array:
+        return jnp.matmul(a[place], b[place].T, precision=jax.lax.Precision.HIGHEST)
+
+    product = jit_in_one_thread(lambda places: jax.lax.map(multiply, places, batch_size=together()))
+    took = seconds(lambda: product(order))
+    flops = 2.0 * _PRODUCTS * tilts * turns * shifts * 2 * pixels
+    share = flops / took / rates.flops
+    figure = f"{flops / took / 1e9:.1f} Gflop/s, {100 * share:.0f} % of the rate"
+    report(f"scoring: product of level {number + 1}", figure, took, flops / rates.flops)
+
+
 def bench_scoring(
     rates: Rates, projector: Projector, images: RegionImages, plan: SearchPlan
 ) -> None:
-    """The matrix product of the last level, alone, and that level with slices and turned images."""
+    """The matrix products, and the last level with its slices and turned images."""
+    for number in range(len(plan.levels)):
+        bench_product(rates, plan, number)
     level, disc = plan.levels[-1], make_disc(plan.box_px)
-    before = plan.levels[-2]
-    tilts, turns, shifts = 4 * before.keep_tilts, 2 * before.keep_turns, 4 * before.keep_shifts
+    tilts, turns, shifts = level_shape(plan, len(plan.levels) - 1)
     rng = np.random.default_rng(3)
-    a = jnp.asarray(rng.normal(size=(16, tilts, 2 * level.pixels)), jnp.float32)
-    b = jnp.asarray(rng.normal(size=(16, turns * shifts, 2 * level.pixels)), jnp.float32)
-    highest = jax.lax.Precision.HIGHEST
-    product = jax.jit(lambda a, b: jnp.einsum("ntq,ncq->ntc", a, b, precision=highest))
-    took, flops = seconds(lambda: product(a, b)), 2.0 * a.size * turns * shifts
-    share = flops / took / rates.flops
-    figure = f"{flops / took / 1e9:.1f} Gflop/s, {100 * share:.0f} % of the rate"
-    report("scoring: matrix product", figure, took, flops / rates.flops)
     some = jax.tree.map(lambda x: x[:32], images)
     weights = pixel_weights(jnp.ones(disc.radius_px + 1), jnp.asarray(99.0), disc)
     grid = [jnp.asarray(rng.normal(size=n), jnp.float32) * 0.05 for n in ((tilts, 2), turns)]
@@ -161,7 +190,7 @@ def bench_scoring(
         )
         return found.scores
 
-    work = jax.jit(lambda images: jax.lax.map(score, images, batch_size=4))
+    work = jit_in_one_thread(lambda some: jax.lax.map(score, some, batch_size=together()))
     took, n = seconds(lambda: work(some)), some.values.shape[0]
     flops = 2.0 * n * tilts * 2 * level.pixels * turns * shifts
     report(
@@ -177,7 +206,7 @@ def bench_search(
 ) -> None:
     """The whole search."""
     sigma2 = jnp.ones(plan.radius_px + 1) * plan.box_px**2
-    radius, at_once = 0.4 * plan.box_px, 1 if jax.default_backend() == "cpu" else 64
+    radius, at_once = 0.4 * plan.box_px, together() or 1
 
     def work() -> object:
         return search_particles(
@@ -193,13 +222,10 @@ def bench_search(
 
     took, n = seconds(work), images.values.shape[0]
     flops, samples = 0.0, 0.0
-    tilts, turns = len(plan.root_tilts_rad()), len(plan.root_turns_rad())
-    shifts = len(plan.root_shifts_px())
-    for level in plan.levels:
+    for number, level in enumerate(plan.levels):
+        tilts, turns, shifts = level_shape(plan, number)
         flops += 2.0 * tilts * 2 * level.pixels * turns * shifts
         samples += tilts * level.pixels
-        tilts, turns = 4 * level.keep_tilts, 2 * level.keep_turns
-        shifts = 4 * level.keep_shifts
     # Refinement: evaluations of the template with its gradient (about three look-ups' work).
     fine = block_count(round(np.pi / 2 * radius**2)) * BLOCK
     samples += 3 * (4 * fine + 4 * plan.levels[-1].pixels)

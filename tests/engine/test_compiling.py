@@ -22,6 +22,14 @@ def test_a_program_gives_what_it_gives_without(rng):
     assert compiled.__name__ == "_climb"
 
 
+def test_within_another_program_or_a_derivative_it_is_a_part_of_that(rng):
+    start = jnp.asarray(rng.normal(size=5), jnp.float32)
+    compiled = jit_in_one_thread(lambda x: jnp.sum(jnp.sin(x)))
+    twice = jax.jit(lambda x: 2 * compiled(x))
+    np.testing.assert_allclose(twice(start), 2 * jnp.sum(jnp.sin(start)), rtol=1e-5)
+    np.testing.assert_allclose(jax.grad(compiled)(start), jnp.cos(start), rtol=1e-5)
+
+
 def test_what_xla_does_not_know_is_left_out(monkeypatch):
     monkeypatch.setattr(
         compiling, "_FOR_CPUS", {"xla_cpu_of_another_day": False, **compiling._FOR_CPUS}
