@@ -14,6 +14,7 @@ from typing import Any, ParamSpec, TypeVar
 
 import equinox as eqx
 import jax
+from jax.core import Tracer
 
 _FOR_CPUS = {"xla_cpu_multi_thread_eigen": False, "xla_cpu_use_fusion_emitters": False}
 
@@ -51,7 +52,7 @@ def jit_in_one_thread(function: Callable[P, R]) -> Callable[P, R]:
 
     @wraps(function)
     def call(*args: P.args, **kwargs: P.kwargs) -> R:
-        traced = any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves((args, kwargs)))
+        traced = any(isinstance(leaf, Tracer) for leaf in jax.tree.leaves((args, kwargs)))
         return function(*args, **kwargs) if traced else compiled()(*args, **kwargs)
 
     return call
