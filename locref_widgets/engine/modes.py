@@ -7,7 +7,7 @@ divided among the modes.
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float, Int
+from jaxtyping import Array, Float, Int
 
 from locref_widgets.engine.grids import Disc
 from locref_widgets.engine.likelihood import Prior
@@ -17,6 +17,7 @@ from locref_widgets.engine.polish import (
     Summit,
     block_count,
     blocks_within,
+    not_begun,
     polish,
     pose_units,
 )
@@ -57,26 +58,41 @@ def best_mode(
 
     def climb_all(
         poses: Float[Array, "n 5"],
-        wanted: Bool[Array, " n"],
+        count: Int[Array, ""],
         blocks: Int[Array, ""],
-        coarseness: float = 1.0,
+        coarseness: Float[Array, ""],
     ) -> Summit:
-        def climb(best: Float[Array, ""], start: tuple) -> tuple[Array, Summit]:
-            pose, is_wanted = start
-            floor = jnp.where(is_wanted, best, jnp.inf)
-            end = polish(projector, image, disc, plan, prior, pose, blocks, floor, coarseness)
-            return jnp.maximum(best, end.model.score), end
+        """Climb from the first so many, the others stay where they are."""
 
-        return jax.lax.scan(climb, jnp.asarray(-jnp.inf), (poses, wanted))[1]
+        def climb(number: Int[Array, ""], done: tuple) -> tuple[Array, Summit]:
+            best, ends = done
+            given = projector, image, disc, plan, prior, poses[number], blocks, best, coarseness
+            end = polish(*given)
+            ends = jax.tree.map(lambda all_, one: all_.at[number].set(one), ends, end)
+            return jnp.maximum(best, end.model.score), ends
 
-    last = jnp.asarray(block_count(plan.levels[-1].pixels))
-    ends = climb_all(starts, jnp.isfinite(scores), last, _COARSENESS)
-    # Those that climbed to the same summit go on once.
-    behind, order = jax.lax.top_k(_behind(ends, plan), min(_FINALISTS, starts.shape[0]))
-    finals = climb_all(ends.pose[order], behind >= -_REVERSIBLE, blocks_within(disc, radius_px))
-    best = jnp.argmax(finals.model.score)
-    pose, model = jax.tree.map(lambda values: values[best], (finals.pose, finals.model))
-    return pose, model, 1.0 / jnp.sum(jnp.exp(_behind(finals, plan)))
+        begun = jnp.asarray(-jnp.inf), jax.vmap(not_begun)(poses)
+        return jax.lax.fori_loop(0, count, climb, begun)[1]
+
+    def stage(state: tuple, told: tuple) -> tuple[tuple, None]:
+        poses, count, *_ = state
+        ends = climb_all(poses, count, *told)
+        # Those that climbed to the same summit go on once.
+        behind, order = jax.lax.top_k(_behind(ends, plan), poses.shape[0])
+        reversible = jnp.minimum(jnp.sum(behind >= -_REVERSIBLE), _FINALISTS)
+        return (ends.pose[order], reversible, ends, behind), None
+
+    # Both stages are one program's loop: climbs take the longest to compile.
+    blocks = jnp.stack(
+        [jnp.asarray(block_count(plan.levels[-1].pixels)), blocks_within(disc, radius_px)]
+    )
+    nothing = jax.vmap(not_begun)(starts), jnp.zeros_like(scores)
+    begin = starts, jnp.sum(jnp.isfinite(scores)), *nothing
+    told = blocks, jnp.asarray([_COARSENESS, 1.0])
+    (_, _, ends, behind), _ = jax.lax.scan(stage, begin, told)
+    best = jnp.argmax(ends.model.score)
+    pose, model = jax.tree.map(lambda values: values[best], (ends.pose, ends.model))
+    return pose, model, 1.0 / jnp.sum(jnp.exp(behind))
 
 
 def _behind(ends: Summit, plan: SearchPlan) -> Float[Array, " n"]:

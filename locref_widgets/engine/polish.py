@@ -268,6 +268,12 @@ class Summit(eqx.Module):
     promise: Float[Array, "*b"]
 
 
+def not_begun(pose: Float[Array, " 5"]) -> Summit:
+    """Where no climb was begun."""
+    model = LocalModel(jnp.asarray(_NOTHING), jnp.zeros(()), jnp.zeros(5), jnp.eye(5))
+    return Summit(pose, model, jnp.zeros(()))
+
+
 def polish(
     projector: Projector,
     image: BlockedImage,
@@ -277,7 +283,7 @@ def polish(
     start: Float[Array, " 5"],
     blocks: Int[Array, ""],
     floor: Float[AnyArray, ""] | float = -jnp.inf,
-    coarseness: float = 1.0,
+    coarseness: Float[AnyArray, ""] | float = 1.0,
 ) -> Summit:
     """Refine a pose within the extents over the first ``blocks`` of pixels; the score never falls.
 
@@ -300,7 +306,7 @@ def polish(
         return clamp_pose(jnp.concatenate([rotation, pose[3:] + change[3:]]), plan)
 
     def tolerance(model: LocalModel) -> Float[Array, ""]:
-        return coarseness * jnp.minimum(_TOLERANCE, _SHARE * model.power)
+        return jnp.multiply(coarseness, jnp.minimum(_TOLERANCE, _SHARE * model.power))
 
     def unfinished(state: tuple) -> Bool[Array, ""]:
         number, _, _, model, _, promise, stands = state
@@ -323,7 +329,7 @@ def polish(
         return number + 1, pose, damping, model, moved(pose, units * move), promise, stands
 
     pose = clamp_pose(start, plan)
-    nothing = LocalModel(jnp.asarray(_NOTHING), jnp.zeros(()), jnp.zeros(5), jnp.eye(5))
+    nothing = not_begun(pose).model
     first_damping, far = jnp.asarray(10.0 * _FIRST_DAMPING), jnp.asarray(jnp.inf)
     state = (jnp.asarray(0), pose, first_damping, nothing, pose, far, jnp.asarray(False))
     number, pose, _, model, _, promise, stands = jax.lax.while_loop(unfinished, step, state)
