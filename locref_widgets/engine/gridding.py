@@ -60,15 +60,15 @@ def blob_transform(padded_px: int, support_px: int) -> Float[np.ndarray, " r"]:
     real = (s * np.cosh(s) - np.sinh(s)) / s**3
     oscillating = (np.sin(s) - s * np.cos(s)) / s**3
     at_centre = (_BLOB_ALPHA * np.cosh(_BLOB_ALPHA) - np.sinh(_BLOB_ALPHA)) / _BLOB_ALPHA**3
-    return np.where(s2 > 0, real, oscillating) / at_centre
+    return (np.where(s2 > 0, real, oscillating) / at_centre).astype(np.float32)
 
 
 def gridding_weights(
     density: Float[Array, "z y x"],
     mean: Float[Array, "z y x"],
+    blob: Float[Array, " r"],
     padded_px: int,
     iterations: int,
-    support_px: int,
 ) -> Float[Array, "z y x"]:
     """Weights that make the weighted sampling density flat under the blob.
 
@@ -78,12 +78,12 @@ def gridding_weights(
         ``W`` plus the prior on the grid of `Accumulator`; 0 where there is nothing.
     mean
         Its mean over the shell of each grid point.
+    blob
+        See `blob_transform`; not made here, so that one program serves boxes filled more or less.
     padded_px
         Edge of the padded box.
     iterations
         Each costs two transforms of the padded box.
-    support_px
-        Edge of the box that the particle fills.
 
     Returns
     -------
@@ -94,8 +94,7 @@ def gridding_weights(
     line = jnp.minimum(jnp.arange(padded_px), padded_px - jnp.arange(padded_px)) ** 2.0
     distance = jnp.sqrt(line[:, None, None] + line[None, :, None] + line[None, None, :])
     below = distance.astype(jnp.int32)
-    table = jnp.asarray(blob_transform(padded_px, support_px), jnp.float32)
-    envelope = table[below] + (table[below + 1] - table[below]) * (distance - below)
+    envelope = blob[below] + (blob[below + 1] - blob[below]) * (distance - below)
     share = jnp.where(density > 0, density / jnp.maximum(mean, 1e-30), 0.0)
     full = _full(share, padded_px)
 

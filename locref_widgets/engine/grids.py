@@ -125,21 +125,27 @@ def disc_to_image(
 def shell_sums(values: Float[Array, "*batch p"], disc: Disc) -> Float[Array, "*batch shells"]:
     """Sum of a list of values over each shell ``0 .. radius_px`` of the disc.
 
+    Programs must make the disc themselves: its tables are wanted as numbers.
+
     The list is ordered by shell, so the sums are differences of a cumulative sum: no contended
     scatter, and the same order of summation on every device. The cumulative sum is taken on values
     centred by their mean, which keeps its rounding error at that of one shell.
     """
-    edges = jnp.searchsorted(jnp.asarray(disc.shells), jnp.arange(disc.radius_px + 2))
+    edges = _shell_edges(disc)
     centre = jnp.mean(values, axis=-1, keepdims=True)
     sums = jnp.cumsum(values - centre, axis=-1)
     sums = jnp.concatenate([jnp.zeros_like(sums[..., :1]), sums], axis=-1)
-    return sums[..., edges[1:]] - sums[..., edges[:-1]] + centre * jnp.diff(edges)
+    return sums[..., edges[1:]] - sums[..., edges[:-1]] + centre * np.diff(edges)
 
 
 def shell_means(values: Float[Array, "*batch p"], disc: Disc) -> Float[Array, "*batch shells"]:
     """Mean of a list of values over each shell ``0 .. radius_px`` of the disc."""
-    edges = jnp.searchsorted(jnp.asarray(disc.shells), jnp.arange(disc.radius_px + 2))
-    return shell_sums(values, disc) / jnp.diff(edges)
+    return shell_sums(values, disc) / np.diff(_shell_edges(disc))
+
+
+def _shell_edges(disc: Disc) -> Int[np.ndarray, " more_shells"]:
+    """Where each shell begins in the list, and where the last one ends."""
+    return np.searchsorted(disc.shells, np.arange(disc.radius_px + 2))
 
 
 def convenient_box(least_px: float) -> int:

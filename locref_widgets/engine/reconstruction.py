@@ -14,7 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Complex, Float, Int
 
-from locref_widgets.engine.gridding import gridding_weights, spectrum_to_volume
+from locref_widgets.engine.gridding import blob_transform, gridding_weights, spectrum_to_volume
 from locref_widgets.engine.slicing import (
     Accumulator,
     complete_plane,
@@ -147,7 +147,10 @@ def solve(
         volume = solve(symmetric, box_px, inverse_ssnr, gridding_iterations, None, support_px)
         return volume / symmetry_envelope(operators, box_px, accumulator.padded_px)
     mean, prior = _mean_and_prior(accumulator, box_px, inverse_ssnr)
-    return _solve(accumulator, mean, prior, box_px, gridding_iterations, support_px or box_px)
+    blob = None
+    if gridding_iterations:
+        blob = jnp.asarray(blob_transform(accumulator.padded_px, support_px or box_px))
+    return _solve(accumulator, mean, prior, blob, box_px, gridding_iterations)
 
 
 def _mean_and_prior(
@@ -177,20 +180,20 @@ def solve_and_pull_back(
 
     def map_of(sums: Float[Array, "z y x 3"]) -> Float[Array, "n n n"]:
         same_grid = Accumulator(sums, accumulator.padded_px, accumulator.radius)
-        return _solve(same_grid, mean, prior, box_px, 0, box_px)
+        return _solve(same_grid, mean, prior, None, box_px, 0)
 
     volume, pull = jax.vjp(map_of, accumulator.sums)
     return volume, lambda gradient: pull(gradient)[0]
 
 
-@partial(jax.jit, static_argnames=("box_px", "gridding_iterations", "support_px"))
+@partial(jax.jit, static_argnames=("box_px", "gridding_iterations"))
 def _solve(
     accumulator: Accumulator,
     mean: Float[Array, " shells"],
     prior: Float[Array, " shells"],
+    blob: Float[Array, " r"] | None,
     box_px: int,
     gridding_iterations: int,
-    support_px: int,
 ) -> Float[Array, "n n n"]:
     padded, radius = accumulator.padded_px, accumulator.radius
     sums = complete_plane(accumulator.sums)
@@ -206,10 +209,10 @@ def _solve(
 
     divisor = sums[..., 2] + at_shells(prior)
     inside = (shells <= radius) & (divisor > 0)
-    if gridding_iterations:
+    if blob is not None:
         density = jnp.where(inside, divisor, 0)
         shell_mean = at_shells(mean + prior)
-        weight = gridding_weights(density, shell_mean, padded, gridding_iterations, support_px)
+        weight = gridding_weights(density, shell_mean, blob, padded, gridding_iterations)
     else:
         weight = jnp.where(inside, 1.0 / jnp.where(inside, divisor, 1.0), 0.0)
     spectrum = jax.lax.complex(sums[..., 0] * weight, sums[..., 1] * weight)
