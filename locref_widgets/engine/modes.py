@@ -62,13 +62,13 @@ def best_mode(
         blocks: Int[Array, ""],
         coarseness: Float[Array, ""],
     ) -> Summit:
-        """Climb from the first so many, the others stay where they are."""
+        """Climb from the first so many; none is begun from the others."""
 
         def climb(number: Int[Array, ""], done: tuple) -> tuple[Array, Summit]:
             best, ends = done
             given = projector, image, disc, plan, prior, poses[number], blocks, best, coarseness
             end = polish(*given)
-            ends = jax.tree.map(lambda all_, one: all_.at[number].set(one), ends, end)
+            ends = jax.tree.map(lambda kept, new: kept.at[number].set(new), ends, end)
             return jnp.maximum(best, end.model.score), ends
 
         begun = jnp.asarray(-jnp.inf), jax.vmap(not_begun)(poses)
@@ -86,8 +86,8 @@ def best_mode(
     blocks = jnp.stack(
         [jnp.asarray(block_count(plan.levels[-1].pixels)), blocks_within(disc, radius_px)]
     )
-    nothing = jax.vmap(not_begun)(starts), jnp.zeros_like(scores)
-    begin = starts, jnp.sum(jnp.isfinite(scores)), *nothing
+    count = jnp.sum(jnp.isfinite(scores))
+    begin = starts, count, jax.vmap(not_begun)(starts), jnp.zeros_like(scores)
     told = blocks, jnp.asarray([_COARSENESS, 1.0])
     (_, _, ends, behind), _ = jax.lax.scan(stage, begin, told)
     best = jnp.argmax(ends.model.score)

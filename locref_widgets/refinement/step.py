@@ -232,8 +232,7 @@ def add_to_region(
     ``sums`` are used up.
     """
     centred = _centre(images, region, found, plan)
-    ctf = images.coordinates, images.power
-    return _add_centred(sums, centred, *ctf, inverse_sigma2, valid, plan)
+    return _add_centred(sums, images, centred, inverse_sigma2, valid, plan)
 
 
 # Compiled like the search, which halves the time of the look-ups; but not the sums of the map.
@@ -269,9 +268,8 @@ def _centre(images: RegionImages, region: Region, found: FoundPoses, plan: Searc
 @partial(jax.jit, donate_argnames=("sums",), static_argnames=("plan",))
 def _add_centred(
     sums: RegionSums,
+    images: RegionImages,
     centred: _Centred,
-    coordinates: Float[Array, "b p 2"],
-    ctf_power: Float[Array, "b p"],
     inverse_sigma2: Float[Array, " p"],
     valid: Bool[Array, " b"],
     plan: SearchPlan,
@@ -282,13 +280,13 @@ def _add_centred(
         add_images(
             sums.map,
             centred.rotations,
-            coordinates,
+            images.coordinates,
             centred.values * weight,
             centred.power * weight,
             disc.box_px,
         ),
         sums.residual_power + shell_sums(valid @ centred.residual_power, disc),
-        sums.ctf_power + shell_sums(valid @ ctf_power, disc),
+        sums.ctf_power + shell_sums(valid @ images.power, disc),
     )
 
 
