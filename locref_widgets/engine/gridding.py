@@ -21,6 +21,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Complex, Float, Int, Shaped
 
+from locref_widgets.engine.padding import cut_about_origin
 from locref_widgets.engine.slicing import spectrum_rows
 
 USUAL_ITERATIONS = 1
@@ -39,13 +40,19 @@ def _full(spectrum: Shaped[Array, "z y x"], padded_px: int) -> Shaped[Array, "p 
     return full.at[rows[:, None], rows[None, :], : radius + 2].set(spectrum)
 
 
-def spectrum_to_volume(spectrum: Complex[Array, "z y x"], padded_px: int) -> Float[Array, "n n n"]:
-    """Transform a half spectrum on the grid of `Projector` to a real volume of the padded box."""
-    return jnp.fft.fftshift(jnp.fft.irfftn(_full(spectrum, padded_px), s=(padded_px,) * 3))
+def spectrum_to_volume(
+    spectrum: Complex[Array, "z y x"], padded_px: int, box_px: int
+) -> Float[Array, "n n n"]:
+    """Transform a half spectrum on the grid of `Projector`; the middle of that padded box."""
+    padded = jnp.fft.irfftn(_full(spectrum, padded_px), s=(padded_px,) * 3)
+    return cut_about_origin(padded, box_px)
 
 
-def blob_transform(padded_px: int, support_px: int) -> Float[np.ndarray, " r"]:
-    """Transform of the blob at distances ``0, 1, ...`` voxels from the centre, 1 at the centre.
+def blob_transform(padded_px: int, support_px: int) -> Float[np.ndarray, " r2"]:
+    """Transform of the blob by the square of the distance from the centre, 1 at the centre.
+
+    The squares are ``0, 1, 2, ...`` voxels^2: all there are in the padded box, so that nothing is
+    left to interpolate.
 
     ``support_px`` is the edge of the box that the particle fills: the blob is as much wider as that
     is smaller.
@@ -53,9 +60,9 @@ def blob_transform(padded_px: int, support_px: int) -> Float[np.ndarray, " r"]:
     For order 0 in three dimensions it is ``(s cosh s - sinh s) / s^3`` up to a factor, with
     ``s^2 = alpha^2 - (2 pi a r / padded)^2`` and ``a`` the radius in padded Fourier pixels.
     """
-    distance = np.arange(int(np.ceil(padded_px * 3**0.5 / 2)) + 2) / padded_px
+    distance2 = np.arange(3 * (padded_px // 2) ** 2 + 1)
     radius = _BLOB_RADIUS * padded_px / support_px
-    s2 = _BLOB_ALPHA**2 - (2 * np.pi * radius * distance) ** 2
+    s2 = _BLOB_ALPHA**2 - (2 * np.pi * radius / padded_px) ** 2 * distance2
     s = np.sqrt(np.abs(s2))
     real = (s * np.cosh(s) - np.sinh(s)) / s**3
     oscillating = (np.sin(s) - s * np.cos(s)) / s**3
@@ -66,7 +73,7 @@ def blob_transform(padded_px: int, support_px: int) -> Float[np.ndarray, " r"]:
 def gridding_weights(
     density: Float[Array, "z y x"],
     mean: Float[Array, "z y x"],
-    blob: Float[Array, " r"],
+    blob: Float[Array, " r2"],
     padded_px: int,
     iterations: int,
 ) -> Float[Array, "z y x"]:
@@ -91,10 +98,8 @@ def gridding_weights(
     """
     radius = density.shape[2] - 2
     # Distances from voxel 0, where transforms have their origin: nothing needs to be shifted.
-    line = jnp.minimum(jnp.arange(padded_px), padded_px - jnp.arange(padded_px)) ** 2.0
-    distance = jnp.sqrt(line[:, None, None] + line[None, :, None] + line[None, None, :])
-    below = distance.astype(jnp.int32)
-    envelope = blob[below] + (blob[below + 1] - blob[below]) * (distance - below)
+    line = jnp.minimum(jnp.arange(padded_px), padded_px - jnp.arange(padded_px)) ** 2
+    envelope = blob[line[:, None, None] + line[None, :, None] + line[None, None, :]]
     share = jnp.where(density > 0, density / jnp.maximum(mean, 1e-30), 0.0)
     full = _full(share, padded_px)
 

@@ -191,7 +191,7 @@ def _solve(
     accumulator: Accumulator,
     mean: Float[Array, " shells"],
     prior: Float[Array, " shells"],
-    blob: Float[Array, " r"] | None,
+    blob: Float[Array, " r2"] | None,
     box_px: int,
     gridding_iterations: int,
 ) -> Float[Array, "n n n"]:
@@ -216,10 +216,8 @@ def _solve(
     else:
         weight = jnp.where(inside, 1.0 / jnp.where(inside, divisor, 1.0), 0.0)
     spectrum = jax.lax.complex(sums[..., 0] * weight, sums[..., 1] * weight)
-    volume = spectrum_to_volume(spectrum, padded)
-    low = padded // 2 - box_px // 2
-    crop = slice(low, low + box_px)
-    return volume[crop, crop, crop] / interpolation_envelope(box_px, padded) * soft_sphere(box_px)
+    volume = spectrum_to_volume(spectrum, padded, box_px)
+    return volume / interpolation_envelope(box_px, padded) * soft_sphere(box_px)
 
 
 def soft_sphere(box_px: int, edge_px: float = 3.0) -> Float[np.ndarray, "z y x"]:

@@ -19,6 +19,7 @@ from jaxtyping import Array, Complex, Float
 
 from locref_widgets.engine.ctf import CTFParameters, evaluate_ctf
 from locref_widgets.engine.grids import Disc, disc_to_image
+from locref_widgets.engine.padding import pad_from_origin
 from locref_widgets.engine.slicing import grid_shape, spectrum_rows
 
 IMAGE_PADDING = 2
@@ -85,10 +86,7 @@ def make_turnable(images: Float[Array, "*b m m"], radius: int) -> TurnableSpectr
     padded = IMAGE_PADDING * m
     line = np.sinc((np.arange(m) - m // 2) / padded) ** 2
     flattened = images / (line[:, None] * line[None, :]).astype(np.float32)
-    low = padded // 2 - m // 2
-    margins = [(0, 0)] * (images.ndim - 2) + [(low, padded - m - low)] * 2
-    flattened = jnp.fft.ifftshift(jnp.pad(flattened, margins), axes=(-2, -1))
-    spectrum = jnp.fft.rfft2(flattened)[..., : radius + 2]
+    spectrum = jnp.fft.rfft2(pad_from_origin(flattened, padded, axes=(-2, -1)))[..., : radius + 2]
     spectrum = spectrum[..., spectrum_rows(radius, padded), :]
     return TurnableSpectrum(jnp.real(spectrum), jnp.imag(spectrum))
 

@@ -15,6 +15,7 @@ import numpy as np
 from jaxtyping import Array, Complex, Float, Int
 
 from locref_widgets.engine.grids import Disc
+from locref_widgets.engine.padding import pad_from_origin
 
 _GROUP = 16
 """Slices looked up together by `slice_many`."""
@@ -103,10 +104,7 @@ def make_projector(volume: Float[Array, "n n n"], radius: int, padding: int = 2)
     if radius > padded // 2 - 1:
         raise ValueError(f"radius {radius} is beyond the padded box of {padded} voxels")
     flattened = volume / interpolation_envelope(n, padded)
-    low = padded // 2 - n // 2
-    high = padded - n - low
-    flattened = jnp.pad(flattened, [(low, high)] * 3)
-    spectrum = jnp.fft.rfftn(jnp.fft.ifftshift(flattened))
+    spectrum = jnp.fft.rfftn(pad_from_origin(flattened, padded))
     spectrum = spectrum[:, :, : radius + 2]
     rows = spectrum_rows(radius, padded)
     spectrum = spectrum[rows][:, rows]
@@ -273,7 +271,9 @@ def empty_accumulator(padded_px: int, radius: int) -> Accumulator:
 def complete_plane(sums: Float[Array, "z y x 3"]) -> Float[Array, "z y x 3"]:
     """Give the plane qx = 0 of an accumulator's sums the part that fell on its mirror image."""
     mirrored = sums[::-1, ::-1, 0] * jnp.asarray([1.0, -1.0, 1.0], sums.dtype)
-    return sums.at[:, :, 0].add(mirrored)
+    # As a sum, which becomes a part of what follows, instead of a copy with another plane.
+    on_plane = jnp.arange(sums.shape[2]) == 0
+    return sums + jnp.where(on_plane[:, None], mirrored[:, :, None], 0.0)
 
 
 def interpolate_sums(

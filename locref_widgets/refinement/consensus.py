@@ -5,6 +5,7 @@ user gives, and, filtered by their own FSC, they are what is subtracted outside 
 half-set's own, so that the two stay independent.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -147,10 +148,19 @@ def add_up_halves(
 
 
 def reconstruct_consensus(
-    problem: Problem, batch_size: int, report: Report, executor: Executor | None = None
+    problem: Problem,
+    batch_size: int,
+    report: Report,
+    executor: Executor | None = None,
+    added_up: Callable[[], None] = lambda: None,
 ) -> Consensus:
-    """Reconstruct both half-sets at the given poses from the images as they are."""
+    """Reconstruct both half-sets at the given poses from the images as they are.
+
+    ``added_up`` is called when all images are read, before the maps are made, which leaves the
+    interpreter and some of the processors idle.
+    """
     sums, usable = add_up_halves(problem, batch_size, report, executor)
+    added_up()
     as_seen, both_as_seen = solve_halves(sums, problem.box_px)
     half_maps, both = as_seen, both_as_seen
     if len(problem.operators) > 1:

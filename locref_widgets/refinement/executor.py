@@ -75,15 +75,18 @@ class LocalExecutor:
                         under_way[pool.submit(slot.step)] = slot
         return gathering.result()
 
+    def devices(self) -> list[Any]:
+        """Those it computes on; a single None for the only one there is."""
+        devices = list(self._devices or jax.local_devices())
+        return [None] if self._devices is None and len(devices) == 1 else devices
+
     def _set_up(self, task: Task) -> Iterator[tuple[Bench, Work]]:
         """A bench for each device, the same as before where problem and maps are, and the pass."""
         old = self._benches[0] if self._benches else None
         if old is None or old.problem is not task.problem or old.outside_maps is not task.outside:
-            problem, devices = task.problem, list(self._devices or jax.local_devices())
-            if self._devices is None and len(devices) == 1:
-                devices = [None]
+            problem = task.problem
             kept = PreparedImages(problem.rows.size, problem.region_box_px)
-            self._benches = [Bench(problem, task.outside, kept, device) for device in devices]
+            self._benches = [Bench(problem, task.outside, kept, d) for d in self.devices()]
         for bench in self._benches:
             with on_device(bench.device):
                 yield bench, task.work.on(bench)

@@ -52,6 +52,7 @@ from locref_widgets.refinement.observing import (
 from locref_widgets.refinement.passes import OutsideMaps
 from locref_widgets.refinement.problem import Problem, RefinementInput, fulcrum_of, pose_problem
 from locref_widgets.refinement.region_sums import sums_again
+from locref_widgets.refinement.rehearsal import Rehearsal
 from locref_widgets.refinement.search_pass import (
     PosedSearch,
     folds_at,
@@ -100,7 +101,8 @@ def refine_loop(
     problem = pose_problem(inputs, settings)
     loop = RefinementLoop(inputs, settings, observer, problem, executor or LocalExecutor())
     announce(observer, problem, settings)
-    maps = loop.prepare()
+    rehearsal = Rehearsal(problem, settings, loop.batch_size, loop.executor)
+    maps = loop.prepare(added_up=rehearsal.begin)
     if resume is None:
         result = loop.start(maps)
         observer.iteration_finished(result)
@@ -116,6 +118,7 @@ def refine_loop(
             announce_change(observer, result.iteration + 1, loop.problem, change)
         if result.iteration >= loop.settings.iterations or result.converged:
             return result
+        rehearsal.wait()
         result = loop.iterate(result)
         observer.iteration_finished(result)
 
@@ -139,14 +142,17 @@ class RefinementLoop:
         self.user_mask = inputs.mask.data
         self.sums: FoldSums | None = None
 
-    def prepare(self, consensus: Consensus | None = None) -> dict[int, np.ndarray]:
+    def prepare(
+        self, consensus: Consensus | None = None, added_up: Callable[[], None] = lambda: None
+    ) -> dict[int, np.ndarray]:
         """Reconstruct at the given poses, unless that is done, and set up what is subtracted.
 
         Returns what is subtracted of each half-set, as it was before the region was cut out of it.
+        ``added_up`` as `reconstruct_consensus` has it.
         """
-        started = time.monotonic()
+        started, report = time.monotonic(), self._report(0, "reconstruction")
         self.consensus = consensus or reconstruct_consensus(
-            self.problem, self.batch_size, self._report(0, "reconstruction"), self.executor
+            self.problem, self.batch_size, report, self.executor, added_up
         )
         self._set_bad_images_aside(tell=consensus is None)
         maps = subtraction_maps(*self._given())

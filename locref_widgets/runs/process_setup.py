@@ -1,22 +1,26 @@
 """What a process that refines or simulates does before anything else; never done on import.
 
-JAX keeps compiled programs between processes, so that the second run starts in seconds, and the C
-library keeps memory in one place.
+JAX keeps compiled programs between processes, so that the second run starts in seconds, the C
+library keeps memory in one place, and Python looks for garbage less often.
 """
 
 import contextlib
 import ctypes
+import gc
 import os
 import sys
 from pathlib import Path
 
 _M_ARENA_MAX = -8
 """glibc's ``mallopt`` parameter (malloc.h)."""
+_GARBAGE_THRESHOLDS = 50_000, 20, 100
+"""As `gc.set_threshold` takes them."""
 
 
 def prepare_process() -> None:
     """Set this process up for long computations; to be called before anything imports JAX."""
     use_one_arena()
+    collect_garbage_less_often()
     use_compile_cache()
 
 
@@ -29,6 +33,15 @@ def use_one_arena() -> None:
     if sys.platform == "linux" and "MALLOC_ARENA_MAX" not in os.environ:
         with contextlib.suppress(OSError, AttributeError):
             ctypes.CDLL(None).mallopt(_M_ARENA_MAX, 1)
+
+
+def collect_garbage_less_often() -> None:
+    """Let more objects come to be before Python looks which of them are held by each other only.
+
+    It then looks through all those of the modules, too, a fifth of a second each time; what JAX
+    traces makes it do so again and again before the first map (measured: 1.0 s in 25).
+    """
+    gc.set_threshold(*_GARBAGE_THRESHOLDS)
 
 
 def compile_cache_folder() -> Path:
