@@ -55,7 +55,8 @@ def rehearse(
         np.ones(problem.disc.radius_px + 1),
         plan.radius_px,
     )
-    references, precisions = dict.fromkeys(HALVES, nothing), dict.fromkeys(HALVES, (0.0, 0.0))
+    references: dict[int, HalfReference] = dict.fromkeys(HALVES, nothing)
+    precisions: dict[int, tuple[float, float]] = dict.fromkeys(HALVES, (0.0, 0.0))
     work = RegionPass(references, plan, precisions, settings.marginalize, batch_size, keep=False)
     chunk = cut_chunks(problem, batch_size, problem.region_box_px)[0]
     chunk = replace(chunk, positions=chunk.positions[:batch_size])
