@@ -40,8 +40,8 @@ def within_cell_allowance(
 
 
 def over_dispersion(
-    template: Float[Array, " q"],
-    values: Float[Array, " q"],
+    template: Float[Array, "2 p"],
+    values: Float[Array, "2 p"],
     power_weights: Float[Array, " p"],
     weights: Float[Array, " p"],
 ) -> Float[Array, ""]:
@@ -54,13 +54,13 @@ def over_dispersion(
     Parameters
     ----------
     template, values
-        ``T`` and ``w Z`` in the same frame, real and imaginary parts one after the other.
+        Real and imaginary part of ``T`` and ``w Z`` in the same frame.
     power_weights, weights
         ``w |C|^2`` and ``w = 2 / sigma^2``.
     """
     used = weights > 0
     safe = jnp.where(used, weights, 1.0)
     ctf2 = jnp.where(used, power_weights / safe, 0.0)
-    residual = values / jnp.tile(jnp.sqrt(safe), 2) - template * jnp.tile(ctf2 * jnp.sqrt(safe), 2)
-    power = jnp.sum(residual**2 * jnp.tile(used, 2))
+    residual = values / jnp.sqrt(safe) - template * ctf2 * jnp.sqrt(safe)
+    power = jnp.sum(residual**2 * used)
     return jnp.maximum(1.0, power / jnp.maximum(2.0 * jnp.sum(ctf2), 1e-30))

@@ -19,7 +19,7 @@ from jaxtyping import Array, Float
 
 from locref_widgets.engine.array_types import AnyArray
 from locref_widgets.engine.grids import Disc
-from locref_widgets.engine.phases import rotate_phases
+from locref_widgets.engine.phases import rotate_by_few, rotate_phases
 from locref_widgets.engine.region_images import (
     RegionImages,
     ctf_power,
@@ -61,16 +61,16 @@ class LevelScores(eqx.Module):
     scores
         Log-likelihood plus log-prior of each tilt, turn and shift.
     templates
-        Real and imaginary parts, one after the other, of each tilt's template.
+        Real and imaginary part of each tilt's template.
     images
-        The turned images ``w Z``, likewise, not shifted.
+        Of the turned images ``w Z``, not shifted.
     power_weights
         ``w |C|^2`` as turned.
     """
 
     scores: Float[Array, "t n s"]
-    templates: Float[Array, "t q"]
-    images: Float[Array, "n q"]
+    templates: Float[Array, "2 t p"]
+    images: Float[Array, "2 n p"]
     power_weights: Float[Array, "n p"]
 
 
@@ -93,7 +93,7 @@ def tilted_templates(
     tilts_rad: Float[Array, "t 2"],
     coordinates: Float[AnyArray, "p 2"],
     box_px: int,
-) -> Float[Array, "t q"]:
+) -> Float[Array, "2 t p"]:
     """Templates after tilts about the fulcrum, the swing of the region's centre included."""
     plane = jnp.asarray(coordinates)
     tilts = tilt_matrices(tilts_rad)
@@ -109,7 +109,7 @@ def turned_images(
     coordinates: Float[AnyArray, "p 2"],
     box_px: int,
     pixel_size_angstrom: Float[Array, ""],
-) -> tuple[Float[Array, "n q"], Float[Array, "n p"]]:
+) -> tuple[Float[Array, "2 n p"], Float[Array, "n p"]]:
     """The image ``w Z`` and its ``w |C|^2``, turned back by each in-plane turn.
 
     A template at pixel ``k`` after ``Z T`` is the slice of ``T`` at ``Z^T k``: so the image is
@@ -119,15 +119,16 @@ def turned_images(
     plane = jnp.asarray(coordinates)
     lever, box_angstrom = image.lever_px[:2], box_px * pixel_size_angstrom
 
-    def turn(matrix: Float[Array, "2 2"]) -> tuple[Array, Array]:
+    def turn(matrix: Float[Array, "2 2"]) -> tuple[Array, ...]:
         object_points = plane @ matrix.T
         points = unmagnified(image.ctf, object_points)
         real, imaginary = look_up_turned(image.turnable, points)
         cycles = (plane @ lever - object_points @ lever - points @ image.offset_px) / box_px
-        values = rotate_phases(real * weights, imaginary * weights, cycles)
-        return values, weights * ctf_power(image.ctf, points, box_angstrom)
+        power = ctf_power(image.ctf, points, box_angstrom)
+        return real * weights, imaginary * weights, cycles, weights * power
 
-    return jax.vmap(turn)(in_plane(turns_rad))
+    *turned, power_weights = jax.vmap(turn)(in_plane(turns_rad))
+    return rotate_phases(*turned), power_weights
 
 
 def log_prior(
@@ -161,7 +162,6 @@ def score_level(
 
     Shifts are those of the turned image: the shift of the image as it stands is ``Z`` times it.
     """
-    pixels = coordinates.shape[0]
     templates = tilted_templates(projector, image, tilts_rad, coordinates, box_px)
     images, power_weights = turned_images(
         image, turns_rad, weights, coordinates, box_px, pixel_size_angstrom
@@ -170,11 +170,14 @@ def score_level(
     templates, images, power_weights = jax.lax.optimization_barrier(
         (templates, images, power_weights)
     )
-    power = (templates[:, :pixels] ** 2 + templates[:, pixels:] ** 2) @ power_weights.T
+    power = (templates[0] ** 2 + templates[1] ** 2) @ power_weights.T
     cycles = (-1.0 / box_px) * (shifts_px @ jnp.asarray(coordinates).T)
-    columns = rotate_phases(images[:, None, :pixels], images[:, None, pixels:], cycles[None])
-    columns = columns.reshape(-1, 2 * pixels)
-    products = jnp.matmul(templates, columns.T, precision=jax.lax.Precision.HIGHEST)
+    columns = rotate_by_few(images[0][:, None], images[1][:, None], cycles)
+    columns = jax.lax.optimization_barrier(columns.reshape(2, -1, coordinates.shape[0]))
+    products = sum(
+        jnp.matmul(rows, others.T, precision=jax.lax.Precision.HIGHEST)
+        for rows, others in zip(templates, columns, strict=True)
+    )
     scores = products.reshape(len(tilts_rad), len(turns_rad), len(shifts_px))
     scores = scores - 0.5 * power[:, :, None] + log_prior(prior, tilts_rad, turns_rad, shifts_px)
     return LevelScores(scores, templates, images, power_weights)

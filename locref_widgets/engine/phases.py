@@ -42,18 +42,24 @@ def phase_ramp(
 
 def rotate_phases(
     real: Float[Array, "*#b p"], imaginary: Float[Array, "*#b p"], cycles: Float[Array, "*#b p"]
-) -> Float[Array, "*b q"]:
-    """Coefficients times ``exp(2 pi i cycles)``, real and imaginary parts one after the other."""
+) -> Float[Array, "2 *b p"]:
+    """Real and imaginary part of coefficients times ``exp(2 pi i cycles)``."""
+    # The barrier keeps both parts from computing these anew.
+    cosine, sine = jax.lax.optimization_barrier(cosine_and_sine(cycles))
+    return jnp.stack([real * cosine - imaginary * sine, real * sine + imaginary * cosine])
+
+
+def rotate_by_few(
+    real: Float[Array, "b 1 p"], imaginary: Float[Array, "b 1 p"], cycles: Float[Array, "c p"]
+) -> Float[Array, "2 b c p"]:
+    """`rotate_phases` of each of many coefficients by each of fewer cycles.
+
+    The phases are laid out with their signs first: both parts of the result are then one and the
+    same sum of products (measured on a CPU: a third less time; where there are as many phases as
+    results, it takes longer).
+    """
     cosine, sine = cosine_and_sine(cycles)
-    # Terms of the result's full length, not halves put together later, let XLA's CPU compiler
-    # vectorise (measured: six times faster). The barrier keeps it from computing them anew for
-    # everything they multiply.
-    along, across, real, imaginary = jax.lax.optimization_barrier(
-        (
-            jnp.concatenate([cosine, sine], axis=-1),
-            jnp.concatenate([-sine, cosine], axis=-1),
-            jnp.concatenate([real, real], axis=-1),
-            jnp.concatenate([imaginary, imaginary], axis=-1),
-        )
+    along, across = jax.lax.optimization_barrier(
+        (jnp.stack([cosine, sine]), jnp.stack([-sine, cosine]))
     )
-    return real * along + imaginary * across
+    return real * along[:, None] + imaginary * across[:, None]

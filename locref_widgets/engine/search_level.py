@@ -7,7 +7,14 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
 from locref_widgets.engine.bounds import over_dispersion, within_cell_allowance
-from locref_widgets.engine.cells import Cells, Handed, meet_extents, pose_of, subdivide
+from locref_widgets.engine.cells import (
+    Cells,
+    Handed,
+    meet_extents,
+    place_of_best,
+    pose_of,
+    subdivide,
+)
 from locref_widgets.engine.grids import Disc
 from locref_widgets.engine.likelihood import LevelScores, Prior, score_level
 from locref_widgets.engine.phases import rotate_phases
@@ -104,7 +111,7 @@ def search_level(
     )
     inside = meet_extents(plan, level, cells)
     scores = jax.lax.optimization_barrier(jnp.where(inside, found.scores, -jnp.inf))
-    best = jnp.argmax(scores)
+    best = place_of_best(scores)
     pose, place = pose_of(cells, best)
     dispersion = _dispersion_at(found, cells, place, weights, coordinates, plan.box_px)
     if number == len(plan.levels) - 1:
@@ -132,8 +139,6 @@ def _dispersion_at(
     box_px: int,
 ) -> Float[Array, ""]:
     tilt, turn, shift = place
-    pixels = weights.shape[0]
-    values = found.images[turn]
     cycles = (-1.0 / box_px) * (jnp.asarray(coordinates) @ cells.shifts[shift])
-    values = rotate_phases(values[:pixels], values[pixels:], cycles)
-    return over_dispersion(found.templates[tilt], values, found.power_weights[turn], weights)
+    values = rotate_phases(*found.images[:, turn], cycles)
+    return over_dispersion(found.templates[:, tilt], values, found.power_weights[turn], weights)

@@ -108,8 +108,7 @@ def influences(
         image, rotation, lever, shift = inputs
         swing, moved = (lever - image.lever_px)[:2], shift + image.offset_px
         cycles = (image.coordinates @ swing - plain @ moved) / box_px
-        parts = rotate_phases(jnp.real(image.values), jnp.imag(image.values), cycles)
-        real, imaginary = jnp.split(parts, 2)
+        real, imaginary = rotate_phases(jnp.real(image.values), jnp.imag(image.values), cycles)
         points = slice_points(rotation, image.coordinates, padded_px, box_px)
         slope = interpolate_sums(gradient, points, radius)
         added = jnp.stack([real, imaginary, image.power], axis=-1)

@@ -250,8 +250,7 @@ def _centre(images: RegionImages, region: Region, found: FoundPoses, plan: Searc
         swing, moved = (lever - image.lever_px)[:2], shift + image.offset_px
         # Back to where the region's centre was: the coefficients times the conjugate phases.
         cycles = (image.coordinates @ swing - plain @ moved) / disc.box_px
-        parts = rotate_phases(jnp.real(image.values), jnp.imag(image.values), cycles)
-        real, imaginary = jnp.split(parts, 2)
+        real, imaginary = rotate_phases(jnp.real(image.values), jnp.imag(image.values), cycles)
         points = slice_points(rotation, image.coordinates, region.projector.padded_px, disc.box_px)
         template = jax.lax.complex(*interpolate(region.projector, points))
         rest = (real - image.power * jnp.real(template)) ** 2

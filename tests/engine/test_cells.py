@@ -4,7 +4,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from locref_widgets.engine.cells import Cells, summits
+from locref_widgets.engine.cells import Cells, place_of_best, summits
 from locref_widgets.engine.search_plan import plan_search
 
 PLAN = plan_search(32, 12, 9.0, 0.6, 12.0, reach_px=12)
@@ -64,3 +64,17 @@ def test_the_many_cells_of_a_flat_peak_leave_room_for_another_summit(cells, scor
     assert np.array_equal(found, np.sort(found)[::-1]), "the best first"
     assert found[5] == pytest.approx(flat[corner])
     assert np.linalg.norm(pose[5]) > np.linalg.norm(pose[0])
+
+
+@pytest.mark.parametrize("kind", ["all different", "ties", "one left", "none"])
+def test_the_best_cell_is_the_first_of_the_highest(kind, rng):
+    scores = rng.normal(size=(5, 3, 4)).astype(np.float32)
+    if kind == "ties":
+        scores = np.round(scores)
+    elif kind != "all different":
+        scores[:] = -np.inf
+        if kind == "one left":
+            scores[3, 1, 2] = 1.0
+    place = int(place_of_best(jnp.asarray(scores)))
+    # Without any it does not matter which, so long as it is one of the cells.
+    assert place == (int(np.argmax(scores)) if kind != "none" else 0)

@@ -4,7 +4,12 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from locref_widgets.engine.phases import cosine_and_sine, phase_ramp, rotate_phases
+from locref_widgets.engine.phases import (
+    cosine_and_sine,
+    phase_ramp,
+    rotate_by_few,
+    rotate_phases,
+)
 
 
 @pytest.mark.parametrize("reach", [0.5, 3.0, 50.0])
@@ -31,10 +36,18 @@ def test_rotated_parts_are_the_complex_product(rng):
         *(jnp.asarray(part, jnp.float32) for part in (values.real, values.imag, cycles))
     )
     exact = values * np.exp(2j * np.pi * cycles)
-    assert found.shape == (3, 5, 80)
+    assert found.shape == (2, 3, 5, 40)
     # Cycles rounded to float32 as well: 4 x 6e-8 x 2 pi.
-    np.testing.assert_allclose(found[..., :40], exact.real, atol=1e-5)
-    np.testing.assert_allclose(found[..., 40:], exact.imag, atol=1e-5)
+    np.testing.assert_allclose(found[0], exact.real, atol=1e-5)
+    np.testing.assert_allclose(found[1], exact.imag, atol=1e-5)
+
+
+def test_many_rotated_by_few_are_each_rotated(rng):
+    real, imaginary = jnp.asarray(rng.normal(size=(2, 6, 1, 40)), jnp.float32)
+    cycles = jnp.asarray(rng.uniform(-4, 4, (3, 40)), jnp.float32)
+    expected = rotate_phases(real, imaginary, cycles)
+    # The same products, added up with other roundings.
+    np.testing.assert_allclose(rotate_by_few(real, imaginary, cycles), expected, atol=1e-6)
 
 
 def test_a_ramp_moves_an_image(rng):
