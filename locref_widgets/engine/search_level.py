@@ -140,5 +140,6 @@ def _dispersion_at(
 ) -> Float[Array, ""]:
     tilt, turn, shift = place
     cycles = (-1.0 / box_px) * (jnp.asarray(coordinates) @ cells.shifts[shift])
-    values = rotate_phases(*found.images[:, turn], cycles)
+    real, imaginary = found.images[:, turn]
+    values = rotate_phases(real, imaginary, cycles)
     return over_dispersion(found.templates[:, tilt], values, found.power_weights[turn], weights)
