@@ -78,6 +78,16 @@ def place_of_best(scores: Float[Array, "t n s"]) -> Int[Array, ""]:
     return jnp.min(jax.lax.optimization_barrier(jnp.min(found, axis=0)))
 
 
+def effective_number(scores: Float[Array, "t n s"], best: Int[Array, ""]) -> Float[Array, ""]:
+    """Over how many cells the posterior spreads, ``1 / sum p^2``; ``best`` is the best one's place.
+
+    Added up over the leading axis first, as in `place_of_best`.
+    """
+    odds = jnp.exp(scores - scores.reshape(-1)[best])
+    total, squares = jax.lax.optimization_barrier((jnp.sum(odds, axis=0), jnp.sum(odds**2, axis=0)))
+    return jnp.sum(total) ** 2 / jnp.sum(squares)
+
+
 def _best_along(scores: Float[Array, "t n s"]) -> tuple[Float[Array, " k"], ...]:
     """Best score of each tilt, each turn and each shift.
 

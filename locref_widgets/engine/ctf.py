@@ -33,6 +33,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from locref_widgets.engine.phases import cosine_and_sine
+
 RealArray = Array | np.ndarray
 
 _ANGSTROM_PER_MM = 1e7
@@ -160,7 +162,8 @@ def evaluate_ctf(params: CTFParameters, frequency: Float[RealArray, "p 2"]) -> F
         + _zernike_sum(params.even_zernike, x, y, first_order=0)
     )
     envelope = params.scale * jnp.exp(-0.25 * params.bfactor_angstrom2 * q_squared)
-    return -jnp.sin(gamma) * envelope
+    # Plain arithmetic, which compilers for CPUs vectorise.
+    return -cosine_and_sine(gamma / (2.0 * math.pi))[1] * envelope
 
 
 def evaluate_antisymmetric_phase(

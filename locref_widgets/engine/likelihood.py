@@ -174,10 +174,11 @@ def score_level(
     cycles = (-1.0 / box_px) * (shifts_px @ jnp.asarray(coordinates).T)
     columns = rotate_by_few(images[0][:, None], images[1][:, None], cycles)
     columns = jax.lax.optimization_barrier(columns.reshape(2, -1, coordinates.shape[0]))
-    products = sum(
-        jnp.matmul(rows, others.T, precision=jax.lax.Precision.HIGHEST)
-        for rows, others in zip(templates, columns, strict=True)
+    real, imaginary = (
+        jnp.matmul(templates[part], columns[part].T, precision=jax.lax.Precision.HIGHEST)
+        for part in (0, 1)
     )
+    products = real + imaginary
     scores = products.reshape(len(tilts_rad), len(turns_rad), len(shifts_px))
     scores = scores - 0.5 * power[:, :, None] + log_prior(prior, tilts_rad, turns_rad, shifts_px)
     return LevelScores(scores, templates, images, power_weights)

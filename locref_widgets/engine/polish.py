@@ -26,8 +26,13 @@ from locref_widgets.engine.slicing import Projector, interpolate_with_gradient, 
 
 BLOCK = 512
 """Pixels whose template and derivatives are computed together."""
-_FIRST_DAMPING, _MORE_DAMPING = 0.1, 10.0
-"""At first, and the factor after a step that did not serve; one that did serve divides by 10."""
+_FIRST_DAMPING = 0.1
+_SERVED, _LESS_DAMPING = 0.5, 10.0
+"""A step that brings at least this share of what it promised divides the damping by so much."""
+_MORE_DAMPING, _LEAST_RAISED = 4.0, 0.5
+"""Any other multiplies it, and raises it to this at least: with less the next step would be nearly
+the same. (Measured on three batches: a fifth to a quarter less work than where only steps that
+lowered the score raised the damping, tenfold from wherever it was; the same summits.)"""
 _ON_RIM = 1.0 - 1e-5
 _MOST_STEPS = 20
 """Steps after which a climb ends anyway: on the rim of the extents the model is less good."""
@@ -317,11 +322,14 @@ def polish(
         number, pose, damping, model, proposal, promise, _ = state
         tried = evaluate(proposal)
         enough = tolerance(model)
-        stands = (promise <= _EMPTY * enough) & (tried.score - model.score < enough)
-        better = (tried.score >= model.score) | (number == 0)
+        gain, first = tried.score - model.score, number == 0
+        stands = (promise <= _EMPTY * enough) & (gain < enough)
+        better, served = first | (gain >= 0), gain >= _SERVED * promise
         model = jax.tree.map(lambda a, b: jnp.where(better, a, b), tried, model)
         pose = jnp.where(better, proposal, pose)
-        damping = jnp.where(better, damping / 10.0, damping * _MORE_DAMPING)
+        more = jnp.maximum(damping * _MORE_DAMPING, _LEAST_RAISED)
+        changed = jnp.where(served, damping / _LESS_DAMPING, more)
+        damping = jnp.where(first, damping, changed)
         information, gradient = along_rim(model, pose, units, plan)
         damped = information + jnp.diag(damping * jnp.diag(information) + 1e-12)
         move = jnp.linalg.solve(damped, gradient)
@@ -330,7 +338,7 @@ def polish(
 
     pose = clamp_pose(start, plan)
     nothing = not_begun(pose).model
-    first_damping, far = jnp.asarray(10.0 * _FIRST_DAMPING), jnp.asarray(jnp.inf)
+    first_damping, far = jnp.asarray(_FIRST_DAMPING), jnp.asarray(jnp.inf)
     state = (jnp.asarray(0), pose, first_damping, nothing, pose, far, jnp.asarray(False))
     number, pose, _, model, _, promise, stands = jax.lax.while_loop(unfinished, step, state)
     return Summit(pose, model, jnp.where((number > 0) & ~stands, promise, 0.0))

@@ -20,7 +20,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
-from locref_widgets.engine.cells import root_cells, summits
+from locref_widgets.engine.cells import effective_number, root_cells, summits
 from locref_widgets.engine.compiling import jit_in_one_thread
 from locref_widgets.engine.grids import Disc, make_disc
 from locref_widgets.engine.likelihood import Prior, pixel_weights
@@ -127,7 +127,6 @@ def search_particle(
         overflowed = jnp.where(spare < margin, worst, overflowed)
         margin = jnp.minimum(margin, spare)
     last = levels[-1]
-    posterior = jax.nn.softmax(last.scores.reshape(-1))
     starts = Candidates(*summits(plan, last.cells, last.scores, MODES))
     pose, model, probability = best_mode(
         projector, blocked, prior, disc, plan, radius_px, starts.poses, starts.scores
@@ -142,7 +141,7 @@ def search_particle(
         turn_error_rad=jnp.sqrt(jnp.sum(variance[:3])),
         shift_error_px=jnp.sqrt(jnp.sum(variance[3:])),
         probability=probability,
-        effective_cells=1.0 / jnp.sum(posterior**2),
+        effective_cells=effective_number(last.scores, last.best),
         cells_evaluated=evaluated,
         work=work,
         dispersion=last.dispersion,

@@ -123,7 +123,8 @@ def search_level(
     )
     half = jnp.asarray([level.rotation_spacing_rad] * 3 + [level.shift_spacing_px] * 2) / 2
     allowance = within_cell_allowance(model.information, half / units, dispersion, plan.kappa)
-    threshold = jnp.max(scores) - dispersion * plan.kappa**2 / 2 - allowance
+    highest = scores.reshape(-1)[best]
+    threshold = highest - dispersion * plan.kappa**2 / 2 - allowance
     children, handed = subdivide(cells, scores, scores >= threshold, level)
     pruning = Pruning(allowance, threshold, handed)
     searched = SearchedLevel(cells, inside, scores, best, pose, dispersion, pruning)

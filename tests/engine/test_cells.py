@@ -4,7 +4,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from locref_widgets.engine.cells import Cells, place_of_best, summits
+from locref_widgets.engine.cells import Cells, effective_number, place_of_best, summits
 from locref_widgets.engine.search_plan import plan_search
 
 PLAN = plan_search(32, 12, 9.0, 0.6, 12.0, reach_px=12)
@@ -78,3 +78,12 @@ def test_the_best_cell_is_the_first_of_the_highest(kind, rng):
     place = int(place_of_best(jnp.asarray(scores)))
     # Without any it does not matter which, so long as it is one of the cells.
     assert place == (int(np.argmax(scores)) if kind != "none" else 0)
+
+
+def test_the_posterior_is_spread_over_so_many_cells(rng):
+    scores = rng.normal(size=(5, 3, 4)).astype(np.float32) * 3 - 1000
+    scores[1:3] = -np.inf
+    odds = np.exp(scores.astype(np.float64) - scores.max())
+    expected = 1 / np.sum((odds / odds.sum()) ** 2)
+    found = effective_number(jnp.asarray(scores), jnp.asarray(np.argmax(scores)))
+    assert float(found) == pytest.approx(expected, rel=1e-5)
