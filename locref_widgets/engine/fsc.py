@@ -6,7 +6,7 @@ correction in ``engine.phase_randomisation``; both are also to be had from here.
 
 from collections.abc import Mapping
 from dataclasses import replace
-from functools import partial
+from functools import lru_cache, partial
 
 import jax
 import jax.numpy as jnp
@@ -44,14 +44,20 @@ __all__ = [
 ]
 
 
+@lru_cache(maxsize=2)
 def spherical_mask(box_px: int, inner_fraction: float = 0.85) -> Float[np.ndarray, "z y x"]:
-    """Ball of radius N/2 about voxel N//2: 1 up to ``inner_fraction`` of it, cosine edge to 0."""
+    """Ball of radius N/2 about voxel N//2: 1 up to ``inner_fraction`` of it, cosine edge to 0.
+
+    Not to be written to: every call for a box returns the same array.
+    """
     axis = np.arange(box_px) - box_px // 2
     squared = axis[:, None, None] ** 2 + axis[None, :, None] ** 2 + axis[None, None, :] ** 2
     outer = box_px / 2
     inner = inner_fraction * outer
     fall = np.clip((np.sqrt(squared) - inner) / (outer - inner), 0.0, 1.0)
-    return (0.5 + 0.5 * np.cos(np.pi * fall)).astype(np.float32)
+    mask = (0.5 + 0.5 * np.cos(np.pi * fall)).astype(np.float32)
+    mask.flags.writeable = False
+    return mask
 
 
 def fsc_curves(
