@@ -59,17 +59,34 @@ def read_batch(
     kept: PreparedImages | None = None,
 ) -> Batch:
     """Read up to ``size`` particles; not their images where ``kept`` holds all of these."""
-    filled = np.concatenate([positions, np.full(size - positions.size, positions[0])])
-    rows = problem.rows[filled]
     usable, images = np.ones(size, bool), None
     if kept is None or not kept.holds(positions):
         images = np.empty((size, problem.box_px, problem.box_px), np.float32)
-        images[: positions.size] = problem.particles.images(rows[: positions.size])
+        images[: positions.size] = problem.particles.images(problem.rows[positions])
         images[positions.size :] = images[0]
         flat = images.reshape(size, -1)
         usable = np.all(np.isfinite(flat), axis=-1)
         usable = usable & (np.ptp(np.where(usable[:, None], flat, 0.0), axis=-1) > 0)
         images[~usable] = 0.0
+    return _told_of(problem, positions, usable, images)
+
+
+def empty_batch(problem: Problem, positions: Int[np.ndarray, " m"], size: int) -> Batch:
+    """A batch as `read_batch` has it, with zeros for images; none is read."""
+    images = np.zeros((size, problem.box_px, problem.box_px), np.float32)
+    return _told_of(problem, positions, np.ones(size, bool), images)
+
+
+def _told_of(
+    problem: Problem,
+    positions: Int[np.ndarray, " m"],
+    usable: Bool[np.ndarray, " b"],
+    images: Float[np.ndarray, "b y x"] | None,
+) -> Batch:
+    """The batch of particles, filled up, with what the tables tell of each."""
+    size = usable.size
+    filled = np.concatenate([positions, np.full(size - positions.size, positions[0])])
+    rows = problem.rows[filled]
     return Batch(
         positions=filled,
         valid=usable & (np.arange(size) < positions.size),

@@ -1,20 +1,20 @@
-"""One batch searched for nothing, so that the programs of the search are ready when it begins.
+"""Empty images searched for nothing, so that the search is ready to run when it begins.
 
 To trace them, and to compile them or fetch them from the cache, takes a processor more than a
 second. Meanwhile the first reconstructions are made, which leave one half idle.
 """
 
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from dataclasses import replace
 from typing import Any
 
+import jax
 import numpy as np
 
-from locref_widgets.refinement.chunks import cut_chunks
+from locref_widgets.refinement.batches import empty_batch, positions_of_half
 from locref_widgets.refinement.executor import Executor, LocalExecutor, on_device
 from locref_widgets.refinement.fold_references import HalfReference
 from locref_widgets.refinement.halves import HALVES
-from locref_widgets.refinement.passes import Bench, chunk_steps
+from locref_widgets.refinement.passes import Bench
 from locref_widgets.refinement.problem import Problem
 from locref_widgets.refinement.search_pass import RegionPass, plan_for
 from locref_widgets.refinement.settings import RefinementSettings
@@ -48,7 +48,7 @@ class Rehearsal:
 def rehearse(
     problem: Problem, settings: RefinementSettings, batch_size: int, device: Any = None
 ) -> None:
-    """Search a batch against empty maps, with programs of the very shapes of the first search."""
+    """Search empty images against empty maps, in the very shapes of the first search."""
     plan = plan_for(problem, settings, problem.region_shell(settings.initial_lowpass))
     nothing = HalfReference(
         np.zeros((problem.region_box_px,) * 3, np.float32),
@@ -58,11 +58,12 @@ def rehearse(
     references: dict[int, HalfReference] = dict.fromkeys(HALVES, nothing)
     precisions: dict[int, tuple[float, float]] = dict.fromkeys(HALVES, (0.0, 0.0))
     work = RegionPass(references, plan, precisions, settings.marginalize, batch_size, keep=False)
-    chunk = cut_chunks(problem, batch_size, problem.region_box_px)[0]
-    chunk = replace(chunk, positions=chunk.positions[:batch_size])
-    count = chunk.positions.size
-    given = {"start_turn_rad": np.zeros((count, 3)), "start_shift_px": np.zeros((count, 2))}
-    bench = Bench(problem, None, device=device)
+    positions = positions_of_half(problem, HALVES[0])[:batch_size]
+    given = {
+        "start_turn_rad": np.zeros((batch_size, 3)),
+        "start_shift_px": np.zeros((batch_size, 2)),
+    }
     with on_device(device):
-        for _ in chunk_steps(work.on(bench), bench, work.keep, chunk, given, batch_size):
-            pass
+        search = work.on(Bench(problem, None, device=device))
+        batch = empty_batch(problem, positions, batch_size)
+        jax.block_until_ready(search.add(search.no_sums(), HALVES[0], 0, batch, given))
