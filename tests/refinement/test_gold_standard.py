@@ -12,13 +12,11 @@ import mrcfile
 import numpy as np
 import pytest
 
-from locref_widgets.io.mrc import Map
 from locref_widgets.io.particles import read_particles
 from locref_widgets.refinement import consensus, given_maps, measuring
-from locref_widgets.refinement.problem import RefinementInput
 from locref_widgets.refinement.refine import refine_loop
-from locref_widgets.refinement.settings import RefinementSettings
-from tests.refinement.following import Recorder, soft_ball
+from tests.refinement.following import Recorder
+from tests.refinement.hinged import hinged_input, hinged_settings
 
 SHARED = (
     (consensus, "compute_fsc_curve"),  # FSC: filters what is subtracted
@@ -42,22 +40,12 @@ def _with_images(blob_set, images, folder):
 
 @pytest.fixture(scope="module")
 def inputs(hinged_blob_set):
-    s = hinged_blob_set
-    a = s.pixel_size_angstrom
-    volume = s.blobs.volume(s.box_px, a) + s.hinge.body.volume(s.box_px, a)
-    mask = soft_ball(s.box_px, a, s.hinge.body.centres_angstrom.mean(axis=0))
-    return RefinementInput(read_particles(s.star), Map(7 * volume, a), Map(mask, a))
+    return hinged_input(hinged_blob_set, scale=7)
 
 
 @pytest.fixture(scope="module")
 def settings(hinged_blob_set):
-    return RefinementSettings(
-        fulcrum_angstrom=tuple(float(x) for x in hinged_blob_set.hinge.fulcrum_angstrom),
-        rotation_extent=0.26,
-        shift_extent=2.0,
-        initial_lowpass=LOWPASS_ANGSTROM,
-        iterations=2,
-    )
+    return hinged_settings(hinged_blob_set, initial_lowpass=LOWPASS_ANGSTROM)
 
 
 def _run(inputs, settings):

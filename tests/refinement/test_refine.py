@@ -11,39 +11,22 @@ from locref_widgets.engine.fulcrum import motion_about_fulcrum
 from locref_widgets.errors import InputError
 from locref_widgets.io.mrc import Map
 from locref_widgets.io.particles import read_particles
-from locref_widgets.refinement.problem import RefinementInput, pose_problem
+from locref_widgets.refinement.problem import pose_problem
 from locref_widgets.refinement.refine import refine_loop
-from locref_widgets.refinement.settings import RefinementSettings
 from locref_widgets.refinement.state import ROTATION_PRIOR, StopRequested
-from tests.refinement.following import Recorder, soft_ball
-
-
-def _mask(blob_set):
-    """A soft ball about the hinged body."""
-    centre = blob_set.hinge.body.centres_angstrom.mean(axis=0)
-    return soft_ball(blob_set.box_px, blob_set.pixel_size_angstrom, centre)
+from tests.refinement.following import Recorder
+from tests.refinement.hinged import hinged_input, hinged_settings
 
 
 @pytest.fixture(scope="module")
 def inputs(hinged_blob_set):
-    s = hinged_blob_set
-    volume = s.blobs.volume(s.box_px, s.pixel_size_angstrom)
-    volume += s.hinge.body.volume(s.box_px, s.pixel_size_angstrom)
-    a = s.pixel_size_angstrom
     # Another scale than the images': the refinement must not depend on it.
-    return RefinementInput(read_particles(s.star), Map(7 * volume, a), Map(_mask(s), a))
+    return hinged_input(hinged_blob_set, scale=7)
 
 
 @pytest.fixture(scope="module")
 def settings(hinged_blob_set):
-    fulcrum = tuple(float(x) for x in hinged_blob_set.hinge.fulcrum_angstrom)
-    return RefinementSettings(
-        fulcrum_angstrom=fulcrum,
-        rotation_extent=0.26,
-        shift_extent=2.0,
-        initial_lowpass=20.0,
-        iterations=2,
-    )
+    return hinged_settings(hinged_blob_set)
 
 
 @pytest.fixture(scope="module")

@@ -3,38 +3,25 @@
 import jax
 import pytest
 
-from locref_widgets.io.mrc import Map
-from locref_widgets.io.particles import read_particles
 from locref_widgets.refinement import rehearsal
 from locref_widgets.refinement.executor import LocalExecutor
-from locref_widgets.refinement.problem import RefinementInput, pose_problem
+from locref_widgets.refinement.problem import pose_problem
 from locref_widgets.refinement.refine import refine_loop
 from locref_widgets.refinement.rehearsal import Rehearsal
-from locref_widgets.refinement.settings import RefinementSettings
-from tests.refinement.following import Recorder, soft_ball
+from tests.refinement.following import Recorder
+from tests.refinement.hinged import hinged_input, hinged_settings
 
 THREAD = "locref-rehearsal"
 
 
 @pytest.fixture(scope="module")
 def inputs(hinged_blob_set):
-    s = hinged_blob_set
-    n, a = s.box_px, s.pixel_size_angstrom
-    volume = s.blobs.volume(n, a) + s.hinge.body.volume(n, a)
-    mask = soft_ball(n, a, s.hinge.body.centres_angstrom.mean(axis=0))
-    return RefinementInput(read_particles(s.star), Map(volume, a), Map(mask, a))
+    return hinged_input(hinged_blob_set)
 
 
 @pytest.fixture(scope="module")
 def settings(hinged_blob_set):
-    return RefinementSettings(
-        fulcrum_angstrom=tuple(float(x) for x in hinged_blob_set.hinge.fulcrum_angstrom),
-        rotation_extent=0.26,
-        shift_extent=2.0,
-        initial_lowpass=20.0,
-        iterations=1,
-        subset=40,
-    )
+    return hinged_settings(hinged_blob_set, iterations=1, subset=40)
 
 
 @pytest.fixture
@@ -70,13 +57,17 @@ def test_the_search_compiles_nothing_after_it(inputs, settings, compilations, ma
 
 
 def test_what_goes_wrong_is_left_to_the_search(problem, settings, monkeypatch):
-    def fail(*_):
+    called = []
+
+    def fail(*told):
+        called.append(told)
         raise MemoryError
 
     monkeypatch.setattr(rehearsal, "rehearse", fail)
     about = Rehearsal(problem, settings, 4, LocalExecutor())
     about.begin()
     about.wait()
+    assert called == [(problem, settings, 4, None)]
 
 
 class _Elsewhere:

@@ -12,31 +12,16 @@ import pytest
 from distributed import Client, LocalCluster
 
 from locref_widgets.errors import OutputError
-from locref_widgets.io.mrc import Map
-from locref_widgets.io.particles import read_particles
-from locref_widgets.refinement.settings import RefinementSettings
 from locref_widgets.runs.run import Run, open_run, refine, start_refinement
-from tests.refinement.following import soft_ball
+from tests.refinement.hinged import hinged_input, hinged_settings
 
 
 @pytest.fixture(scope="module")
 def arguments(hinged_blob_set):
-    s = hinged_blob_set
-    n, a = s.box_px, s.pixel_size_angstrom
-    volume = s.blobs.volume(n, a) + s.hinge.body.volume(n, a)
-    mask = soft_ball(n, a, s.hinge.body.centres_angstrom.mean(axis=0))
-    settings = RefinementSettings(
-        fulcrum_angstrom=tuple(float(x) for x in s.hinge.fulcrum_angstrom),
-        rotation_extent=0.26,
-        shift_extent=2.0,
-        initial_lowpass=20.0,
-        iterations=2,
-        folds=2,
-        subset=256,
-        # Chunks of 32 particles: two for each half-set and fold.
-        batch_size=4,
-    )
-    return read_particles(s.star), Map(volume, a), Map(mask, a), settings
+    made = hinged_input(hinged_blob_set)
+    # Chunks of 32 particles: two for each half-set and fold.
+    settings = hinged_settings(hinged_blob_set, folds=2, subset=256, batch_size=4)
+    return made.particles, made.volume, made.mask, settings
 
 
 @pytest.fixture(scope="module")

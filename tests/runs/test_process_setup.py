@@ -1,10 +1,13 @@
 """What a process does before long computations."""
 
 import ctypes
+import gc
 import subprocess
 import sys
 
 import pytest
+
+from locref_widgets.runs.process_setup import collect_garbage_less_often
 
 # Threads that hold what they allocated; then the C library's own count of its pools.
 COUNT_POOLS = """
@@ -48,3 +51,16 @@ def test_threads_allocate_from_one_pool(tmp_path, monkeypatch):
         pools[setting] = report.read_text().count("<heap nr=")
     assert pools["one"] == 1
     assert pools["default"] > 1
+
+
+def test_garbage_is_looked_for_less_often_but_still_is():
+    before = gc.get_threshold()
+    try:
+        gc.set_threshold(700, 10, 10)  # Python's own
+        collect_garbage_less_often()
+        assert all(
+            now > usual for now, usual in zip(gc.get_threshold(), (700, 10, 10), strict=True)
+        )
+        assert gc.isenabled()
+    finally:
+        gc.set_threshold(*before)
