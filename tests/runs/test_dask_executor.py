@@ -3,6 +3,7 @@
 import os
 import signal
 import threading
+import time
 from collections.abc import Callable
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,7 +13,9 @@ import pytest
 from distributed import Client, LocalCluster
 
 from locref_widgets.errors import OutputError
+from locref_widgets.runs import chunk_worker
 from locref_widgets.runs.run import Run, open_run, refine, start_refinement
+from locref_widgets.runs.run_state import ENDED
 from tests.refinement.hinged import hinged_input, hinged_settings
 
 
@@ -87,6 +90,23 @@ def in_search(iteration: int) -> Callable[[dict], bool]:
     return happened
 
 
+def hold_back(run_path: Path) -> None:
+    """On a worker: only the first chunk after iteration 1 is computed until the run has ended.
+
+    An iteration here takes a third of a second, in which a request may or may not be seen.
+    """
+    compute, passed = chunk_worker.compute_chunk, []
+
+    def compute_when_let(*parcels: chunk_worker.Parcel):
+        if (run_path / "iterations" / "001").exists():
+            while passed and open_run(run_path).status not in ENDED:
+                time.sleep(0.05)
+            passed.append(parcels)
+        return compute(*parcels)
+
+    chunk_worker.compute_chunk = compute_when_let
+
+
 def assert_same(one: Run, other: Run) -> None:
     assert one.iterations() == other.iterations()
     for iteration in one.iterations():
@@ -118,6 +138,8 @@ def test_a_worker_is_killed_in_a_search_and_another_joins(cluster, arguments, lo
 
 def test_stopped_in_a_search_and_resumed_here(cluster, arguments, local, run_path):
     executor = executor_of(cluster)
+    with Client(cluster, set_as_default=False) as client:
+        client.run(hold_back, run_path)
     run = start_refinement(*arguments, run_path, executor=executor)
     with once(run_path, in_search(2), run.stop):
         assert run.wait(600) == "stopped"
