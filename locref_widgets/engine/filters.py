@@ -20,6 +20,20 @@ def radius_fourier_px(box_px: int) -> Float[Array, "z y half"]:
     return jnp.sqrt(full[:, None, None] ** 2 + full[None, :, None] ** 2 + half[None, None, :] ** 2)
 
 
+def between_shells(
+    values: Float[AnyArray, " shells"], radius_px: Float[Array, "..."]
+) -> Float[Array, "..."]:
+    """Values told at radii 0, 1, 2 ... at other radii: linear between, and the last one beyond.
+
+    As `jax.numpy.interp`, which has to search for the place of each radius.
+    """
+    values, last = jnp.asarray(values), len(values) - 1
+    below = jnp.minimum(radius_px.astype(jnp.int32), last)
+    above = jnp.minimum(below + 1, last)
+    part = jnp.where(below < last, radius_px - below, 0.0)
+    return values[below] * (1.0 - part) + values[above] * part
+
+
 def _multiply_spectrum(
     volume: Float[AnyArray, "z y x"], response: Float[AnyArray, "z y half"]
 ) -> Float[Array, "z y x"]:
@@ -85,12 +99,8 @@ def apply_shell_filter(
     Linear between the shells; beyond the last shell its value holds.
     """
     radius = radius_fourier_px(volume.shape[-1])
-    last = len(response) - 1
-    below = jnp.clip(jnp.floor(radius).astype(jnp.int32), 0, last)
-    above = jnp.minimum(below + 1, last)
-    part = jnp.where(below < last, radius - below, 0.0)
     response = jnp.asarray(response, dtype=volume.dtype)
-    return _multiply_spectrum(volume, response[below] * (1.0 - part) + response[above] * part)
+    return _multiply_spectrum(volume, between_shells(response, radius))
 
 
 def fourier_crop(volume: Float[AnyArray, "z y x"], box_px: int) -> Float[Array, "m m m"]:

@@ -20,7 +20,12 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from locref_widgets.engine.array_types import AnyArray, Scalar
-from locref_widgets.engine.filters import butterworth, gaussian_mean, radius_fourier_px
+from locref_widgets.engine.filters import (
+    between_shells,
+    butterworth,
+    gaussian_mean,
+    radius_fourier_px,
+)
 
 BAND_SHELLS = 4
 """Distance of the bands' centres."""
@@ -69,12 +74,12 @@ def signal_profile(
     rise = jnp.clip((shells - _FIRST_SHELL + 2) / 4, 0.0, 1.0)
     response = rise * _well_determined(fsc) * jnp.sqrt(fsc)
     radius = radius_fourier_px(box)
-    table = jnp.interp(radius, shells, response, right=0.0)
+    table = jnp.where(radius <= shells[-1], between_shells(response, radius), 0.0)
     band = jnp.fft.irfftn(jnp.fft.rfftn(half_map) * table, s=half_map.shape)
     power = gaussian_mean(band**2, _SMOOTHING_PX)
     # The share of the band's power inside the mask that is noise.
     inside = jnp.abs(jnp.fft.rfftn(half_map * mask)) ** 2 * table**2
-    noise_share = jnp.sum(inside * (1.0 - jnp.interp(radius, shells, fsc))) / jnp.sum(inside)
+    noise_share = jnp.sum(inside * (1.0 - between_shells(fsc, radius))) / jnp.sum(inside)
     volume = jnp.sum(mask)
     noise = noise_share * jnp.sum(power * mask) / volume
     profile = (jnp.maximum(power - noise, 0.0) * mask) ** _CONTRAST
@@ -100,13 +105,13 @@ def local_wiener(
     box = half_map.shape[-1]
     radius = radius_fourier_px(box)
     shells = jnp.arange(signal_to_noise.shape[0])
-    spectrum = jnp.fft.rfftn(half_map)
+    allowed = between_shells(1.0 * (signal_to_noise > 0), radius)
+    spectrum = jnp.fft.rfftn(half_map) * jnp.where(radius <= shells[-1], allowed, 0.0)
     centres = np.arange(0, box // 2 + BAND_SHELLS, BAND_SHELLS)
 
     def add(total: Float[Array, "z y x"], centre: Float[Array, ""]) -> tuple[Array, None]:
         share = jnp.clip(1.0 - jnp.abs(radius - centre) / BAND_SHELLS, 0.0, 1.0)
-        allowed = jnp.interp(radius, shells, 1.0 * (signal_to_noise > 0), right=0.0)
-        band = jnp.fft.irfftn(spectrum * share * allowed, s=half_map.shape)
+        band = jnp.fft.irfftn(spectrum * share, s=half_map.shape)
         weight = jnp.clip(1.0 - jnp.abs(shells - centre) / BAND_SHELLS, 0.0, 1.0)
         weight = weight * (signal_to_noise > 0) * jnp.maximum(shells, 1) ** 2
         # Averaged as FSC, which unlike the ratio stays finite where there is no noise.

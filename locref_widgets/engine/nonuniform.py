@@ -28,7 +28,12 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from locref_widgets.engine.array_types import AnyArray, Scalar
-from locref_widgets.engine.filters import butterworth, gaussian_mean, radius_fourier_px
+from locref_widgets.engine.filters import (
+    between_shells,
+    butterworth,
+    gaussian_mean,
+    radius_fourier_px,
+)
 
 WINDOW_FACTOR = 3.0
 """Diameter of the window over the wavelength at the cut-off (the adaptive window factor)."""
@@ -76,7 +81,8 @@ def cutoff_field(
     # What no candidate lets through would only add noise to every error.
     target = jnp.fft.ifftn(spectrum * (radius <= cutoffs[-1]))
     other = jax.lax.complex(target.imag, target.real)
-    spectrum = spectrum * jnp.interp(radius, jnp.arange(response.shape[0]), response, right=0.0)
+    last = response.shape[0] - 1
+    spectrum = spectrum * jnp.where(radius <= last, between_shells(response, radius), 0.0)
 
     def squared_error(cutoff: Array) -> Array:
         difference = jnp.fft.ifftn(spectrum * butterworth(radius, cutoff)) - other

@@ -8,20 +8,20 @@ envelope of the interpolation.
 from collections.abc import Callable
 from functools import lru_cache, partial
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Complex, Float, Int
 
+from locref_widgets.engine.compiling import jit_in_one_thread
 from locref_widgets.engine.gridding import blob_transform, gridding_weights, spectrum_to_volume
 from locref_widgets.engine.slicing import (
     Accumulator,
     complete_plane,
     grid_shape,
     insert_points,
-    interpolation_envelope,
     slice_points,
+    undo_interpolation,
 )
 from locref_widgets.engine.symmetric_sums import symmetrise, symmetry_envelope
 
@@ -60,7 +60,7 @@ def add_images(
     return jax.lax.scan(add_one, accumulator, (rotations, coordinates, values, weights))[0]
 
 
-@eqx.filter_jit
+@jit_in_one_thread
 def add_accumulators(first: Accumulator, second: Accumulator) -> Accumulator:
     """Sum of two accumulators of the same grid."""
     return Accumulator(first.sums + second.sums, first.padded_px, first.radius)
@@ -217,12 +217,12 @@ def _solve(
         weight = jnp.where(inside, 1.0 / jnp.where(inside, divisor, 1.0), 0.0)
     spectrum = jax.lax.complex(sums[..., 0] * weight, sums[..., 1] * weight)
     volume = spectrum_to_volume(spectrum, padded, box_px)
-    return volume / interpolation_envelope(box_px, padded) * soft_sphere(box_px)
+    return undo_interpolation(volume, padded) * soft_sphere(box_px)
 
 
-def soft_sphere(box_px: int, edge_px: float = 3.0) -> Float[np.ndarray, "z y x"]:
+def soft_sphere(box_px: int, edge_px: float = 3.0) -> Float[Array, "z y x"]:
     """1 inside the sphere inscribed in the box, falling to 0 as a cosine over ``edge_px``."""
-    line = (np.arange(box_px, dtype=np.float32) - box_px // 2) ** 2
-    r = np.sqrt(line[:, None, None] + line[None, :, None] + line[None, None, :])
-    outside = np.clip((r - box_px / 2) / edge_px, 0.0, 1.0)
-    return (0.5 + 0.5 * np.cos(np.pi * outside)).astype(np.float32)
+    line = (jnp.arange(box_px, dtype=jnp.float32) - box_px // 2) ** 2
+    r = jnp.sqrt(line[:, None, None] + line[None, :, None] + line[None, None, :])
+    outside = jnp.clip((r - box_px / 2) / edge_px, 0.0, 1.0)
+    return 0.5 + 0.5 * jnp.cos(jnp.pi * outside)

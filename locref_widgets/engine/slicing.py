@@ -75,12 +75,13 @@ def slice_radius(disc_radius_px: int, box_px: int, padded_px: int) -> int:
     return int(np.ceil((disc_radius_px + 0.5) * padded_px / box_px))
 
 
-def interpolation_envelope(box_px: int, padded_px: int) -> Float[np.ndarray, "z y x"]:
-    """What trilinear interpolation does to a volume in real space: ``sinc^2`` along each axis."""
+def undo_interpolation(volume: Float[Array, "n n n"], padded_px: int) -> Float[Array, "n n n"]:
+    """Divide by what trilinear interpolation does in real space: ``sinc^2`` along each axis."""
+    box_px = volume.shape[-1]
     x = (np.arange(box_px) - box_px // 2) / padded_px
-    line = np.sinc(x) ** 2
-    product = line[:, None, None] * line[None, :, None] * line[None, None, :]
-    return product.astype(np.float32)
+    # Axis by axis: a whole volume of constants would be part of the compiled program.
+    line = (1.0 / np.sinc(x) ** 2).astype(np.float32)
+    return volume * line[:, None, None] * line[None, :, None] * line[None, None, :]
 
 
 @eqx.filter_jit
@@ -103,8 +104,7 @@ def make_projector(volume: Float[Array, "n n n"], radius: int, padding: int = 2)
     padded = n * padding
     if radius > padded // 2 - 1:
         raise ValueError(f"radius {radius} is beyond the padded box of {padded} voxels")
-    flattened = volume / interpolation_envelope(n, padded)
-    spectrum = jnp.fft.rfftn(pad_from_origin(flattened, padded))
+    spectrum = jnp.fft.rfftn(pad_from_origin(undo_interpolation(volume, padded), padded))
     spectrum = spectrum[:, :, : radius + 2]
     rows = spectrum_rows(radius, padded)
     spectrum = spectrum[rows][:, rows]

@@ -55,7 +55,7 @@ def _symmetrise(accumulator: Accumulator, turns: Float[Array, "k 3 3"]) -> Accum
 def symmetry_envelope(
     operators: Float[np.ndarray, "m 3 3"], box_px: int, padded_px: int
 ) -> Float[Array, "z y x"]:
-    """What the look-ups of `symmetrise` do to the map, beside `slicing.interpolation_envelope`.
+    """What the look-ups of `symmetrise` do to the map; `slicing.undo_interpolation` knows the rest.
 
     A trilinear look-up between grid points weighs the turned map by ``sinc^2`` along each axis of
     the grid that it was looked up in; along an axis on which all turned points fall on grid points

@@ -9,11 +9,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Complex, Float
 
+from locref_widgets.engine.compiling import jit_in_one_thread
 from locref_widgets.engine.fsc import compute_fsc_curve
 from locref_widgets.engine.gridding import USUAL_ITERATIONS
 from locref_widgets.engine.grids import Disc, make_disc, shell_means
@@ -226,7 +226,7 @@ class _Noise:
         }, {}
 
 
-@eqx.filter_jit
+@jit_in_one_thread
 def _power_spectra(coefficients: Complex[Array, "b p"], disc: Disc) -> Float[Array, "b shells"]:
     # Anew, so that its tables are constants of the compiled program.
     disc = make_disc(disc.box_px, disc.radius_px)

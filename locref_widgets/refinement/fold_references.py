@@ -29,6 +29,7 @@ from locref_widgets.refinement.halves import HALVES
 from locref_widgets.refinement.masking import cutoff_shells
 from locref_widgets.refinement.problem import Problem
 from locref_widgets.refinement.references import cut_region, in_region_box, trusted_fsc
+from locref_widgets.refinement.side_by_side import side_by_side
 from locref_widgets.refinement.state import CORRECTED_CURVE, IterationResult, MeasuredMaps
 
 _TRUST = 2.0
@@ -182,15 +183,17 @@ class FoldReferences:
 
     def of(self, fold: int) -> dict[int, HalfReference]:
         """What a fold of each half-set is compared with: all the others, or the only one."""
-        references, share = {}, (self.folds - 1) / self.folds or 1.0
-        for half in HALVES:
+        share = (self.folds - 1) / self.folds or 1.0
+
+        def of_half(half: int) -> HalfReference:
             filled = sorted(other for h, other in self._places if h == half)
             others = [other for other in filled if other != fold] or filled
             parts = [self._newest((half, other), before=fold) for other in others]
             cube = solve_region(reduce(add_accumulators, parts), self._problem)
             filtered = self._filter(cube, half, share)
-            references[half] = HalfReference(filtered, self.sigma2[half], self._radius_px)
-        return references
+            return HalfReference(filtered, self.sigma2[half], self._radius_px)
+
+        return dict(zip(HALVES, side_by_side(of_half, HALVES), strict=True))
 
     def renew(self, fold: int, sums: FoldSums) -> None:
         """Take the sums that the search of a fold made, for the folds that follow."""

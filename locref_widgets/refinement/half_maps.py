@@ -12,6 +12,7 @@ from locref_widgets.refinement.halves import HALVES
 from locref_widgets.refinement.problem import Problem
 from locref_widgets.refinement.references import paste_region
 from locref_widgets.refinement.search_pass import SearchPass
+from locref_widgets.refinement.side_by_side import side_by_side
 
 Volume = Float[np.ndarray, "z y x"]
 
@@ -29,8 +30,7 @@ def _total(sums: FoldSums, half: int) -> Accumulator:
 def region_half_maps(problem: Problem, sums: FoldSums) -> tuple[tuple[Volume, Volume], Volume]:
     """Unfiltered half-maps of the region and the map of both, in the map's box."""
     halves = [_total(sums, half) for half in HALVES]
-    first, second, both = (
-        paste_region(np.asarray(solve_region(total, problem)), problem)
-        for total in (*halves, add_accumulators(*halves))
-    )
+    totals = (*halves, add_accumulators(*halves))
+    solved = side_by_side(lambda total: np.asarray(solve_region(total, problem)), totals)
+    first, second, both = (paste_region(region, problem) for region in solved)
     return (first, second), both

@@ -83,7 +83,7 @@ class RegionSums(eqx.Module):
     ctf_power: Float[Array, " shells"]
 
 
-@eqx.filter_jit
+@jit_in_one_thread
 def moved_poses(
     poses: Poses,
     turns_rad: Float[Array, "b 3"],
@@ -96,7 +96,7 @@ def moved_poses(
     return Poses(rotations, poses.origins_px + swing + shifts_px)
 
 
-@eqx.filter_jit
+@jit_in_one_thread
 def region_boxes(
     images: DiscImages, poses: Poses, region: Region, disc: Disc, box_px: int
 ) -> Float[Array, "b m m"]:
@@ -127,7 +127,7 @@ def region_boxes(
     return cut_out(premultiplied, disc, box_px)
 
 
-@eqx.filter_jit
+@jit_in_one_thread
 def region_images(
     boxes: Float[Array, "b m m"],
     ctf: CTFParameters,
@@ -194,7 +194,7 @@ class FoundPoses(eqx.Module):
     probability: Float[Array, " b"]
 
 
-@partial(jax.jit, static_argnames=("marginalize", "plan"))
+@jit_in_one_thread
 def found_poses(outcome: SearchOutcome, marginalize: bool, plan: SearchPlan) -> FoundPoses:
     """The posterior's mean and width within the extents, or the best pose as if it were exact."""
     if not marginalize:

@@ -3,9 +3,13 @@
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pytest
+from jax.experimental.serialize_executable import serialize
 
-from locref_widgets.engine import compiling
+from locref_widgets.engine import compiling, reconstruction
 from locref_widgets.engine.compiling import jit_in_one_thread
+from locref_widgets.engine.gridding import blob_transform
+from locref_widgets.engine.slicing import empty_accumulator, make_projector
 
 
 def _climb(start, steps):
@@ -49,3 +53,18 @@ def test_other_devices_than_cpus_are_told_nothing(monkeypatch):
         assert compiling._options() == {}
     finally:
         compiling._options.cache_clear()
+
+
+@pytest.mark.parametrize("program", ["make_projector", "solve"])
+def test_compiled_programs_hold_no_volume(program):
+    box = 48
+    if program == "make_projector":
+        lowered = jax.jit(lambda volume: make_projector(volume, box - 1).parts).lower(
+            jnp.zeros((box,) * 3)
+        )
+    else:
+        shells, blob = jnp.zeros(box), jnp.asarray(blob_transform(2 * box, box))
+        empty = empty_accumulator(2 * box, box - 1)
+        lowered = reconstruction._solve.lower(empty, shells, shells, blob, box, 1)
+    content, *_ = serialize(lowered.compile())
+    assert len(content) < 0.5 * np.dtype(np.float32).itemsize * box**3

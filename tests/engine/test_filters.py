@@ -1,5 +1,6 @@
 """Filters against closed forms, SciPy and a float64 transform."""
 
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from scipy import signal
@@ -83,6 +84,14 @@ def test_shell_filter_is_linear_between_shells_and_constant_beyond(box_px, rng):
     values = rng.random(box_px // 2 + 1).astype(np.float32)
     result = response(filters.apply_shell_filter(impulse(box_px), values))
     expected = np.interp(radius(box_px), np.arange(len(values)), values)
+    np.testing.assert_allclose(result, expected, atol=1e-6)
+
+
+def test_values_between_shells_are_those_of_interp(rng):
+    values = rng.random(9).astype(np.float32)
+    radii = np.concatenate([np.arange(12.0), 11 * rng.random(200)]).astype(np.float32)
+    expected = np.interp(radii, np.arange(9), values)
+    result = filters.between_shells(values, jnp.asarray(radii))
     np.testing.assert_allclose(result, expected, atol=1e-6)
 
 
