@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Float
 from matplotlib.figure import Figure
 
-from locref_widgets.figures.slices import MASK_COLOUR, mask_centre, mask_window
+from locref_widgets.figures.slices import MASK_COLOUR, finer, mask_centre, mask_window
 from locref_widgets.figures.theme import INK, new_figure
 
 MOST_SHOWN = 12
@@ -56,8 +56,16 @@ def plot_masks(slices: Sequence[MaskedSlice]) -> Figure:
         inside = shown.density[shown.mask > 0.5]
         values = inside if inside.size else shown.density
         dark, light = (float(v) for v in np.quantile(values, [0.03, 0.998]))
-        grey = {"cmap": "gray", "vmin": dark, "vmax": light}
-        axes.imshow(shown.density, origin="lower", interpolation="bicubic", **grey)
+        up, across = shown.density.shape
+        axes.imshow(
+            finer(shown.density),
+            cmap="gray",
+            origin="lower",
+            vmin=dark,
+            vmax=light,
+            extent=(-0.5, across - 0.5, -0.5, up - 0.5),
+            interpolation="none",
+        )
         if shown.mask.max() > 0.5 > shown.mask.min():
             axes.contour(
                 shown.mask, levels=[0.5], colors=MASK_COLOUR, linewidths=1.6, linestyles="--"

@@ -123,6 +123,8 @@ def to_svg(figure: Figure, key: str, description: str) -> str:
     text = buffer.getvalue()
     text = text[text.index("<svg") :]
     text = re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.DOTALL)
+    # Pictures that are left as they are would show their pixels.
+    text = text.replace("image-rendering:crisp-edges;image-rendering:pixelated", "")
     text = re.sub(r'\sxmlns(:xlink)?="[^"]*"', "", text).replace("xlink:href=", "href=")
     text = re.sub(r'\bid="', f'id="{key}-', text)
     text = re.sub(r'href="#', f'href="#{key}-', text)

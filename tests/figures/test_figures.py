@@ -5,13 +5,14 @@ import sys
 
 import numpy as np
 import pytest
+from matplotlib.image import AxesImage
 
 from locref_widgets.figures.fsc import plot_fsc
 from locref_widgets.figures.heatmaps import plot_pose_heatmap, plot_shift_heatmap
 from locref_widgets.figures.histograms import plot_pose_histogram, share_at_limit
 from locref_widgets.figures.resolution import plot_resolution
 from locref_widgets.figures.run_data import Curve
-from locref_widgets.figures.slices import lowpass, plot_slices
+from locref_widgets.figures.slices import finer, lowpass, plot_slices
 from locref_widgets.figures.theme import to_svg
 
 
@@ -99,12 +100,32 @@ def test_slices_show_the_planes_named() -> None:
         "yz plane, x = 12 voxels",
     ]
     for axes, peak in zip(figure.axes[:3], [(9, 12), (4, 12), (4, 9)], strict=True):
-        picture = np.asarray(axes.images[0].get_array())
-        assert np.unravel_index(picture.argmax(), picture.shape) == peak
+        assert brightest_place(axes.images[0]) == pytest.approx(peak, abs=0.05)
         # The fulcrum is the point of the peak: 8 + 4, 8 + 1, 8 - 4 voxels.
         mark = axes.lines[0]
         place = (float(np.asarray(mark.get_ydata())[0]), float(np.asarray(mark.get_xdata())[0]))
         assert place == peak
+
+
+def brightest_place(picture: AxesImage) -> tuple[float, float]:
+    """Up and across, in the axes' own units (voxels)."""
+    values = np.asarray(picture.get_array())
+    left, right, bottom, top = picture.get_extent()
+    up, across = (np.array(np.unravel_index(values.argmax(), values.shape)) + 0.5) / values.shape
+    return bottom + up * (top - bottom), left + across * (right - left)
+
+
+def test_a_finer_picture_goes_through_the_voxels(rng) -> None:
+    voxels = rng.normal(size=(66, 110)).astype(np.float32)
+    fine = finer(voxels)
+    assert fine.shape == (198, 330)
+    # The middle one of the three pixels across a voxel lies at its centre.
+    np.testing.assert_allclose(fine[1::3, 1::3], voxels, atol=1e-4)
+
+
+def test_pictures_of_many_voxels_are_left_as_they_are(rng) -> None:
+    voxels = rng.normal(size=(300, 300)).astype(np.float32)
+    np.testing.assert_allclose(finer(voxels), voxels, atol=1e-4)
 
 
 def test_slices_stand_an_empty_mask_and_a_fulcrum_outside() -> None:
