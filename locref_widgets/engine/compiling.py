@@ -1,4 +1,4 @@
-"""How programs that take particles or images are compiled for CPUs.
+"""How the search, and what is like it, is compiled for CPUs.
 
 A search is a long chain of small operations in loops. XLA divides each of them among its threads,
 and waits for all of them before it begins the next: that costs more than it brings, where there are
@@ -6,7 +6,8 @@ particles enough to give each processor a chain of its own, which is left to the
 code generator for CPUs makes such chains faster, too (both together: a third less time, of the
 processor and by the clock, with the same results), and the look-ups of slices twice as fast, and
 takes half as long to compile. Sums into large arrays, as in back-projection, are slower with it:
-they are compiled as usual, and so are transforms of volumes, which are for all threads.
+they are compiled as usual, and so are transforms of volumes, which are for all threads, and what
+cuts images to a region: there its last bits depend on how many images are cut together.
 """
 
 from collections.abc import Callable

@@ -83,7 +83,7 @@ class RegionSums(eqx.Module):
     ctf_power: Float[Array, " shells"]
 
 
-@jit_in_one_thread
+@eqx.filter_jit
 def moved_poses(
     poses: Poses,
     turns_rad: Float[Array, "b 3"],
@@ -96,7 +96,7 @@ def moved_poses(
     return Poses(rotations, poses.origins_px + swing + shifts_px)
 
 
-@jit_in_one_thread
+@eqx.filter_jit
 def region_boxes(
     images: DiscImages, poses: Poses, region: Region, disc: Disc, box_px: int
 ) -> Float[Array, "b m m"]:
@@ -127,7 +127,7 @@ def region_boxes(
     return cut_out(premultiplied, disc, box_px)
 
 
-@jit_in_one_thread
+@eqx.filter_jit
 def region_images(
     boxes: Float[Array, "b m m"],
     ctf: CTFParameters,

@@ -54,7 +54,7 @@ def transfer_function(
     return jax.lax.complex(amplitude * jnp.cos(phase), amplitude * jnp.sin(phase))
 
 
-@jit_in_one_thread
+@eqx.filter_jit
 def to_disc_images(
     images: Float[Array, "b y x"],
     ctf: CTFParameters,
