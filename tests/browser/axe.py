@@ -1,5 +1,7 @@
 """The accessibility check of axe-core, run on a part of the page."""
 
+import time
+
 from tests.browser.conftest import REPOSITORY
 
 SCRIPT = REPOSITORY / "node_modules" / "axe-core" / "axe.min.js"
@@ -22,10 +24,18 @@ def faults_as_shown(page, selector):
     )
 
 
+def settled_faults(page, selector, patience_s=8):
+    """The same once bqplot has drawn its plots anew: until then they may be wider than the page."""
+    until = time.monotonic() + patience_s
+    while (faults := faults_as_shown(page, selector)) and time.monotonic() < until:
+        page.wait_for_timeout(200)
+    return faults
+
+
 def serious_faults(shown, selector):
     """The same in both themes; `shown` is the `Notebook` whose page is looked at."""
     found = []
     for theme in ("Dark", "Light"):
         shown.use_theme(f"JupyterLab {theme}")
-        found += faults_as_shown(shown.page, selector)
+        found += settled_faults(shown.page, selector)
     return found
