@@ -21,17 +21,21 @@ def radius_fourier_px(box_px: int) -> Float[Array, "z y half"]:
 
 
 def between_shells(
-    values: Float[AnyArray, " shells"], radius_px: Float[Array, "..."]
+    values: Float[AnyArray, " shells"],
+    radius_px: Float[Array, "..."],
+    beyond: float | None = None,
 ) -> Float[Array, "..."]:
-    """Values told at radii 0, 1, 2 ... at other radii: linear between, and the last one beyond.
+    """Values told at radii 0, 1, 2 ... at other radii: linear between.
 
-    As `jax.numpy.interp`, which has to search for the place of each radius.
+    Past the last radius the value is ``beyond``, unset: the last one. As `jax.numpy.interp`, which
+    has to search for the place of each radius.
     """
     values, last = jnp.asarray(values), len(values) - 1
     below = jnp.minimum(radius_px.astype(jnp.int32), last)
     above = jnp.minimum(below + 1, last)
     part = jnp.where(below < last, radius_px - below, 0.0)
-    return values[below] * (1.0 - part) + values[above] * part
+    between = values[below] * (1.0 - part) + values[above] * part
+    return between if beyond is None else jnp.where(radius_px <= last, between, beyond)
 
 
 def _multiply_spectrum(

@@ -74,7 +74,7 @@ def signal_profile(
     rise = jnp.clip((shells - _FIRST_SHELL + 2) / 4, 0.0, 1.0)
     response = rise * _well_determined(fsc) * jnp.sqrt(fsc)
     radius = radius_fourier_px(box)
-    table = jnp.where(radius <= shells[-1], between_shells(response, radius), 0.0)
+    table = between_shells(response, radius, beyond=0.0)
     band = jnp.fft.irfftn(jnp.fft.rfftn(half_map) * table, s=half_map.shape)
     power = gaussian_mean(band**2, _SMOOTHING_PX)
     # The share of the band's power inside the mask that is noise.
@@ -105,8 +105,8 @@ def local_wiener(
     box = half_map.shape[-1]
     radius = radius_fourier_px(box)
     shells = jnp.arange(signal_to_noise.shape[0])
-    allowed = between_shells(1.0 * (signal_to_noise > 0), radius)
-    spectrum = jnp.fft.rfftn(half_map) * jnp.where(radius <= shells[-1], allowed, 0.0)
+    allowed = between_shells(1.0 * (signal_to_noise > 0), radius, beyond=0.0)
+    spectrum = jnp.fft.rfftn(half_map) * allowed
     centres = np.arange(0, box // 2 + BAND_SHELLS, BAND_SHELLS)
 
     def add(total: Float[Array, "z y x"], centre: Float[Array, ""]) -> tuple[Array, None]:

@@ -81,8 +81,7 @@ def cutoff_field(
     # What no candidate lets through would only add noise to every error.
     target = jnp.fft.ifftn(spectrum * (radius <= cutoffs[-1]))
     other = jax.lax.complex(target.imag, target.real)
-    last = response.shape[0] - 1
-    spectrum = spectrum * jnp.where(radius <= last, between_shells(response, radius), 0.0)
+    spectrum = spectrum * between_shells(response, radius, beyond=0.0)
 
     def squared_error(cutoff: Array) -> Array:
         difference = jnp.fft.ifftn(spectrum * butterworth(radius, cutoff)) - other

@@ -13,6 +13,7 @@ MASK_COLOUR, FULCRUM_COLOUR = "#ffb454", "#5cd6ff"
 # (axes across and up the picture as indices of (x, y, z), axis cut)
 _VIEWS = ((0, 1, 2), (0, 2, 1), (1, 2, 0))
 _AXIS_NAMES = "xyz"
+# Three pictures share the page's width.
 _PICTURE_PX = 330
 # Share of the box left around the mask, so that the rest of the particle gives the context.
 _MARGIN = 0.14

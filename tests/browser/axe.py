@@ -5,6 +5,9 @@ import time
 from tests.browser.conftest import REPOSITORY
 
 SCRIPT = REPOSITORY / "node_modules" / "axe-core" / "axe.min.js"
+SIZES = """selector => [...document.querySelectorAll(`${selector} *`)]
+    .map(({clientWidth, clientHeight, scrollWidth, scrollHeight}) =>
+        [clientWidth, clientHeight, scrollWidth, scrollHeight]).join()"""
 
 
 def faults_as_shown(page, selector):
@@ -24,12 +27,16 @@ def faults_as_shown(page, selector):
     )
 
 
-def settled_faults(page, selector, patience_s=8):
-    """The same once bqplot has drawn its plots anew: until then they may be wider than the page."""
-    until = time.monotonic() + patience_s
-    while (faults := faults_as_shown(page, selector)) and time.monotonic() < until:
-        page.wait_for_timeout(200)
-    return faults
+def wait_until_still(page, selector, still_s=1.0, patience_s=8):
+    """Wait until no element below `selector` has changed its size or what it holds for a while.
+
+    bqplot draws its plots anew for another width; until then they may be wider than the page.
+    """
+    last, since, until = None, time.monotonic(), time.monotonic() + patience_s
+    while time.monotonic() < min(since + still_s, until):
+        if (now := page.evaluate(SIZES, selector)) != last:
+            last, since = now, time.monotonic()
+        page.wait_for_timeout(100)
 
 
 def serious_faults(shown, selector):
@@ -37,5 +44,6 @@ def serious_faults(shown, selector):
     found = []
     for theme in ("Dark", "Light"):
         shown.use_theme(f"JupyterLab {theme}")
-        found += settled_faults(shown.page, selector)
+        wait_until_still(shown.page, selector)
+        found += faults_as_shown(shown.page, selector)
     return found

@@ -93,6 +93,9 @@ def test_values_between_shells_are_those_of_interp(rng):
     expected = np.interp(radii, np.arange(9), values)
     result = filters.between_shells(values, jnp.asarray(radii))
     np.testing.assert_allclose(result, expected, atol=1e-6)
+    expected = np.interp(radii, np.arange(9), values, right=-2.0)
+    result = filters.between_shells(values, jnp.asarray(radii), beyond=-2.0)
+    np.testing.assert_allclose(result, expected, atol=1e-6)
 
 
 def test_shell_filter_of_ones_changes_nothing(rng):
