@@ -8,6 +8,7 @@ from functools import partial
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float
 
 from locref_widgets.engine.array_types import AnyArray, Scalar
@@ -77,7 +78,6 @@ def lowpass(
     return _multiply_spectrum(volume, butterworth(radius_fourier_px(box_px), cutoff_px, order))
 
 
-@jax.jit
 def lowpass_cosine(
     volume: Float[AnyArray, "z y x"],
     voxel_size_angstrom: Scalar,
@@ -88,8 +88,15 @@ def lowpass_cosine(
 
     The amplitude is 1/2 at ``resolution_angstrom`` (RELION's low-pass has the same form).
     """
+    cutoff_px = volume.shape[-1] * voxel_size_angstrom / resolution_angstrom
+    return _lowpass_cosine(volume, np.float32(cutoff_px), np.float32(edge_px))
+
+
+@jax.jit
+def _lowpass_cosine(
+    volume: Float[AnyArray, "z y x"], cutoff_px: Scalar, edge_px: Scalar
+) -> Float[Array, "z y x"]:
     box_px = volume.shape[-1]
-    cutoff_px = box_px * voxel_size_angstrom / resolution_angstrom
     fall = jnp.clip((radius_fourier_px(box_px) - cutoff_px) / edge_px + 0.5, 0.0, 1.0)
     return _multiply_spectrum(volume, 0.5 + 0.5 * jnp.cos(jnp.pi * fall))
 

@@ -8,8 +8,6 @@ from collections.abc import Mapping
 from dataclasses import replace
 from functools import lru_cache, partial
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
 
@@ -20,6 +18,7 @@ from locref_widgets.engine.fsc_curve import (
     fourier_shell_correlation,
     make_curve,
 )
+from locref_widgets.engine.on_device import on_device
 from locref_widgets.engine.phase_randomisation import (
     RANDOMISE_BELOW_FSC,
     corrected_fsc,
@@ -81,19 +80,18 @@ def fsc_curves(
     own, which ends in the corrected curve. Both carry the notch (``FSCCurve.notch``).
     ``as_stored`` counts coefficients as RELION does (``fourier_shell_correlation``).
     """
-    half1, half2 = jnp.asarray(half1), jnp.asarray(half2)
+    half1, half2 = on_device(half1), on_device(half2)
     box_px = half1.shape[-1]
     curve_of = partial(compute_fsc_curve, half1, half2, voxel_size_angstrom, as_stored=as_stored)
     curves = {"no mask": curve_of(), "spherical": curve_of(spherical_mask(box_px))}
     curves |= {name: curve_of(mask) for name, mask in masks.items()}
 
     from_shell = randomisation_shell(curves["no mask"].values, randomise_below_fsc)
-    keys = [jax.random.key(seed)]
-    keys += [jax.random.fold_in(keys[0], draw) for draw in range(1, randomisations)]
+    rngs = [np.random.default_rng((seed, draw)) for draw in range(randomisations)]
     wanted = {name: masks[name] for name in corrected if name in masks}
     draws = [
-        phase_randomised_fscs(half1, half2, wanted, from_shell, key, as_stored=as_stored)
-        for key in keys
+        phase_randomised_fscs(half1, half2, wanted, from_shell, rng, as_stored=as_stored)
+        for rng in rngs
     ]
     for name in wanted:
         randomised = np.mean([draw[name] for draw in draws], axis=0)

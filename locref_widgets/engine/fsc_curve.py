@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from locref_widgets.engine.array_types import AnyArray
-from locref_widgets.engine.shells import shell_sum
+from locref_widgets.engine.shells import ShellTable, shell_table, sum_by_table
 
 FSC_THRESHOLD = 0.143
 """Where the correlation of two half-maps tells their mean's resolution (Rosenthal and Henderson,
@@ -85,31 +85,38 @@ class FSCCurve:
 
 
 def fourier_shell_correlation(
-    map1: Float[AnyArray, "z y x"], map2: Float[AnyArray, "z y x"], *, as_stored: bool = False
+    map1: Float[AnyArray, "z y x"],
+    map2: Float[AnyArray, "z y x"],
+    mask: Float[AnyArray, "z y x"] | None = None,
+    *,
+    as_stored: bool = False,
 ) -> Float[Array, " shells"]:
     """Correlation of the Fourier coefficients of two cubic maps in the shells 0 .. N//2.
 
+    The maps are multiplied by ``mask`` first where one is given. The value is
     ``sum Re(F1 conj(F2)) / sqrt(sum |F1|^2 sum |F2|^2)``; 0 in a shell where a map has no power.
     ``as_stored`` weighs the plane kx = 0 as RELION does (``shells.shell_sum``). As the plane holds
     1/(2k) of shell k, that moves the shell by about 1/sqrt(2k) of its standard error.
     """
-    return _correlation(shell_sum(_products(map1, map2), as_stored=as_stored))
+    if mask is None:
+        mask = np.broadcast_to(np.ones((), np.float32), map1.shape)
+    table = shell_table(map1.shape[-1], as_stored)
+    return _masked_correlation(map1, map2, mask, table)
 
 
 @jax.jit
-def _correlation(products: Float[Array, "3 shells"]) -> Float[Array, " shells"]:
-    cross, power1, power2 = products
+def _masked_correlation(
+    map1: Float[AnyArray, "z y x"],
+    map2: Float[AnyArray, "z y x"],
+    mask: Float[AnyArray, "z y x"],
+    table: ShellTable,
+) -> Float[Array, " shells"]:
+    f1, f2 = jnp.fft.rfftn(map1 * mask), jnp.fft.rfftn(map2 * mask)
+    cross = f1.real * f2.real + f1.imag * f2.imag
+    products = jnp.stack([cross, f1.real**2 + f1.imag**2, f2.real**2 + f2.imag**2])
+    cross, power1, power2 = sum_by_table(products, *table)
     scale = jnp.sqrt(power1) * jnp.sqrt(power2)  # not sqrt(p1 p2): that product can overflow
     return jnp.where(scale > 0, cross / jnp.where(scale > 0, scale, 1.0), 0.0)
-
-
-@jax.jit
-def _products(
-    map1: Float[AnyArray, "z y x"], map2: Float[AnyArray, "z y x"]
-) -> Float[Array, "3 z y half"]:
-    f1, f2 = jnp.fft.rfftn(map1), jnp.fft.rfftn(map2)
-    cross = f1.real * f2.real + f1.imag * f2.imag
-    return jnp.stack([cross, f1.real**2 + f1.imag**2, f2.real**2 + f2.imag**2])
 
 
 def compute_fsc_curve(
@@ -121,10 +128,7 @@ def compute_fsc_curve(
     as_stored: bool = False,
 ) -> FSCCurve:
     """FSC of two cubic maps, multiplied by ``mask`` first where one is given."""
-    if mask is not None:
-        mask = jnp.asarray(mask)
-        map1, map2 = map1 * mask, map2 * mask
-    values = fourier_shell_correlation(jnp.asarray(map1), jnp.asarray(map2), as_stored=as_stored)
+    values = fourier_shell_correlation(map1, map2, mask, as_stored=as_stored)
     return make_curve(values, map1.shape[-1], voxel_size_angstrom)
 
 

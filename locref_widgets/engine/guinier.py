@@ -8,9 +8,9 @@ weighted by the FSC, divided by the number of voxels.
 
 from dataclasses import dataclass
 
-import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Bool, Float
+from scipy.fft import rfftn
 
 from locref_widgets.engine.array_types import AnyArray, Scalar
 from locref_widgets.engine.fsc_curve import FSC_THRESHOLD, FSCCurve
@@ -103,10 +103,8 @@ def guinier_plot(
         If fewer than three shells with signal lie in the range, or the map is empty in one.
     """
     box_px = volume.shape[-1]
-    amplitude = (
-        np.asarray(shell_mean(jnp.abs(jnp.fft.rfftn(jnp.asarray(volume)))), dtype=np.float64)
-        / float(box_px) ** 3
-    )
+    amplitudes = np.abs(np.asarray(rfftn(np.asarray(volume), workers=-1)))
+    amplitude = shell_mean(amplitudes).astype(np.float64) / float(box_px) ** 3
     s = np.arange(len(amplitude)) / (box_px * float(voxel_size_angstrom))
     weight = np.ones(len(amplitude))
     if fsc_curve is not None:

@@ -9,10 +9,11 @@ from collections.abc import Mapping
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, PRNGKeyArray
+from jaxtyping import Array, Float, Int8, Real
 
 from locref_widgets.engine.array_types import AnyArray, Scalar
 from locref_widgets.engine.fsc_curve import fourier_shell_correlation
+from locref_widgets.engine.on_device import on_device
 
 RANDOMISE_BELOW_FSC = 0.8
 """Phases are randomised from where the unmasked FSC falls below this, as in RELION."""
@@ -33,16 +34,16 @@ correction then more than doubles what is missing to 1, so it dips where the map
 
 @jax.jit
 def randomise_phases(
-    volume: Float[AnyArray, "z y x"], from_shell: Scalar, key: PRNGKeyArray
+    volume: Float[AnyArray, "z y x"], from_shell: Scalar, noise: Real[AnyArray, "z y x"]
 ) -> Float[Array, "z y x"]:
-    """Replace the phases of shell ``from_shell`` and beyond by random ones."""
+    """Replace the phases of shell ``from_shell`` and beyond by those of real white noise."""
     box_px = volume.shape[-1]
     full = jnp.fft.fftfreq(box_px, 1.0 / box_px)
     half = jnp.fft.rfftfreq(box_px, 1.0 / box_px)
     squared = full[:, None, None] ** 2 + full[None, :, None] ** 2 + half[None, None, :] ** 2
-    # The transform of real white noise has uniform phases that obey the Hermitian symmetry.
-    noise = jnp.fft.rfftn(jax.random.normal(key, volume.shape, volume.dtype))
-    phase_factor = noise / jnp.maximum(jnp.abs(noise), jnp.finfo(volume.dtype).tiny)
+    # Its transform has uniform phases that obey the Hermitian symmetry.
+    random = jnp.fft.rfftn(noise.astype(volume.dtype))
+    phase_factor = random / jnp.maximum(jnp.abs(random), jnp.finfo(volume.dtype).tiny)
     spectrum = jnp.fft.rfftn(volume)
     beyond = squared > (jnp.asarray(from_shell) - 0.5) ** 2
     return jnp.fft.irfftn(
@@ -50,12 +51,20 @@ def randomise_phases(
     )
 
 
+def white_noise(shape: tuple[int, ...], rng: np.random.Generator) -> Int8[np.ndarray, "..."]:
+    """Random signs: as white as normal noise, and many of them make each Fourier coefficient.
+
+    Drawn on the host, for compiling a generator takes longer than all the draws of a run.
+    """
+    return 2 * rng.integers(0, 2, shape, np.int8) - np.int8(1)
+
+
 def phase_randomised_fscs(
     half1: Float[AnyArray, "z y x"],
     half2: Float[AnyArray, "z y x"],
     masks: Mapping[str, Float[AnyArray, "z y x"]],
     from_shell: int,
-    key: PRNGKeyArray,
+    rng: np.random.Generator,
     *,
     as_stored: bool = False,
 ) -> dict[str, Float[Array, " shells"]]:
@@ -63,12 +72,13 @@ def phase_randomised_fscs(
 
     The two halves get independent phases (Chen et al. 2013), the same for all masks.
     """
-    key1, key2 = jax.random.split(key)
-    first = randomise_phases(jnp.asarray(half1), from_shell, key1)
-    second = randomise_phases(jnp.asarray(half2), from_shell, key2)
+    first, second = (
+        randomise_phases(on_device(half_map), from_shell, white_noise(half_map.shape, rng))
+        for half_map in (half1, half2)
+    )
     return {
-        name: fourier_shell_correlation(first * mask, second * mask, as_stored=as_stored)
-        for name, mask in ((name, jnp.asarray(mask)) for name, mask in masks.items())
+        name: fourier_shell_correlation(first, second, mask, as_stored=as_stored)
+        for name, mask in masks.items()
     }
 
 

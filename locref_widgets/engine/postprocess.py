@@ -6,7 +6,6 @@ J. Mol. Biol. 333, 721-745), so that the two programs agree.
 
 from dataclasses import dataclass
 
-import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
 
@@ -73,7 +72,7 @@ def postprocess(
     low_angstrom, high_angstrom
         Limits of the fit. None as the finer one goes on to where the FSC ends, as RELION does.
     """
-    average = 0.5 * (jnp.asarray(half1) + jnp.asarray(half2))
+    average = 0.5 * (np.asarray(half1) + np.asarray(half2))
     guinier = None
     if bfactor_angstrom2 is None:
         guinier = _readable_plot(
@@ -84,7 +83,7 @@ def postprocess(
     response = fsc_weights(fsc_curve, NO_CORRELATION) * np.exp(
         -0.25 * bfactor_angstrom2 * s_squared
     )
-    sharpened = apply_shell_filter(average, jnp.asarray(response, dtype=jnp.float32))
+    sharpened = apply_shell_filter(average, response.astype(np.float32))
     resolution = lowpass_angstrom or fsc_curve.resolution_angstrom()
     filtered = lowpass_cosine(sharpened, voxel_size_angstrom, resolution, _EDGE_SHELLS)
     return PostProcessed(

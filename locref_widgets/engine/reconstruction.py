@@ -15,6 +15,7 @@ from jaxtyping import Array, Complex, Float, Int
 
 from locref_widgets.engine.compiling import jit_in_one_thread
 from locref_widgets.engine.gridding import blob_transform, gridding_weights, spectrum_to_volume
+from locref_widgets.engine.on_device import on_device
 from locref_widgets.engine.slicing import (
     Accumulator,
     complete_plane,
@@ -72,13 +73,18 @@ def mean_weights(accumulator: Accumulator, box_px: int) -> Float[np.ndarray, " s
     A histogram over few shells is what GPUs are slowest at, and it is wanted once per map.
     """
     radius = accumulator.radius
-    weights = np.array(accumulator.sums[..., 2])
+    weights = np.array(_weights(accumulator.sums))
     weights[:, :, 0] += weights[::-1, ::-1, 0].copy()  # as `complete_plane`
     octant = _folded(weights, radius)
     index, counts = _octant_shells(radius, box_px, accumulator.padded_px)
     totals = np.bincount(index, octant.reshape(-1), counts.size)
     # The last one is of the points beyond the radius.
     return (totals / np.maximum(counts, 1))[:-1]
+
+
+@jax.jit
+def _weights(sums: Float[Array, "z y x 3"]) -> Float[Array, "z y x"]:
+    return sums[..., 2]
 
 
 def _folded(values: Float[np.ndarray, "z y x"], radius: int) -> Float[np.ndarray, "r r r"]:
@@ -149,7 +155,7 @@ def solve(
     mean, prior = _mean_and_prior(accumulator, box_px, inverse_ssnr)
     blob = None
     if gridding_iterations:
-        blob = jnp.asarray(blob_transform(accumulator.padded_px, support_px or box_px))
+        blob = on_device(blob_transform(accumulator.padded_px, support_px or box_px))
     return _solve(accumulator, mean, prior, blob, box_px, gridding_iterations)
 
 
@@ -165,7 +171,7 @@ def _mean_and_prior(
         shells = np.arange(mean.size)
         noise = np.asarray(inverse_ssnr, np.float64)
         prior = prior + mean * np.interp(shells, np.arange(noise.size), noise)
-    return jnp.asarray(mean, jnp.float32), jnp.asarray(prior, jnp.float32)
+    return on_device(mean, np.float32), on_device(prior, np.float32)
 
 
 def solve_and_pull_back(

@@ -30,7 +30,7 @@ def shell_indices(box_px: int) -> Int[np.ndarray, "z y half"]:
     return np.rint(np.sqrt(squared)).astype(np.int32)
 
 
-class _ShellTable(NamedTuple):
+class ShellTable(NamedTuple):
     """Where to find the coefficients of each shell; unused slots add nothing."""
 
     coefficient: np.ndarray  # (blocks, _BLOCK) flat index into the half-spectrum
@@ -39,7 +39,8 @@ class _ShellTable(NamedTuple):
 
 
 @lru_cache(maxsize=4)
-def _shell_table(box_px: int, as_stored: bool) -> _ShellTable:
+def shell_table(box_px: int, as_stored: bool) -> ShellTable:
+    """The table of a box; ``as_stored`` as for `shell_sum`."""
     shells = box_px // 2 + 1
     shell = shell_indices(box_px)
     weight = np.full(box_px // 2 + 1, 1 if as_stored else 2, np.int8)
@@ -66,23 +67,25 @@ def _shell_table(box_px: int, as_stored: bool) -> _ShellTable:
     block = np.where(
         number < blocks_of_shell[:, None], first_block[:-1, None] + number, first_block[-1]
     ).astype(np.int32)
-    return _ShellTable(coefficient.reshape(-1, _BLOCK), slot_weight.reshape(-1, _BLOCK), block)
+    return ShellTable(coefficient.reshape(-1, _BLOCK), slot_weight.reshape(-1, _BLOCK), block)
 
 
 def shell_counts(box_px: int) -> Int[np.ndarray, " shells"]:
     """Coefficients of the full spectrum in each shell 0 .. N//2 (both Hermitian mates counted)."""
-    table = _shell_table(box_px, False)
+    table = shell_table(box_px, False)
     per_block = np.append(table.weight.sum(axis=1, dtype=np.int64), 0)
     return per_block[table.block].sum(axis=1)
 
 
 @jax.jit
-def _sum_by_table(
-    values: Float[AnyArray, "*batch coefficients"],
+def sum_by_table(
+    values: Float[AnyArray, "*batch z y half"],
     coefficient: Int[AnyArray, "blocks size"],
     weight: Int[AnyArray, "blocks size"],
     block: Int[AnyArray, "shells most"],
 ) -> Float[Array, "*batch shells"]:
+    """`shell_sum` for programs, which are told the table: in them it would be a constant."""
+    values = jnp.reshape(values, (*values.shape[:-3], -1))
     per_block = jnp.sum(values[..., coefficient] * weight.astype(values.dtype), axis=-1)
     per_block = jnp.pad(per_block, [(0, 0)] * (per_block.ndim - 1) + [(0, 1)])
     return jnp.sum(per_block[..., block], axis=-1)
@@ -96,12 +99,10 @@ def shell_sum(
     ``as_stored`` counts each stored coefficient once, as RELION does: in the plane kx = 0, which
     holds both Hermitian mates, every pair then counts twice as much as elsewhere.
     """
-    box_px = values.shape[-2]
-    flat = jnp.reshape(values, (*values.shape[:-3], -1))
-    return _sum_by_table(flat, *_shell_table(box_px, as_stored))
+    return sum_by_table(values, *shell_table(values.shape[-2], as_stored))
 
 
-def shell_mean(values: Float[AnyArray, "*batch z y half"]) -> Float[Array, "*batch shells"]:
+def shell_mean(values: Float[AnyArray, "*batch z y half"]) -> Float[np.ndarray, "*batch shells"]:
     """Mean over each shell 0 .. N//2 of the full spectrum of real values on the half-spectrum."""
-    total = shell_sum(values)
-    return total / jnp.asarray(shell_counts(values.shape[-2]), dtype=total.dtype)
+    total = np.asarray(shell_sum(values))
+    return total / shell_counts(values.shape[-2]).astype(total.dtype)

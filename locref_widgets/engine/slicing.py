@@ -15,6 +15,7 @@ import numpy as np
 from jaxtyping import Array, Complex, Float, Int
 
 from locref_widgets.engine.grids import Disc
+from locref_widgets.engine.on_device import on_device
 from locref_widgets.engine.padding import pad_from_origin
 
 _GROUP = 16
@@ -265,7 +266,7 @@ def slice_many(
 
 def empty_accumulator(padded_px: int, radius: int) -> Accumulator:
     """An accumulator of zeros (float32)."""
-    return Accumulator(jnp.zeros((*grid_shape(radius), 3), jnp.float32), padded_px, radius)
+    return Accumulator(on_device(np.zeros((*grid_shape(radius), 3), np.float32)), padded_px, radius)
 
 
 def complete_plane(sums: Float[Array, "z y x 3"]) -> Float[Array, "z y x 3"]:

@@ -17,6 +17,7 @@ from locref_widgets.engine.compiling import jit_in_one_thread
 from locref_widgets.engine.fsc import compute_fsc_curve
 from locref_widgets.engine.gridding import USUAL_ITERATIONS
 from locref_widgets.engine.grids import Disc, make_disc, shell_means
+from locref_widgets.engine.on_device import on_device
 from locref_widgets.engine.reconstruction import add_accumulators, solve
 from locref_widgets.engine.slicing import Accumulator, empty_accumulator, slice_radius
 from locref_widgets.errors import InputError
@@ -75,7 +76,7 @@ def new_accumulator(problem: Problem) -> Accumulator:
 
 def given_poses(batch: Batch) -> Poses:
     """Poses of a batch as given."""
-    return Poses(jnp.asarray(batch.rotations), jnp.asarray(batch.origins_px))
+    return Poses(on_device(batch.rotations), on_device(batch.origins_px))
 
 
 def solve_halves(
@@ -107,7 +108,7 @@ class AddUpPass:
 class _AddUp:
     def __init__(self, bench: Bench) -> None:
         self._problem, self._pixel = bench.problem, bench.pixel_size()
-        self._flat = jnp.ones(bench.problem.disc.shells.shape[0], jnp.float32)
+        self._flat = on_device(np.ones(bench.problem.disc.shells.shape[0], np.float32))
 
     def no_sums(self) -> Accumulator:
         return new_accumulator(self._problem)
@@ -115,8 +116,8 @@ class _AddUp:
     def add(
         self, sums: Accumulator, _half: int, _group: int, batch: Batch, _given: Arrays
     ) -> tuple[Accumulator, Arrays]:
-        disc, valid = self._problem.disc, jnp.asarray(batch.valid)
-        images = to_disc_images(jnp.asarray(batch.images), batch.ctf, disc, self._pixel)
+        disc, valid = self._problem.disc, on_device(batch.valid)
+        images = to_disc_images(on_device(batch.images), batch.ctf, disc, self._pixel)
         sums = accumulate(sums, images, given_poses(batch), valid, self._flat, disc)
         sums.sums.block_until_ready()
         return sums, {"usable": batch.valid}
@@ -217,7 +218,7 @@ class _Noise:
         self, sums: dict[str, Any], half: int, _group: int, batch: Batch, _given: Arrays
     ) -> tuple[dict[str, Any], Arrays]:
         disc, poses = self._problem.disc, given_poses(batch)
-        images = to_disc_images(jnp.asarray(batch.images), batch.ctf, disc, self._pixel)
+        images = to_disc_images(on_device(batch.images), batch.ctf, disc, self._pixel)
         rest = subtract_map(self._projectors[half], images, poses.rotations, poses.origins_px, disc)
         spectra = np.asarray(_power_spectra(rest.coefficients, disc))
         return {

@@ -6,10 +6,10 @@ from the whole images, in the map's own box.
 
 from dataclasses import dataclass
 
-import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
 
+from locref_widgets.engine.on_device import on_device
 from locref_widgets.engine.slicing import Accumulator
 from locref_widgets.refinement.batches import Batch
 from locref_widgets.refinement.consensus import new_accumulator, solve_halves
@@ -37,8 +37,7 @@ class _Final:
     def __init__(self, told: FinalPass, bench: Bench) -> None:
         self._bench, disc = bench, bench.problem.disc
         self._weights = {
-            half: jnp.asarray(inverse_variance(sigma2, disc))
-            for half, sigma2 in told.sigma2.items()
+            half: on_device(inverse_variance(sigma2, disc)) for half, sigma2 in told.sigma2.items()
         }
 
     def no_sums(self) -> Accumulator:
@@ -49,8 +48,8 @@ class _Final:
     ) -> tuple[Accumulator, Arrays]:
         problem = self._bench.problem
         images = load_images(problem, self._bench.outside(half), batch)
-        poses = Poses(jnp.asarray(given["rotations"]), jnp.asarray(given["origins_px"]))
-        valid = jnp.asarray(batch.valid)
+        poses = Poses(on_device(given["rotations"]), on_device(given["origins_px"]))
+        valid = on_device(batch.valid)
         sums = accumulate(sums, images, poses, valid, self._weights[half], problem.disc)
         sums.sums.block_until_ready()
         return sums, {}

@@ -16,13 +16,13 @@ from dataclasses import dataclass
 from functools import reduce
 from typing import Protocol, runtime_checkable
 
-import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
 from locref_widgets.engine.filters import apply_shell_filter
 from locref_widgets.engine.gridding import USUAL_ITERATIONS
 from locref_widgets.engine.local_wiener import local_wiener, signal_profile
+from locref_widgets.engine.on_device import on_device
 from locref_widgets.engine.reconstruction import add_accumulators, solve
 from locref_widgets.engine.slicing import Accumulator
 from locref_widgets.refinement.halves import HALVES
@@ -125,25 +125,25 @@ class ReferenceFilter:
 
     def __init__(self, problem: Problem, measured: MeasuredMaps, radius_px: int) -> None:
         self._cutoff = cutoff_shells(problem, measured.cutoff_resolution_angstrom)
-        self._mask = jnp.asarray(cut_region(measured.mask, problem))
+        self._mask = cut_region(measured.mask, problem)
         last_shell = int(np.ceil(radius_px * problem.box_px / problem.region_box_px))
         self._fsc = in_region_box(trusted_fsc(measured.fsc[CORRECTED_CURVE], last_shell), problem)
         self._profiles: dict[int, Float[Array, "m m m"]] = {}
         if self._cutoff is not None:
             for half, half_map in zip(HALVES, measured.half_maps, strict=True):
-                region = jnp.asarray(cut_region(half_map, problem))
+                region = on_device(cut_region(half_map, problem))
                 self._profiles[half] = signal_profile(region, self._fsc, self._mask)
 
     def __call__(
         self, cube: Float[Array, "m m m"], half: int, share: float = 1.0
     ) -> Float[np.ndarray, "m m m"]:
         """A half-set's cube, made of a share of its particles."""
-        ratio = jnp.asarray(_TRUST * share * self._fsc / np.maximum(1.0 - self._fsc, 1e-3))
+        ratio = on_device(_TRUST * share * self._fsc / np.maximum(1.0 - self._fsc, 1e-3))
         if self._cutoff is None:
             cube = apply_shell_filter(cube, ratio / (1.0 + ratio))
         else:
             cube = local_wiener(cube, self._profiles[half], ratio, self._cutoff)
-        return np.asarray(cube * self._mask)
+        return np.asarray(cube) * self._mask
 
 
 class FoldReferences:
@@ -231,7 +231,7 @@ def half_map_references(
     """Each half-set's own map, for all of its particles."""
     filtered = ReferenceFilter(problem, measured, radius_px)
     cubes = {
-        half: filtered(jnp.asarray(cut_region(half_map, problem)), half)
+        half: filtered(on_device(cut_region(half_map, problem)), half)
         for half, half_map in zip(HALVES, measured.half_maps, strict=True)
     }
     made = {half: HalfReference(cubes[half], sigma2[half], radius_px) for half in HALVES}

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
+from locref_widgets.engine.on_device import on_device
 from locref_widgets.engine.slicing import Projector
 from locref_widgets.refinement.batches import Batch, read_batches
 from locref_widgets.refinement.chunks import Chunk, ChunkSums, Place, Sums, cut_chunks
@@ -57,7 +57,7 @@ class Bench:
 
     def pixel_size(self) -> jax.Array:
         """The pixel size in Å as the engine takes it."""
-        return jnp.asarray(self.problem.pixel_size_angstrom, jnp.float32)
+        return on_device(self.problem.pixel_size_angstrom, np.float32)
 
 
 @runtime_checkable
@@ -181,7 +181,7 @@ def chunk_steps(
 
 def to_device(sums: Sums) -> Sums:
     """Sums of the host as arrays of JAX."""
-    return jax.tree.map(jnp.asarray, sums)
+    return jax.tree.map(on_device, sums)
 
 
 @dataclass(frozen=True)

@@ -2,12 +2,12 @@
 
 from dataclasses import dataclass
 
-import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
 
 from locref_widgets.engine.filters import apply_shell_filter, lowpass_cosine
 from locref_widgets.engine.fsc import FSCCurve
+from locref_widgets.engine.on_device import on_device
 from locref_widgets.engine.slicing import Projector, make_projector, slice_radius
 from locref_widgets.refinement.problem import Problem
 from locref_widgets.refinement.step import Region
@@ -117,16 +117,16 @@ def region_projector(cube: Float[np.ndarray, "m m m"], problem: Problem) -> Proj
     """
     padded = _PADDING * cube.shape[0]
     radius = slice_radius(problem.region_disc.radius_px, problem.region_box_px, padded)
-    return make_projector(jnp.asarray(cube), min(radius, padded // 2 - 1), _PADDING)
+    return make_projector(on_device(cube), min(radius, padded // 2 - 1), _PADDING)
 
 
 def make_region(cube: Float[np.ndarray, "m m m"], problem: Problem) -> Region:
     """Templates of a filtered, masked cube about the region's centre."""
     return Region(
         projector=region_projector(cube, problem),
-        centre_px=jnp.asarray(problem.region_centre_voxels, jnp.float32),
-        lever_px=jnp.asarray(problem.lever_px(), jnp.float32),
-        spread_px2=jnp.asarray(problem.region_spread_px2, jnp.float32),
+        centre_px=on_device(problem.region_centre_voxels, np.float32),
+        lever_px=on_device(problem.lever_px(), np.float32),
+        spread_px2=on_device(problem.region_spread_px2, np.float32),
     )
 
 
@@ -134,7 +134,7 @@ def make_whole_projector(volume: Float[np.ndarray, "z y x"], problem: Problem) -
     """A map about the centre of its box, for discs up to Nyquist."""
     padded = _PADDING * problem.box_px
     radius = min(slice_radius(problem.disc.radius_px, problem.box_px, padded), padded // 2 - 1)
-    return make_projector(jnp.asarray(volume), radius, _PADDING)
+    return make_projector(on_device(volume), radius, _PADDING)
 
 
 def filter_half(

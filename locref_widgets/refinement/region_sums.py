@@ -2,11 +2,11 @@
 
 from dataclasses import dataclass
 
-import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
 from locref_widgets.engine.grids import Disc
+from locref_widgets.engine.on_device import on_device
 from locref_widgets.engine.region_images import RegionImages, noise_in_region_box
 from locref_widgets.engine.search_plan import SearchPlan
 from locref_widgets.engine.slicing import Accumulator, Projector, empty_accumulator
@@ -40,13 +40,13 @@ def no_sums(region: Region, disc: Disc) -> RegionSums:
     """Sums of nothing yet, on the grid of a region's templates."""
     projector, shells = region.projector, disc.radius_px + 1
     empty = empty_accumulator(projector.padded_px, projector.radius)
-    return RegionSums(empty, jnp.zeros(shells), jnp.zeros(shells))
+    return RegionSums(empty, *(on_device(np.zeros(shells, np.float32)) for _ in range(2)))
 
 
 def load_images(problem: Problem, outside: Projector | None, batch: Batch) -> DiscImages:
     """A batch as coefficients, the signal outside the region subtracted if there is a map of it."""
-    pixel = jnp.asarray(problem.pixel_size_angstrom, jnp.float32)
-    images = to_disc_images(jnp.asarray(batch.images), batch.ctf, problem.disc, pixel)
+    pixel = on_device(problem.pixel_size_angstrom, np.float32)
+    images = to_disc_images(on_device(batch.images), batch.ctf, problem.disc, pixel)
     if outside is None:
         return images
     poses = given_poses(batch)
@@ -69,13 +69,13 @@ def cut_regions(
     at = batch.positions
     poses = moved_poses(
         given_poses(batch),
-        jnp.asarray(start.turns_rad, jnp.float32),
-        jnp.asarray(start.shifts_px, jnp.float32),
-        jnp.asarray(problem.fulcrum_angstrom / problem.pixel_size_angstrom, jnp.float32),
+        on_device(start.turns_rad, np.float32),
+        on_device(start.shifts_px, np.float32),
+        on_device(problem.fulcrum_angstrom / problem.pixel_size_angstrom, np.float32),
     )
-    pixel = jnp.asarray(problem.pixel_size_angstrom, jnp.float32)
+    pixel = on_device(problem.pixel_size_angstrom, np.float32)
     if batch.images is None and kept is not None:
-        boxes = jnp.asarray(kept.get(at))
+        boxes = on_device(kept.get(at))
     else:
         images = load_images(problem, outside, batch)
         boxes = region_boxes(images, poses, region, problem.disc, plan.box_px)
@@ -90,7 +90,7 @@ def weights_of(
     """``1 / sigma^2`` of each pixel of the region's disc, from each half-set's noise spectrum."""
     disc = problem.region_disc
     noise = {half: noise_in_region_box(s, problem.box_px, disc) for half, s in sigma2.items()}
-    return {half: jnp.asarray(inverse_variance(noise[half], disc)) for half in sigma2}
+    return {half: on_device(inverse_variance(noise[half], disc)) for half in sigma2}
 
 
 def merge_groups(sums: dict[Place, Sums], folds: int) -> dict[Place, Sums]:
@@ -133,11 +133,11 @@ class _Sums:
     ) -> tuple[RegionSums, Arrays]:
         bench, told, blank = self._bench, self._told, self._blank
         start = Start(given["start_turn_rad"], given["start_shift_px"])
-        found = FoundPoses(*(jnp.asarray(given[name], jnp.float32) for name in _NOTED))
+        found = FoundPoses(*(on_device(given[name], np.float32) for name in _NOTED))
         kept = bench.kept if told.keep else None
         outside = bench.outside(half)
         images = cut_regions(bench.problem, outside, blank, start, batch, told.plan, kept)
-        valid = jnp.asarray(batch.valid)
+        valid = on_device(batch.valid)
         sums = add_to_region(sums, images, blank, found, self._weights[half], valid, told.plan)
         return sums, {}
 

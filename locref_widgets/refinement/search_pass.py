@@ -7,11 +7,11 @@ In the first iterations the folds of the half-sets are searched one after the ot
 from dataclasses import dataclass
 from typing import Any
 
-import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float, Int
 
 from locref_widgets.engine.likelihood import Prior
+from locref_widgets.engine.on_device import on_device
 from locref_widgets.engine.region_images import noise_in_region_box, noise_in_whole_box
 from locref_widgets.engine.search_plan import SearchPlan, plan_search
 from locref_widgets.refinement.batches import Batch
@@ -176,11 +176,11 @@ class _RegionWork:
         sigma2 = {half: reference.sigma2 for half, reference in references.items()}
         self._weights = weights_of(sigma2, problem)
         self._noise = {
-            half: jnp.asarray(noise_in_region_box(s, problem.box_px, disc), jnp.float32)
+            half: on_device(noise_in_region_box(s, problem.box_px, disc), np.float32)
             for half, s in sigma2.items()
         }
         self._priors = {
-            half: Prior(*(jnp.asarray(value, jnp.float32) for value in values))
+            half: Prior(*(on_device(value, np.float32) for value in values))
             for half, values in told.precisions.items()
         }
         self._pixel = bench.pixel_size()
@@ -207,7 +207,7 @@ class _RegionWork:
             )
         )
         found = found_poses(outcome, told.marginalize, plan)
-        valid, weights = jnp.asarray(batch.valid), self._weights[half]
+        valid, weights = on_device(batch.valid), self._weights[half]
         sums = add_to_region(sums, images, region, found, weights, valid, plan)
         return sums, {
             "turns_rad": outcome.turn_rad,
