@@ -12,6 +12,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Complex, Float, Int
 
+from locref_widgets.engine.array_types import AnyArray
+
 
 class Disc(eqx.Module):
     """Fourier pixels of an image up to a radius, ordered by shell.
@@ -138,9 +140,13 @@ def shell_sums(values: Float[Array, "*batch p"], disc: Disc) -> Float[Array, "*b
     return sums[..., edges[1:]] - sums[..., edges[:-1]] + centre * np.diff(edges)
 
 
-def shell_means(values: Float[Array, "*batch p"], disc: Disc) -> Float[Array, "*batch shells"]:
-    """Mean of a list of values over each shell ``0 .. radius_px`` of the disc."""
-    return shell_sums(values, disc) / np.diff(_shell_edges(disc))
+def shell_means(
+    values: Float[AnyArray, "*batch p"], disc: Disc
+) -> Float[np.ndarray, "*batch shells"]:
+    """Mean of a list of values over each shell ``0 .. radius_px`` of the disc, on the host."""
+    edges = _shell_edges(disc)
+    sums = np.add.reduceat(np.asarray(values), edges[:-1], axis=-1, dtype=np.float64)
+    return sums / np.diff(edges)
 
 
 def _shell_edges(disc: Disc) -> Int[np.ndarray, " more_shells"]:

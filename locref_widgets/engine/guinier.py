@@ -104,7 +104,7 @@ def guinier_plot(
     """
     box_px = volume.shape[-1]
     amplitudes = np.abs(np.asarray(rfftn(np.asarray(volume), workers=-1)))
-    amplitude = shell_mean(amplitudes).astype(np.float64) / float(box_px) ** 3
+    amplitude = shell_mean(amplitudes) / float(box_px) ** 3
     s = np.arange(len(amplitude)) / (box_px * float(voxel_size_angstrom))
     weight = np.ones(len(amplitude))
     if fsc_curve is not None:

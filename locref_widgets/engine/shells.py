@@ -102,7 +102,12 @@ def shell_sum(
     return sum_by_table(values, *shell_table(values.shape[-2], as_stored))
 
 
-def shell_mean(values: Float[AnyArray, "*batch z y half"]) -> Float[np.ndarray, "*batch shells"]:
-    """Mean over each shell 0 .. N//2 of the full spectrum of real values on the half-spectrum."""
-    total = np.asarray(shell_sum(values))
-    return total / shell_counts(values.shape[-2]).astype(total.dtype)
+def shell_mean(values: Float[np.ndarray, "z y half"]) -> Float[np.ndarray, " shells"]:
+    """Mean over each shell 0 .. N//2 of the full spectrum, on the host.
+
+    ``values`` are real and on the half-spectrum.
+    """
+    box_px = values.shape[-2]
+    table = shell_table(box_px, False)
+    per_block = np.sum(values.reshape(-1)[table.coefficient] * table.weight, -1, np.float64)
+    return np.append(per_block, 0)[table.block].sum(axis=-1) / shell_counts(box_px)

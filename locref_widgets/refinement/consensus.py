@@ -9,14 +9,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Complex, Float
+from jaxtyping import Bool, Float
 
-from locref_widgets.engine.compiling import jit_in_one_thread
 from locref_widgets.engine.fsc import compute_fsc_curve
 from locref_widgets.engine.gridding import USUAL_ITERATIONS
-from locref_widgets.engine.grids import Disc, make_disc, shell_means
+from locref_widgets.engine.grids import shell_means
 from locref_widgets.engine.on_device import on_device
 from locref_widgets.engine.reconstruction import add_accumulators, solve
 from locref_widgets.engine.slicing import Accumulator, empty_accumulator, slice_radius
@@ -220,18 +218,12 @@ class _Noise:
         disc, poses = self._problem.disc, given_poses(batch)
         images = to_disc_images(on_device(batch.images), batch.ctf, disc, self._pixel)
         rest = subtract_map(self._projectors[half], images, poses.rotations, poses.origins_px, disc)
-        spectra = np.asarray(_power_spectra(rest.coefficients, disc))
+        # On the host: it is little, and less than to compile it.
+        spectra = shell_means(np.abs(np.asarray(rest.coefficients)) ** 2, disc)
         return {
             "power": sums["power"] + spectra[batch.valid].sum(axis=0),
             "count": sums["count"] + int(batch.valid.sum()),
         }, {}
-
-
-@jit_in_one_thread
-def _power_spectra(coefficients: Complex[Array, "b p"], disc: Disc) -> Float[Array, "b shells"]:
-    # Anew, so that its tables are constants of the compiled program.
-    disc = make_disc(disc.box_px, disc.radius_px)
-    return shell_means(jnp.abs(coefficients) ** 2, disc)
 
 
 def measure_noise(

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Array, Float, Int
 
+from locref_widgets.engine.fulcrum import move_about_fulcrum
 from locref_widgets.engine.grids import Disc
 from locref_widgets.engine.on_device import on_device
 from locref_widgets.engine.region_images import RegionImages, noise_in_region_box
@@ -22,11 +23,11 @@ from locref_widgets.refinement.references import make_region
 from locref_widgets.refinement.starts import Start
 from locref_widgets.refinement.step import (
     FoundPoses,
+    Poses,
     Region,
     RegionSums,
     add_to_region,
     inverse_variance,
-    moved_poses,
     region_boxes,
     region_images,
 )
@@ -67,13 +68,18 @@ def cut_regions(
     ``start`` is that of its particles; ``kept`` holds boxes at the poses given.
     """
     at = batch.positions
-    poses = moved_poses(
-        given_poses(batch),
-        on_device(start.turns_rad, np.float32),
-        on_device(start.shifts_px, np.float32),
-        on_device(problem.fulcrum_angstrom / problem.pixel_size_angstrom, np.float32),
+    angstrom = problem.pixel_size_angstrom
+    rotations, origins_angstrom = move_about_fulcrum(
+        batch.rotations.astype(np.float64),
+        batch.origins_px.astype(np.float64) * angstrom,
+        start.turns_rad,
+        start.shifts_px * angstrom,
+        problem.fulcrum_angstrom,
     )
-    pixel = on_device(problem.pixel_size_angstrom, np.float32)
+    poses = Poses(
+        on_device(rotations, np.float32), on_device(origins_angstrom / angstrom, np.float32)
+    )
+    pixel = on_device(angstrom, np.float32)
     if batch.images is None and kept is not None:
         boxes = on_device(kept.get(at))
     else:

@@ -16,6 +16,7 @@ from locref_widgets.engine.compiling import jit_in_one_thread
 from locref_widgets.engine.ctf import CTFParameters
 from locref_widgets.engine.grids import Disc, image_to_disc, make_disc, shell_sums
 from locref_widgets.engine.likelihood import Prior
+from locref_widgets.engine.on_device import on_device
 from locref_widgets.engine.phases import cosine_and_sine, phase_ramp, rotate_phases
 from locref_widgets.engine.posterior import expected_phase, image_scatter_px2, within_extents
 from locref_widgets.engine.reconstruction import add_images
@@ -81,19 +82,6 @@ class RegionSums(eqx.Module):
     map: Accumulator
     residual_power: Float[Array, " shells"]
     ctf_power: Float[Array, " shells"]
-
-
-@eqx.filter_jit
-def moved_poses(
-    poses: Poses,
-    turns_rad: Float[Array, "b 3"],
-    shifts_px: Float[Array, "b 2"],
-    fulcrum_px: Float[Array, " 3"],
-) -> Poses:
-    """Poses after local motions (float32; see `locref_widgets.engine.fulcrum`)."""
-    rotations = exp_rotation(turns_rad) @ poses.rotations
-    swing = ((rotations - poses.rotations) @ fulcrum_px)[:, :2]
-    return Poses(rotations, poses.origins_px + swing + shifts_px)
 
 
 @eqx.filter_jit
@@ -167,7 +155,7 @@ def search_poses(
         region.projector,
         images,
         sigma2,
-        jnp.asarray(radius_px, jnp.float32),
+        on_device(radius_px, np.float32),
         prior,
         plan,
         pixel_size_angstrom,
