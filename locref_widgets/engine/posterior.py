@@ -17,6 +17,13 @@ the least squares of that model: a particle counts at each frequency by how well
 and what the scatter has damped on average is restored. (Dividing by ``sum |C|^2`` instead, as the
 plain expectation does, damps a second time: the references then underrate high frequencies.)
 
+Where places scatter by more than a third of a period nothing is left to restore, and to divide by
+``A^2`` multiplies noise: by 10^4 at Nyquist for a scatter of 1 px, by 10^17 for 2 px.
+Interpolation, gridding and the map's edge spread a thousandth of a shell's power over the others,
+so that such noise hides coarse shells that are known well. `scatter_transfer` is therefore 0.1 at
+least: a particle counts a hundredth where it says nothing, and noise is at most a hundred times as
+strong as with exact poses.
+
 The posterior ends at the extents of the search. A template that says little about the pose gives a
 Gaussian far wider than they are; taken at its word it would leave nothing of the images but their
 mean, a map of no shape that is the same in both half-sets. `within_extents` therefore bounds it.
@@ -24,6 +31,8 @@ mean, a map of no shape that is the same in both half-sets. `within_extents` the
 
 import jax.numpy as jnp
 from jaxtyping import Array, Float
+
+_LEAST_TRANSFER = 0.1
 
 
 def within_extents(
@@ -90,3 +99,10 @@ def expected_phase(
     """Mean of ``exp(-2 pi i k d / m)`` over displacements ``d`` of a covariance."""
     squared = jnp.sum((coordinates @ scatter_px2) * coordinates, axis=-1)
     return jnp.exp(-2.0 * (jnp.pi / box_px) ** 2 * squared)
+
+
+def scatter_transfer(
+    scatter_px2: Float[Array, "2 2"], coordinates: Float[Array, "p 2"], box_px: int
+) -> Float[Array, " p"]:
+    """`expected_phase` as a transfer function to divide by: never so small that noise blows up."""
+    return jnp.maximum(expected_phase(scatter_px2, coordinates, box_px), _LEAST_TRANSFER)

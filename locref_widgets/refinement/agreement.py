@@ -51,6 +51,7 @@ from locref_widgets.refinement.influence import InfluencePass
 from locref_widgets.refinement.passes import OutsideMaps, make_task
 from locref_widgets.refinement.problem import RefinementInput, pose_problem
 from locref_widgets.refinement.references import cut_region
+from locref_widgets.refinement.region_place import place_region
 from locref_widgets.refinement.region_sums import sums_again
 from locref_widgets.refinement.search_pass import plan_for
 from locref_widgets.refinement.settings import RefinementSettings
@@ -96,7 +97,7 @@ class AgreementMeter:
         taken = settings.model_dump(include={"subset", "seed", "subtract", "initial_lowpass"})
         self._settings = RefinementSettings(**taken)
         self._executor, self._report = executor or LocalExecutor(), report or _say_nothing
-        problem = pose_problem(inputs, self._settings)
+        problem, mask = pose_problem(inputs, self._settings), place_region(inputs.mask).mask
         self._batch_size = min(BATCH_SIZE, int(np.bincount(problem.half_sets).max()))
         consensus = reconstruct_consensus(problem, self._batch_size, self._report, self._executor)
         problem, _, _ = set_aside(problem, consensus.usable)
@@ -104,9 +105,9 @@ class AgreementMeter:
         maps = subtraction_maps(inputs, consensus, self._settings.initial_lowpass, _say_nothing)
         self._outside: OutsideMaps | None = None
         if problem.subtract:
-            self._outside = {half: maps[half] * (1.0 - inputs.mask.data) for half in HALVES}
+            self._outside = {half: maps[half] * (1.0 - mask) for half in HALVES}
         self._sigma2 = measure_noise(problem, maps, self._batch_size, self._report, self._executor)
-        self._mask = jnp.asarray(cut_region(inputs.mask.data, problem))
+        self._mask = jnp.asarray(cut_region(mask, problem))
         # One plan for all settings: here it only says in which box the images are cut.
         self._plan = plan_for(problem, self._settings, problem.region_disc.radius_px)
 

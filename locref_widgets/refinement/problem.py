@@ -6,20 +6,17 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float, Int
 
-from locref_widgets.engine.grids import Disc, convenient_box, make_disc
+from locref_widgets.engine.grids import Disc, make_disc
 from locref_widgets.engine.symmetry import point_group_operators
 from locref_widgets.errors import InputError
 from locref_widgets.io.duplicates import half_sets_with_copies_together, particle_of_row
 from locref_widgets.io.mrc import Map, check_same_grid
 from locref_widgets.io.particles import Particles, check_particles_match_map
 from locref_widgets.masks.dynamic import centre_of_mass_angstrom
+from locref_widgets.refinement.region_place import RegionPlace, place_region
 from locref_widgets.refinement.settings import RefinementSettings
 from locref_widgets.refinement.symmetric_region import check_region_on_axes
 
-_COVERED = 0.5
-"""Mask value from which a voxel counts as inside, for the region's size."""
-_MARGIN_VOXELS = 0.5
-_SMALLEST_RADIUS_PX = 3.0
 _WHOLE_PARTICLE = 0.98
 """Share of the map's power inside the mask from which nothing is left to subtract."""
 
@@ -54,7 +51,7 @@ class Problem:
         Relative to the centre of the box.
     region_centre_voxels
         Whole voxel ``(x, y, z)``, relative to the centre of the box, on which the region's
-        templates are centred.
+        templates are centred (see `region_place`).
     region_box_px
         Edge of the box about that voxel that holds the region whichever way it is turned; images
         are cut to it.
@@ -129,10 +126,7 @@ def pose_problem(inputs: RefinementInput, settings: RefinementSettings) -> Probl
         check_same_grid(volume, half_map, "half-map")
     particle = particle_of_row(particles)
     rows = choose_rows(particles, particle, settings)
-    voxel = volume.voxel_size_angstrom
-    mask_centre = centre_of_mass_angstrom(mask.data, voxel)
-    centre = np.rint(mask_centre / voxel).astype(int)
-    box = region_box(mask)
+    place = place_region(mask)
     check_region_on_axes(settings.symmetry, mask)
     return Problem(
         particles=particles,
@@ -141,9 +135,9 @@ def pose_problem(inputs: RefinementInput, settings: RefinementSettings) -> Probl
         half_sets=half_sets_with_copies_together(particles, particle)[0][rows],
         disc=make_disc(particles.box_px),
         fulcrum_angstrom=fulcrum_of(settings, mask),
-        region_centre_voxels=centre,
-        region_box_px=box,
-        region_spread_px2=_spread_px2(mask, centre),
+        region_centre_voxels=place.centre_voxels,
+        region_box_px=place.box_px,
+        region_spread_px2=_spread_px2(place),
         subtract=_should_subtract(settings, volume, mask),
         operators=point_group_operators(settings.symmetry),
     )
@@ -185,30 +179,10 @@ def choose_rows(
     return np.flatnonzero(chosen[particle])
 
 
-def region_box(mask: Map) -> int:
-    """Edge of the box about the mask's centre that holds its inside whichever way it is turned.
-
-    Raises `InputError` when the region is too small to be aligned.
-    """
-    voxel = mask.voxel_size_angstrom
-    centre_voxels = np.rint(centre_of_mass_angstrom(mask.data, voxel) / voxel).astype(int)
-    inside = mask.data >= _COVERED * mask.data.max()
-    z, y, x = np.nonzero(inside)
-    points = np.stack([x, y, z], axis=-1) - mask.box_px // 2 - centre_voxels
-    radius = float(np.linalg.norm(points, axis=1).max())
-    if radius < _SMALLEST_RADIUS_PX:
-        raise InputError(
-            f"{mask.path}: the region inside the mask is {2 * radius + 1:.0f} voxels across;"
-            " nothing so small can be aligned. Give a mask of at least"
-            f" {2 * _SMALLEST_RADIUS_PX:.0f} voxels across (a rule of thumb: 100 kDa)."
-        )
-    return convenient_box(2 * (radius + _MARGIN_VOXELS))
-
-
-def _spread_px2(mask: Map, centre_voxels: Int[np.ndarray, " 3"]) -> float:
-    z, y, x = np.nonzero(mask.data > 0)
-    points = np.stack([x, y, z], axis=-1) - mask.box_px // 2 - centre_voxels
-    return float(np.average(np.sum(points**2, axis=1), weights=mask.data[z, y, x]) / 3)
+def _spread_px2(place: RegionPlace) -> float:
+    z, y, x = np.nonzero(place.mask > 0)
+    points = np.stack([x, y, z], axis=-1) - place.mask.shape[-1] // 2 - place.centre_voxels
+    return float(np.average(np.sum(points**2, axis=1), weights=place.mask[z, y, x]) / 3)
 
 
 def _should_subtract(settings: RefinementSettings, volume: Map, mask: Map) -> bool:

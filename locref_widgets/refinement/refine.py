@@ -51,6 +51,7 @@ from locref_widgets.refinement.observing import (
 )
 from locref_widgets.refinement.passes import OutsideMaps
 from locref_widgets.refinement.problem import Problem, RefinementInput, fulcrum_of, pose_problem
+from locref_widgets.refinement.region_place import place_region
 from locref_widgets.refinement.region_sums import sums_again
 from locref_widgets.refinement.rehearsal import Rehearsal
 from locref_widgets.refinement.search_pass import (
@@ -139,7 +140,7 @@ class RefinementLoop:
         # Before any image is set aside, so that it is the same whenever this is made.
         self.largest_half = int(np.bincount(problem.half_sets).max())
         self.batch_size = self._choose_batch_size()
-        self.user_mask = inputs.mask.data
+        self.user_mask = place_region(inputs.mask).mask
         self.sums: FoldSums | None = None
 
     def prepare(

@@ -18,7 +18,7 @@ from locref_widgets.engine.grids import Disc, image_to_disc, make_disc, shell_su
 from locref_widgets.engine.likelihood import Prior
 from locref_widgets.engine.on_device import on_device
 from locref_widgets.engine.phases import cosine_and_sine, phase_ramp, rotate_phases
-from locref_widgets.engine.posterior import expected_phase, image_scatter_px2, within_extents
+from locref_widgets.engine.posterior import image_scatter_px2, scatter_transfer, within_extents
 from locref_widgets.engine.reconstruction import add_images
 from locref_widgets.engine.region_images import (
     RegionImages,
@@ -244,7 +244,7 @@ def _centre(images: RegionImages, region: Region, found: FoundPoses, plan: Searc
         rest = (real - image.power * jnp.real(template)) ** 2
         rest = rest + (imaginary - image.power * jnp.imag(template)) ** 2
         scatter = image_scatter_px2(covariance, lever, region.spread_px2)
-        expected = probability * expected_phase(scatter, plain, disc.box_px)
+        expected = probability * scatter_transfer(scatter, plain, disc.box_px)
         values = jax.lax.complex(real * expected, imaginary * expected)
         return values, image.power * expected**2, rest
 

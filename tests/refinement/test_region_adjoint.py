@@ -1,5 +1,6 @@
 """Cutting images to the region and adding them to its sums are adjoints, too."""
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -10,7 +11,7 @@ from locref_widgets.engine.ctf import make_ctf_parameters
 from locref_widgets.engine.grids import disc_to_image, image_to_disc, make_disc
 from locref_widgets.engine.likelihood import pixel_weights
 from locref_widgets.engine.phases import phase_ramp
-from locref_widgets.engine.posterior import expected_phase, image_scatter_px2
+from locref_widgets.engine.posterior import expected_phase, image_scatter_px2, scatter_transfer
 from locref_widgets.engine.region_images import fit_box
 from locref_widgets.engine.search_plan import plan_search
 from locref_widgets.engine.slicing import (
@@ -169,7 +170,7 @@ class _RegionImaging:
             scatter = image_scatter_px2(
                 self.found.covariance[i], jnp.asarray(lever, jnp.float32), jnp.asarray(5.0)
             )
-            blurred = expected_phase(scatter, plain, self.plan.box_px)
+            blurred = scatter_transfer(scatter, plain, self.plan.box_px)
             out.append(value * self.found.probability[i] * blurred)
         return jnp.stack(out)
 
@@ -206,6 +207,27 @@ def test_adding_to_the_region_is_the_adjoint_of_imaging_it(whole_px, box_px, mar
     scale = np.linalg.norm(imaged) * np.linalg.norm(weights * y)
     assert abs(forward - backward) < TOLERANCE * scale
     assert abs(forward) > 0.1 * scale
+
+
+def test_frequencies_at_which_no_pose_is_known_blow_up_no_noise(rng):
+    """Where scatter leaves less than 0.1 of a wave, noise is a hundredfold, however wide it is."""
+    imaging = _RegionImaging(rng, 40, 24, marginal=False)
+    coefficients = np.asarray(imaging.images.coefficients)
+    exact = np.asarray(imaging.sums(coefficients).map.sums, float)
+    shift = jnp.diag(jnp.asarray([0, 0, 0, 9.0, 9.0]))
+    imaging.found = eqx.tree_at(
+        lambda found: found.covariance, imaging.found, jnp.broadcast_to(shift, (N_IMAGES, 5, 5))
+    )
+    wide = np.asarray(imaging.sums(coefficients).map.sums, float)
+    rows = np.arange(-imaging.radius - 1, imaging.radius + 2)
+    distance = np.sqrt(rows[:, None, None] ** 2 + rows[:, None] ** 2 + rows[rows >= 0] ** 2)
+    # exp(-2 pi^2 9 k^2 / 24^2) is 0.1 at shell 2.7 of the box, 5.5 of the padded one (magnification
+    # and the width of the look-up aside): there, 20 decades down at Nyquist without a least value.
+    known = expected_phase(shift[3:, 3:], jnp.asarray([[2.5, 0.0], [3.0, 0.0]]), 24)
+    assert known[0] > 0.1 > known[1]
+    beyond = (distance > 8) & (distance < imaging.radius)
+    np.testing.assert_allclose(wide[beyond, :2], 0.1 * exact[beyond, :2], rtol=1e-4, atol=1e-3)
+    np.testing.assert_allclose(wide[beyond, 2], 0.01 * exact[beyond, 2], rtol=1e-4, atol=1e-6)
 
 
 def test_the_regions_weights_are_its_ctfs_power(rng):
