@@ -14,6 +14,7 @@ from jaxtyping import Float
 
 from locref_widgets.engine.filters import lowpass
 from locref_widgets.engine.fsc import compute_fsc_curve, fsc_curves, spherical_mask
+from locref_widgets.engine.phase_randomisation import DRAWS_TO_KEEP
 from locref_widgets.errors import InputError
 from locref_widgets.masks.edges import soft_edge
 
@@ -67,10 +68,15 @@ def resolution_masks(
     in_sphere = compute_fsc_curve(half1, half2, voxel_size_angstrom, sphere)
     resolution = in_sphere.resolution_angstrom()
     tight = tight_mask(average, voxel_size_angstrom, resolution) * sphere
-    corrected = fsc_curves(
-        half1, half2, voxel_size_angstrom, {"tight": tight}, corrected=("tight",)
-    )["tight corrected"]
-    resolution = min(resolution, corrected.resolution_angstrom())
+    curves = fsc_curves(
+        half1,
+        half2,
+        voxel_size_angstrom,
+        {"tight": tight},
+        corrected=("tight",),
+        randomisations=DRAWS_TO_KEEP,
+    )
+    resolution = min(resolution, curves["tight corrected"].resolution_angstrom())
     return ResolutionMasks(
         loose_mask(average, voxel_size_angstrom, resolution) * sphere,
         tight_mask(average, voxel_size_angstrom, resolution) * sphere,
