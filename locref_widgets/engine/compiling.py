@@ -6,9 +6,8 @@ particles enough to give each processor a chain of its own, which is left to the
 code generator for CPUs makes such chains faster, too (both together: a third less time, of the
 processor and by the clock, with the same results), and the look-ups of slices twice as fast, and
 takes half as long to compile. Sums into large arrays, as in back-projection, are slower with it:
-they are compiled as usual, and so are the steps on maps, which are for all threads (but for
-projectors, of which there is one for each half-set), and what cuts images to a region: there its
-last bits depend on how many images are cut together.
+they are compiled as usual, and so are steps on maps, which are for all threads, and what cuts
+images to a region: there its last bits depend on how many images are cut together.
 """
 
 from collections.abc import Callable

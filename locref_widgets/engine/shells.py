@@ -12,7 +12,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Float, Int, Real
 
 from locref_widgets.engine.array_types import AnyArray
 
@@ -73,8 +73,7 @@ def shell_table(box_px: int, as_stored: bool) -> ShellTable:
 def shell_counts(box_px: int) -> Int[np.ndarray, " shells"]:
     """Coefficients of the full spectrum in each shell 0 .. N//2 (both Hermitian mates counted)."""
     table = shell_table(box_px, False)
-    per_block = np.append(table.weight.sum(axis=1, dtype=np.int64), 0)
-    return per_block[table.block].sum(axis=1)
+    return _sum_blocks(table.weight.sum(axis=1, dtype=np.int64), table)
 
 
 @jax.jit
@@ -109,5 +108,11 @@ def shell_mean(values: Float[np.ndarray, "z y half"]) -> Float[np.ndarray, " she
     """
     box_px = values.shape[-2]
     table = shell_table(box_px, False)
-    per_block = np.sum(values.reshape(-1)[table.coefficient] * table.weight, -1, np.float64)
-    return np.append(per_block, 0)[table.block].sum(axis=-1) / shell_counts(box_px)
+    weighted = values.reshape(-1)[table.coefficient] * table.weight
+    return _sum_blocks(weighted.sum(axis=1, dtype=np.float64), table) / shell_counts(box_px)
+
+
+def _sum_blocks(
+    per_block: Real[np.ndarray, " blocks"], table: ShellTable
+) -> Real[np.ndarray, " shells"]:
+    return np.append(per_block, 0)[table.block].sum(axis=1)

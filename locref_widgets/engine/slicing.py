@@ -14,7 +14,6 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Complex, Float, Int
 
-from locref_widgets.engine.compiling import jit_in_one_thread
 from locref_widgets.engine.grids import Disc
 from locref_widgets.engine.on_device import on_device
 from locref_widgets.engine.padding import pad_from_origin
@@ -86,7 +85,7 @@ def undo_interpolation(volume: Float[Array, "n n n"], padded_px: int) -> Float[A
     return volume * line[:, None, None] * line[None, :, None] * line[None, None, :]
 
 
-@jit_in_one_thread
+@eqx.filter_jit
 def make_projector(volume: Float[Array, "n n n"], radius: int, padding: int = 2) -> Projector:
     """Prepare a volume for slicing.
 
