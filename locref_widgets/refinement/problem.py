@@ -13,7 +13,7 @@ from locref_widgets.io.duplicates import half_sets_with_copies_together, particl
 from locref_widgets.io.mrc import Map, check_same_grid
 from locref_widgets.io.particles import Particles, check_particles_match_map
 from locref_widgets.masks.dynamic import centre_of_mass_angstrom
-from locref_widgets.refinement.region_place import RegionPlace, place_region
+from locref_widgets.refinement.region_place import place_region
 from locref_widgets.refinement.settings import RefinementSettings
 from locref_widgets.refinement.symmetric_region import check_region_on_axes
 
@@ -137,7 +137,7 @@ def pose_problem(inputs: RefinementInput, settings: RefinementSettings) -> Probl
         fulcrum_angstrom=fulcrum_of(settings, mask),
         region_centre_voxels=place.centre_voxels,
         region_box_px=place.box_px,
-        region_spread_px2=_spread_px2(place),
+        region_spread_px2=place.spread_px2(),
         subtract=_should_subtract(settings, volume, mask),
         operators=point_group_operators(settings.symmetry),
     )
@@ -177,12 +177,6 @@ def choose_rows(
         of_half = order[half_sets[first][order] == half]
         chosen[of_half[: max(1, round(share * of_half.size))]] = True
     return np.flatnonzero(chosen[particle])
-
-
-def _spread_px2(place: RegionPlace) -> float:
-    z, y, x = np.nonzero(place.mask > 0)
-    points = np.stack([x, y, z], axis=-1) - place.mask.shape[-1] // 2 - place.centre_voxels
-    return float(np.average(np.sum(points**2, axis=1), weights=place.mask[z, y, x]) / 3)
 
 
 def _should_subtract(settings: RefinementSettings, volume: Map, mask: Map) -> bool:

@@ -16,8 +16,9 @@ _COVERED = 0.5
 _MARGIN_VOXELS = 0.5
 _SMALLEST_RADIUS_PX = 3.0
 _SOFT_PX = 3.0
-"""Edge of a region that is cut down: that of what reconstructions are cut down to."""
+"""Edge of a region that is cut down, beyond the ball: that of reconstructions (`soft_sphere`)."""
 _WORTH_TELLING = 0.005
+"""Share of a mask from which it is told that it is left out: less is dust."""
 
 
 @dataclass(frozen=True)
@@ -41,16 +42,11 @@ class RegionPlace:
     mask: Float[np.ndarray, "z y x"]
     left_out: float
 
-    def warnings(self) -> list[str]:
-        """A sentence where part of the mask is left out."""
-        if self.left_out < _WORTH_TELLING:
-            return []
-        told = (
-            f"{100 * self.left_out:.1f} % of the mask lie more than half a box from its centre:"
-            " images do not show them from all sides, and they are left out of the region. Remove"
-            " pieces that lie apart, or extract the particles in a larger box."
-        )
-        return [told]
+    def spread_px2(self) -> float:
+        """Mean square of one coordinate of the mask's points about the centre."""
+        z, y, x = np.nonzero(self.mask > 0)
+        points = np.stack([x, y, z], axis=-1) - self.mask.shape[-1] // 2 - self.centre_voxels
+        return float(np.average(np.sum(points**2, axis=1), weights=self.mask[z, y, x]) / 3)
 
 
 def place_region(mask: Map) -> RegionPlace:
@@ -78,10 +74,23 @@ def place_region(mask: Map) -> RegionPlace:
         if needed_px <= mask.box_px:
             return RegionPlace(centre, convenient_box(needed_px), mask.data, 0.0)
     x, y, z = (float(place) for place in of_mass + mask.box_px // 2)
-    ball = Sphere(x, y, z, mask.box_px / 2 - _SOFT_PX)
+    ball = Sphere(x, y, z, mask.box_px / 2)
     held = erase(mask.data, [ball], outside=True, soft_px=_SOFT_PX)
     left_out = 1.0 - float(held.sum(dtype=float) / mask.data.sum(dtype=float))
     return RegionPlace(of_mass, convenient_box(mask.box_px), held, left_out)
+
+
+def place_warnings(mask: Map) -> list[str]:
+    """Say how much of a mask is left out, if that is worth telling; raises as `place_region`."""
+    left_out = place_region(mask).left_out
+    if left_out < _WORTH_TELLING:
+        return []
+    told = (
+        f"{mask.path or 'the mask given'}: {100 * left_out:.1f} % of the mask lie more than half a"
+        " box from its centre: images do not show them from all sides, and they are left out of"
+        " the region. Remove pieces that lie apart, or extract the particles in a larger box."
+    )
+    return [told]
 
 
 def _farthest_px(points: Int[np.ndarray, "n 3"], centre: Int[np.ndarray, " 3"]) -> float:

@@ -87,9 +87,9 @@ def check_region(volume: Map, mask: Map, settings: RefinementSettings) -> list[s
     """
     warnings = [*mask.remarks, *grid_remarks(volume, mask, "the mask"), *check_mask(mask, volume)]
     check_region_on_axes(settings.symmetry, mask)
-    from locref_widgets.refinement.region_place import place_region
+    from locref_widgets.refinement.region_place import place_warnings
 
-    warnings += place_region(mask).warnings()
+    warnings += place_warnings(mask)
     voxel_size_angstrom = volume.voxel_size_angstrom
     centre = centre_of_mass_angstrom(mask.data, voxel_size_angstrom)
     radius = radius_angstrom(mask.data, voxel_size_angstrom, centre)

@@ -226,8 +226,11 @@ def test_frequencies_at_which_no_pose_is_known_blow_up_no_noise(rng):
     known = expected_phase(shift[3:, 3:], jnp.asarray([[2.5, 0.0], [3.0, 0.0]]), 24)
     assert known[0] > 0.1 > known[1]
     beyond = (distance > 8) & (distance < imaging.radius)
-    np.testing.assert_allclose(wide[beyond, :2], 0.1 * exact[beyond, :2], rtol=1e-4, atol=1e-3)
-    np.testing.assert_allclose(wide[beyond, 2], 0.01 * exact[beyond, 2], rtol=1e-4, atol=1e-6)
+    for channels, share in ((slice(0, 2), 0.1), (2, 0.01)):
+        expected = share * exact[beyond][:, channels]
+        # Sums in float32, to the rounding of the largest.
+        atol = 1e-6 * np.abs(expected).max()
+        np.testing.assert_allclose(wide[beyond][:, channels], expected, rtol=1e-5, atol=atol)
 
 
 def test_the_regions_weights_are_its_ctfs_power(rng):

@@ -5,7 +5,7 @@ import pytest
 
 from locref_widgets.errors import InputError
 from locref_widgets.io.mrc import Map
-from locref_widgets.refinement.region_place import place_region
+from locref_widgets.refinement.region_place import place_region, place_warnings
 
 BOX = 40
 
@@ -26,7 +26,7 @@ def test_a_ball_is_held_by_a_box_of_its_own_size_about_it():
     assert place.box_px == 20  # 19 voxels across; even, without prime factors beyond 5
     np.testing.assert_array_equal(place.mask, mask.data)
     assert place.left_out == 0
-    assert place.warnings() == []
+    assert place_warnings(mask) == []
 
 
 def test_what_fits_only_about_the_maps_centre_is_placed_there():
@@ -42,13 +42,14 @@ def test_what_fits_only_about_the_maps_centre_is_placed_there():
 def test_a_piece_in_the_far_corner_is_left_out_and_told_of():
     """It made the box 1.7 times an image's, filled with zeros where there is no image."""
     region, piece = _balls((-8, 5, 3, 9)), _balls((17, -17, -17, 2))
-    place = place_region(Map(region.data + piece.data, 2.0))
+    mask = Map(region.data + piece.data, 2.0)
+    place = place_region(mask)
     assert place.box_px == BOX
     assert np.abs(place.centre_voxels - [-8, 5, 3]).max() <= 1  # 1 % of the mask, 40 voxels off
     np.testing.assert_array_equal(place.mask, region.data)
-    assert place.left_out == pytest.approx(piece.data.sum() / (region.data + piece.data).sum())
-    (told,) = place.warnings()
-    assert told.startswith(f"{100 * place.left_out:.1f} % of the mask lie more than half a box")
+    assert place.left_out == pytest.approx(piece.data.sum() / mask.data.sum())
+    (told,) = place_warnings(mask)
+    assert told.startswith(f"the mask given: {100 * place.left_out:.1f} % of the mask lie more")
     assert "larger box" in told
 
 
@@ -57,10 +58,18 @@ def test_a_mask_of_the_whole_box_is_a_ball_as_wide_as_an_image():
     assert place.box_px == BOX
     assert np.abs(place.centre_voxels).max() <= 1  # the mean place of 40 voxels is -0.5
     far = np.sqrt(np.sum((np.indices((BOX,) * 3) - BOX // 2 - _zyx(place)) ** 2, axis=0))
-    assert np.all(place.mask[far <= BOX / 2 - 3] == 1)
-    assert np.all(place.mask[far >= BOX / 2] == 0)
-    # A ball in the cube, its edge of 3 voxels counted by half: 4/3 pi (18.5 / 40)^3.
-    assert place.left_out == pytest.approx(1 - 4 / 3 * np.pi * (18.5 / 40) ** 3, abs=0.01)
+    assert np.all(place.mask[far <= BOX / 2] == 1)
+    assert np.all(place.mask[far >= BOX / 2 + 3] == 0)
+    assert np.mean(far > BOX / 2 + 3) < place.left_out < np.mean(far > BOX / 2)
+
+
+def test_of_a_ball_as_wide_as_an_image_nothing_is_left_out():
+    """With the voxel at its centre it is 41 voxels across, one more than an image."""
+    mask = _balls((0, 0, 0, 20))
+    place = place_region(mask)
+    np.testing.assert_array_equal(place.mask, mask.data)
+    assert place.box_px == BOX
+    assert place_warnings(mask) == []
 
 
 def _zyx(place):
