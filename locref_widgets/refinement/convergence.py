@@ -1,4 +1,4 @@
-"""When a refinement has settled: neither the half-maps' agreement nor the poses still improve.
+"""When a refinement has settled, or gone astray, by the half-maps' agreement and the poses.
 
 Agreement is measured by the sum of the FSC over shells, the number of shells that would agree
 fully. Where the curve crosses a threshold goes up and down with the noise of a few shells (by
@@ -20,6 +20,10 @@ _GAIN_SHELLS = 0.2
 _RESTLESS = 0.15
 """Poses still move while their median turn since the iteration before exceeds this share of the
 median standard error: where the resolution is limited by Nyquist, poses improve long after it."""
+_ASTRAY_SHARE, _ASTRAY_SHELLS = 0.9, 1.0
+"""Half-maps that agree to less than this share of what they did before the search, and by so many
+shells less, were led astray. Weak sets whose searches failed came from 14 shells to 8 or fewer; of
+those that succeeded the one that lost most came from 15.3 to 14.5, for one iteration."""
 
 
 def agreement_shells(curve: FSCCurve) -> float:
@@ -56,6 +60,54 @@ def has_settled(
     moved = np.median(info["turn_since_last_rad"])
     # A particle without information has no finite error; it must not decide for the others.
     return bool(moved < _RESTLESS * np.nanmedian(info["rotation_error_rad"]))
+
+
+def agreement_warnings(
+    history_shells: Float[np.ndarray, " iterations"], *, ended: bool
+) -> list[str]:
+    """What is to be said where the search has led particles astray: a sentence or two, once.
+
+    While a run goes on it is told of in the first iteration, from the second on, that is behind
+    the poses that the search began with and not catching up; and at its end if it then is behind.
+
+    Parameters
+    ----------
+    history_shells
+        As `has_settled` takes it.
+    ended
+        Whether no iteration follows.
+    """
+    behind = _is_behind(history_shells) if ended else _falls_behind(history_shells)
+    if not behind:
+        return []
+    first, now = history_shells[0], history_shells[-1]
+    what = (
+        f"the half-maps agree less than at the poses that the search began with ({now:.1f} shells' "
+        f"worth of FSC, {first:.1f} then): it may follow noise. "
+    )
+    mend = (
+        "give a larger mask, a smaller rotation_extent and shift_extent, or a prior_rotation, and "
+        "check that mask and map lie where the particles have the region."
+    )
+    if ended:
+        return [f"{what}Compare the maps before you use the new poses; {mend}"]
+    return [f"{what}If the next iterations do not mend that, stop it; {mend}"]
+
+
+def _is_behind(history_shells: Float[np.ndarray, " iterations"]) -> bool:
+    """Whether the last iteration's half-maps agree much less than before the search."""
+    first, now = history_shells[0], history_shells[-1]
+    return bool(now < _ASTRAY_SHARE * first and now < first - _ASTRAY_SHELLS)
+
+
+def _falls_behind(history_shells: Float[np.ndarray, " iterations"]) -> bool:
+    """Whether the last iteration is the first that is behind and not catching up."""
+    stuck = [
+        _is_behind(history_shells[: end + 1])
+        and history_shells[end] < history_shells[end - 1] + _GAIN_SHELLS
+        for end in range(2, len(history_shells))
+    ]
+    return bool(stuck and stuck[-1] and not any(stuck[:-1]))
 
 
 def turns_between(

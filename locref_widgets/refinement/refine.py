@@ -20,6 +20,7 @@ from locref_widgets.refinement.consensus import Consensus, measure_noise, recons
 from locref_widgets.refinement.convergence import (
     AGREEMENT_HISTORY,
     agreement_history,
+    agreement_warnings,
     has_settled,
     turns_between,
 )
@@ -264,7 +265,10 @@ class RefinementLoop:
         self.sums = sums if folds > 1 else None
         seconds = time.monotonic() - started
         draft = self._result(iteration, half_maps, both, info, seconds)
-        if iteration < self.settings.iterations and not draft.converged:
+        ended = draft.converged or iteration >= self.settings.iterations
+        agreement = agreement_history(info, draft.fsc[CORRECTED_CURVE])
+        self._warn(*agreement_warnings(agreement, ended=ended))
+        if not ended:
             return draft
         # Room for the sums on the whole map's grid.
         self.sums = None
@@ -281,8 +285,7 @@ class RefinementLoop:
         )
         seconds = time.monotonic() - started
         final = self._result(iteration, half_maps, both, info, seconds, last=True)
-        for message in fsc_warnings(final.fsc):
-            self.observer.event("warning", message=message)
+        self._warn(*fsc_warnings(final.fsc))
         return replace(final, converged=draft.converged)
 
     def _choose_batch_size(self) -> int:
@@ -312,11 +315,11 @@ class RefinementLoop:
 
     def _given(self) -> tuple[RefinementInput, Consensus, float, Callable[[str], None]]:
         """What is known of the maps given, and where to remark on them."""
+        return self.inputs, self.consensus, self.settings.initial_lowpass, self._warn
 
-        def warn(message: str) -> None:
+    def _warn(self, *messages: str) -> None:
+        for message in messages:
             self.observer.event("warning", message=message)
-
-        return self.inputs, self.consensus, self.settings.initial_lowpass, warn
 
     def _references(
         self, last: IterationResult, found: IterationResult | None
@@ -336,8 +339,7 @@ class RefinementLoop:
             return radius, half_map_references(problem, last.measured, last.sigma2, radius)
         sums = self.sums or self._sums_again(last, folds)
         renewed = self._sums_again(found, fold_count(sums)) if found else None
-        told = (last.measured, last.sigma2, radius, renewed)
-        return radius, FoldReferences(problem, sums, *told)
+        return radius, FoldReferences(problem, sums, last.measured, last.sigma2, radius, renewed)
 
     def _maps_so_far(self, sums: FoldSums, folds: int) -> tuple[MeasuredMaps, int]:
         """The maps of the first search's first folds, and the shell the next may use them to."""

@@ -65,9 +65,10 @@ def place_region(mask: Map) -> RegionPlace:
     radius = _farthest_px(points, of_mass)
     if radius < _SMALLEST_RADIUS_PX:
         raise InputError(
-            f"{mask.path}: the region inside the mask is {2 * radius + 1:.0f} voxels across;"
-            " nothing so small can be aligned. Give a mask of at least"
-            f" {2 * _SMALLEST_RADIUS_PX:.0f} voxels across (a rule of thumb: 100 kDa)."
+            f"{mask.path or 'the mask given'}: the region inside the mask is"
+            f" {2 * radius + 1:.0f} voxels across; nothing so small can be aligned. Give a"
+            f" mask of at least {2 * _SMALLEST_RADIUS_PX:.0f} voxels across (a rule of thumb: 100"
+            " kDa)."
         )
     for centre in (of_mass, of_map):
         needed_px = 2 * (_farthest_px(points, centre) + _MARGIN_VOXELS)

@@ -1,4 +1,4 @@
-"""When a refinement may end."""
+"""When a refinement may end, and when it has gone astray."""
 
 import numpy as np
 import pytest
@@ -9,6 +9,7 @@ from locref_widgets.refinement.convergence import (
     AGREEMENT_HISTORY,
     agreement_history,
     agreement_shells,
+    agreement_warnings,
     has_settled,
     turns_between,
 )
@@ -43,6 +44,46 @@ def test_particles_without_information_do_not_decide():
     restless = {"turn_since_last_rad": np.full(5, 0.02), "rotation_error_rad": errors}
     assert has_settled(flat, still)
     assert not has_settled(flat, restless)
+
+
+# Agreement of whole runs of 2,000 particles: a weak set before and after its searches were mended,
+# one search that began badly and caught up, and the 30S set.
+ASTRAY = (14.04, 7.54, 6.45, 4.0, 1.85, 0.99)
+MENDED = (14.05, 16.81, 18.42, 18.96, 19.1, 19.58)
+CAUGHT_UP = (14.04, 6.7, 11.19, 14.48, 17.38, 18.82)
+LOST_LITTLE = (15.34, 14.5, 16.16, 16.43, 16.72)
+HINGE = (22.95, 32.38, 36.05, 36.97, 37.17, 37.14)
+
+
+def _warned_at(history):
+    """Iterations of a run that goes on after all of them in which something is said."""
+    told = {i: agreement_warnings(np.array(history[: i + 1]), ended=False) for i in (1, 2, 3, 4, 5)}
+    return [i for i, messages in told.items() if messages and i < len(history)]
+
+
+def test_a_run_that_goes_astray_is_told_of_once_and_at_its_end():
+    assert _warned_at(ASTRAY) == [2]
+    (message,) = agreement_warnings(np.array(ASTRAY[:3]), ended=False)
+    assert "(6.5 shells' worth of FSC, 14.0 then)" in message
+    assert "stop it" in message
+    (message,) = agreement_warnings(np.array(ASTRAY), ended=True)
+    assert "Compare the maps before you use the new poses" in message
+    # A single iteration is told of where no other follows.
+    assert len(agreement_warnings(np.array(ASTRAY[:2]), ended=True)) == 1
+
+
+@pytest.mark.parametrize("history", [MENDED, CAUGHT_UP, LOST_LITTLE, HINGE])
+def test_a_run_that_does_well_or_catches_up_is_not_told_of(history):
+    assert _warned_at(history) == []
+    assert agreement_warnings(np.array(history), ended=True) == []
+
+
+def test_a_run_that_falls_back_after_it_caught_up_is_told_of():
+    assert _warned_at((14.0, 7.7, 8.0, 8.3, 3.6, 7.1)) == [4]
+
+
+def test_few_shells_say_nothing():
+    assert agreement_warnings(np.array([2.0, 1.5, 1.1]), ended=True) == []
 
 
 def _curve(values, notch=(0, 0)):

@@ -143,7 +143,20 @@ def test_a_map_of_something_else_is_remarked_on(inputs, settings, rng):
     with pytest.raises(StopRequested):
         refine_loop(replace(inputs, volume=other), settings, recorder)
     messages = [v["message"] for k, v in recorder.events if k == "warning"]
-    assert any("correlate only" in m for m in messages)
+    assert any(m.startswith("the map given and a reconstruction") for m in messages)
+
+
+def test_a_run_that_is_led_astray_is_remarked_on(finished, inputs, settings):
+    mirrored = replace(inputs.volume, data=np.ascontiguousarray(inputs.volume.data[::-1]))
+    once, recorder = settings.model_copy(update={"iterations": 1}), Recorder()
+    refine_loop(replace(inputs, volume=mirrored), once, recorder)
+
+    def remarks(events):
+        messages = [v["message"] for kind, v in events if kind == "warning"]
+        return [message for message in messages if "agree less than at the poses" in message]
+
+    assert len(remarks(recorder.events)) == 1
+    assert remarks(finished.events) == []
 
 
 def test_a_map_of_another_box_is_refused(inputs, settings):
