@@ -31,16 +31,12 @@ def check_half_maps(half1: Map, half2: Map) -> None:
     for half in (half1, half2):
         if not half.data.std() > 0:
             raise InputError(
-                f"{_name(half)}: the map is {half.data.flat[0]:g} everywhere. Give a "
+                f"{half.name}: the map is {half.data.flat[0]:g} everywhere. Give a "
                 "half-map that holds density."
             )
     first, second = (half.data.ravel().astype(np.float64) for half in (half1, half2))
     if abs(np.corrcoef(first, second)[0, 1]) > 1.0 - _SAME:
         raise InputError(
-            f"{_name(half1)} and {_name(half2)} hold the same map, so their FSC is 1 everywhere "
+            f"{half1.name} and {half2.name} hold the same map, so their FSC is 1 everywhere "
             "and says nothing. Give the two half-maps, one of each half-set."
         )
-
-
-def _name(half: Map) -> str:
-    return str(half.path or "the map given")

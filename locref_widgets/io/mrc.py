@@ -40,6 +40,11 @@ class Map:
     """What was done to the values since they were read, in sentences for the user."""
 
     @property
+    def name(self) -> str:
+        """What messages call it: its file, if it was read from one."""
+        return str(self.path or "the map given")
+
+    @property
     def size_xyz(self) -> Size:
         """Voxels along x, y, z."""
         nz, ny, nx = self.data.shape
@@ -54,7 +59,7 @@ class Map:
         InputError
             If the map is not cubic.
         """
-        check_cubic(self.path or "the map given", self.size_xyz)
+        check_cubic(self.name, self.size_xyz)
         return self.data.shape[0]
 
     @property

@@ -91,7 +91,7 @@ class FitTarget:
     @property
     def name(self) -> str:
         """The map's name in messages."""
-        return str(self.volume.path or "the map given")
+        return self.volume.name
 
     def places_px(self, positions_angstrom: Float[np.ndarray, "*n 3"]) -> Float[np.ndarray, "*n 3"]:
         """Positions in voxels from the first one, (x, y, z)."""

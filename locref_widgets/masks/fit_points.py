@@ -104,10 +104,9 @@ def points_of_map(volume: Map, level: float | None = None) -> FitPoints:
     InputError
         If no voxel reaches the level, or their values do not sum to more than zero.
     """
-    name = str(volume.path or "the map given")
     if level is None:
         level = suggest_level(volume.data, volume.voxel_size_angstrom).level
-    return _over_level(volume, level, name)
+    return _over_level(volume, level, volume.name)
 
 
 def _over_level(volume: Map, level: float, source: str) -> FitPoints:

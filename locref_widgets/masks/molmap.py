@@ -165,7 +165,7 @@ def _placing_remarks(atoms: Atoms, on_grid: Map) -> tuple[str, ...]:
     corner, voxel = on_grid.corner_angstrom, on_grid.voxel_size_angstrom
     far = corner + (np.array(on_grid.size_xyz) - 1) * voxel
     outside = np.any((atoms.positions_angstrom < corner) | (atoms.positions_angstrom > far), axis=1)
-    grid = on_grid.path or "the map given"
+    grid = on_grid.name
     if outside.all():
         low, high = atoms.positions_angstrom.min(axis=0), atoms.positions_angstrom.max(axis=0)
         raise InputError(

@@ -142,7 +142,7 @@ def threshold(map: Map, level: float) -> Map:
     inside = map.data >= level
     if not inside.any():
         raise InputError(
-            f"{_name(map)}: no voxel reaches the threshold {level:g}; the values go from "
+            f"{map.name}: no voxel reaches the threshold {level:g}; the values go from "
             f"{map.data.min():.4g} to {map.data.max():.4g}. Lower the threshold."
         )
     return _changed(map, inside.astype(np.float32), f"cut at the threshold {level:g}")
@@ -159,7 +159,7 @@ def invert(mask: Map) -> Map:
     lowest, highest = float(mask.data.min()), float(mask.data.max())
     if not (lowest >= -_RANGE_TOLERANCE and highest <= 1.0 + _RANGE_TOLERANCE):
         raise InputError(
-            f"{_name(mask)}: holds values from {lowest:.4g} to {highest:.4g}; only a mask, from 0 "
+            f"{mask.name}: holds values from {lowest:.4g} to {highest:.4g}; only a mask, from 0 "
             "to 1, can be inverted. Cut the map at a threshold first."
         )
     return _changed(mask, np.clip(np.float32(1.0) - mask.data, 0.0, 1.0), "inverted (1 - mask)")
@@ -183,12 +183,8 @@ def _triple(values: Float[np.ndarray, "3"]) -> tuple[float, float, float]:
     return x, y, z
 
 
-def _name(map: Map) -> str:
-    return str(map.path or "the map given")
-
-
 def _changed(map: Map, data: Float[np.ndarray, "z y x"], said: str) -> Map:
-    return replace(map, data=data, path=None, remarks=(*map.remarks, f"{_name(map)}: {said}."))
+    return replace(map, data=data, path=None, remarks=(*map.remarks, f"{map.name}: {said}."))
 
 
 def _position(

@@ -82,8 +82,8 @@ def agreement_warnings(
         return []
     first, now = history_shells[0], history_shells[-1]
     what = (
-        f"the half-maps agree less than at the poses that the search began with ({now:.1f} shells' "
-        f"worth of FSC, {first:.1f} then): it may follow noise. "
+        "the half-maps agree less than at the poses that the search began with (the FSC summed "
+        f"over shells is {now:.1f}, and was {first:.1f}): it may follow noise. "
     )
     mend = (
         "give a larger mask, a smaller rotation_extent and shift_extent, or a prior_rotation, and "

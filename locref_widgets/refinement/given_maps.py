@@ -64,16 +64,15 @@ def on_image_scale(
     scaled = scale_to(
         given.data, consensus.both_as_seen, given.voxel_size_angstrom, lowpass_angstrom
     )
-    name = given.path or "the map given"
     if scaled.is_inverted:
         raise InputError(
-            f"{name}: the map's contrast is inverted against the particles (correlation"
+            f"{given.name}: the map's contrast is inverted against the particles (correlation"
             f" {scaled.correlation:.2f} to {lowpass_angstrom:g} Å). Multiply it by -1"
             " (relion_image_handler --multiply_constant -1)."
         )
     if not scaled.agrees:
         warn(
-            f"{name} and a reconstruction of the particles at their poses correlate only"
+            f"{given.name} and a reconstruction of the particles at their poses correlate only"
             f" {scaled.correlation:.2f} to {lowpass_angstrom:g} Å. Is this the map of the"
             " refinement these poses come from, with the same hand?"
         )

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy import ndimage
 from scipy.spatial.transform import Rotation
 
 from locref_widgets.engine.local_blur import LocalPower
@@ -15,6 +16,8 @@ from locref_widgets.errors import InputError
 from locref_widgets.io.box_position import BoxPosition
 from locref_widgets.io.mrc import Map, read_map
 from locref_widgets.io.particles import read_particles
+from locref_widgets.masks import proposal
+from locref_widgets.masks.blur_field import blur_field
 from locref_widgets.masks.checks import examine_mask
 from locref_widgets.masks.flexible_part import find_flexible_part, find_moving_part, otsu_threshold
 from locref_widgets.masks.proposal import verdict_of
@@ -120,6 +123,18 @@ def test_the_mask_is_one_to_refine_with(found, hinged):
     state = {check.name: check.state for check in checks}
     wanted = ("grid", "origin", "values", "range", "size", "islands", "holes", "binary", "density")
     assert {name: state[name] for name in wanted} == dict.fromkeys(wanted, "ok")
+
+
+def test_the_mask_holds_a_margin_of_a_quarter_of_the_resolution(found, hinged, monkeypatch):
+    first, second = half_maps(hinged)
+    field = blur_field(first, second)
+    monkeypatch.setattr(proposal, "_MARGIN_OF_RESOLUTION", 0.0)
+    part = proposal.mask_of_part(found.part, field, first).data == 1
+    assert "then a soft edge of 6 voxels (24.0 Å)" in found.mask.remarks[0]
+    away_angstrom = ndimage.distance_transform_edt(~part, sampling=first.voxel_size_angstrom)
+    beyond = np.clip((away_angstrom - field.resolution_angstrom / 4) / 24.0, 0.0, 1.0)
+    # float32 values; without the margin they differ by up to 0.16.
+    np.testing.assert_allclose(found.mask.data, (1 + np.cos(np.pi * beyond)) / 2, atol=1e-6)
 
 
 def test_the_blur_is_shown_over_the_particle(found):

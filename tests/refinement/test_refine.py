@@ -143,7 +143,8 @@ def test_a_map_of_something_else_is_remarked_on(inputs, settings, rng):
     with pytest.raises(StopRequested):
         refine_loop(replace(inputs, volume=other), settings, recorder)
     messages = [v["message"] for k, v in recorder.events if k == "warning"]
-    assert any(m.startswith("the map given and a reconstruction") for m in messages)
+    (remark,) = [message for message in messages if "correlate only" in message]
+    assert remark.startswith("the map given and a reconstruction")
 
 
 def test_a_run_that_is_led_astray_is_remarked_on(finished, inputs, settings):
