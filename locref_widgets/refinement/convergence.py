@@ -86,11 +86,12 @@ def agreement_warnings(
         f"over shells is {now:.1f}, and was {first:.1f}): it may follow noise. "
     )
     mend = (
-        "give a larger mask, a smaller rotation_extent and shift_extent, or a prior_rotation, and "
-        "check that mask and map lie where the particles have the region."
+        "check that map and mask lie where the particles have the region, and give a larger mask, "
+        "a prior_rotation or a coarser initial_lowpass."
     )
     if ended:
-        return [f"{what}Compare the maps before you use the new poses; {mend}"]
+        compare = "Compare the maps before you use the new poses"
+        return [f"{what}{compare}. More iterations may catch up; else {mend}"]
     return [f"{what}If the next iterations do not mend that, stop it; {mend}"]
 
 
