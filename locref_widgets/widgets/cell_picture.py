@@ -9,6 +9,7 @@ from collections.abc import Sequence
 import bqplot as bq
 import ipywidgets as widgets
 import numpy as np
+import traitlets
 from jaxtyping import Float, UInt8
 
 from locref_widgets.figures.png import png_bytes
@@ -35,13 +36,26 @@ def _rgb(colour: str) -> tuple[int, ...]:
     return tuple(bytes.fromhex(colour[1:]))
 
 
+class _TwoImages(bq.Image):
+    """A mark with a second image to change to, as bqplot looks at which it is, not at its value.
+
+    Neither is closed before the mark: a page that is just being loaded may not know it yet.
+    """
+
+    # Held as a trait, so that whoever closes the mark with all that it holds closes it, too.
+    idle = traitlets.Instance(widgets.Image)
+
+
 class CellPicture:
     """A mark that fills what its two linear scales span with coloured cells."""
 
     def __init__(self, across: bq.LinearScale, up: bq.LinearScale) -> None:
-        self._layout = widgets.Layout()
-        self.mark = bq.Image(
-            image=self._image(np.full((1, 1, 3), _rgb(EMPTY_COLOUR), np.uint8)),
+        nothing = _address(np.full((1, 1, 3), _rgb(EMPTY_COLOUR), np.uint8))
+        layout = widgets.Layout()
+        shown, idle = (widgets.Image(value=nothing, format="url", layout=layout) for _ in range(2))
+        self.mark = _TwoImages(
+            image=shown,
+            idle=idle,
             x=np.array([across.min, across.max]),
             y=np.array([up.min, up.max]),
             scales={"x": across, "y": up},
@@ -56,12 +70,11 @@ class CellPicture:
         high: float,
     ) -> None:
         """Show these values; see `coloured_cells`."""
-        before = self.mark.image
-        # bqplot looks at which image it is, not at what an image holds.
-        self.mark.image = self._image(coloured_cells(values, colours, low, high))
-        before.close()
+        shown, idle = self.mark.image, self.mark.idle
+        idle.value = _address(coloured_cells(values, colours, low, high))
+        self.mark.image, self.mark.idle = idle, shown
 
-    def _image(self, cells: UInt8[np.ndarray, "rows columns 3"]) -> widgets.Image:
-        # An address that holds the picture is shown in the same frame; a file's is empty for some.
-        address = b"data:image/png;base64," + base64.b64encode(png_bytes(cells))
-        return widgets.Image(value=address, format="url", layout=self._layout)
+
+def _address(cells: UInt8[np.ndarray, "rows columns 3"]) -> bytes:
+    # An address that holds the picture is shown in the same frame; a file's is empty for some.
+    return b"data:image/png;base64," + base64.b64encode(png_bytes(cells))

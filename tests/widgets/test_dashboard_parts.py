@@ -114,6 +114,25 @@ def test_a_picture_is_seen_before_its_cells_know_their_numbers(wire):
     assert not wire, "nothing is told twice"
 
 
+def test_pictures_change_without_models_that_come_and_go(wire):
+    """A page that is being loaded would be told of the end of models that it never knew."""
+    panel = HeatmapPanel("pose change", "°", lambda cell: None)
+    first = HeatmapData(AZIMUTH, ELEVATION, {"mean": np.ones((2, 3))}, 9.0)
+    panel.show(first)
+    seen = []
+    for iteration in range(3):
+        wire.clear()
+        panel.show(replace(first, layers={"mean": np.full((2, 3), 0.1 * iteration)}))
+        assert {kind for kind, *_ in wire} == {"comm_msg"}
+        # The page draws what the image holds when it is told of another image.
+        told = [
+            {*data["state"], *(path[0] for path in data["buffer_paths"])} for _, data, _ in wire
+        ]
+        assert told.index({"value"}) < told.index({"image"})
+        seen.append(bytes(panel.picture.mark.image.value))
+    assert len(set(seen)) == 3
+
+
 def test_models_held_together_tell_the_browser_once_each_and_in_order(wire):
     first, second = widgets.IntSlider(), widgets.IntSlider()
     wire.clear()
