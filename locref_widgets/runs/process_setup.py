@@ -1,7 +1,7 @@
 """What a process that refines or simulates does before anything else; never done on import.
 
 JAX keeps compiled programs between processes, so that the second run starts in seconds, the C
-library keeps memory in one place, and Python looks for garbage less often.
+library keeps memory in one place and at hand, and Python looks for garbage less often.
 """
 
 import contextlib
@@ -11,8 +11,12 @@ import os
 import sys
 from pathlib import Path
 
-_M_ARENA_MAX = -8
-"""glibc's ``mallopt`` parameter (malloc.h)."""
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD, _M_ARENA_MAX = -1, -3, -8
+"""glibc's ``mallopt`` parameters (malloc.h)."""
+_LARGEST_KEPT = 2**30, 2**25
+"""Bytes of the largest arrays whose memory is kept; the second is all that an older glibc takes."""
+_MOST_KEPT = 2**29
+"""Bytes at the end of the pool beyond which they go back to the system."""
 _GARBAGE_THRESHOLDS = 50_000, 20, 100
 """As `gc.set_threshold` takes them."""
 
@@ -20,6 +24,7 @@ _GARBAGE_THRESHOLDS = 50_000, 20, 100
 def prepare_process() -> None:
     """Set this process up for long computations; to be called before anything imports JAX."""
     use_one_arena()
+    keep_freed_memory()
     collect_garbage_less_often()
     use_compile_cache()
 
@@ -30,9 +35,31 @@ def use_one_arena() -> None:
     It would give each thread its own, and the arrays of several threads' work leave holes in all of
     them (measured: 2.9 GB instead of 2.1 for 2,000 particles in boxes of 128).
     """
-    if sys.platform == "linux" and "MALLOC_ARENA_MAX" not in os.environ:
-        with contextlib.suppress(OSError, AttributeError):
-            ctypes.CDLL(None).mallopt(_M_ARENA_MAX, 1)
+    _mallopt("MALLOC_ARENA_MAX", _M_ARENA_MAX, 1)
+
+
+def keep_freed_memory() -> None:
+    """Let the memory of an array that is gone serve the next one, where the C library is glibc.
+
+    It would give the memory of each large array back to the system, which clears every page of the
+    next one anew (measured: 19 GB of them in a refinement of 2,000 particles, 9 of 105 CPU-seconds;
+    with it 12 % less, at a peak of 2.0 GB instead of 1.75).
+    """
+    accepted = any(
+        _mallopt("MALLOC_MMAP_THRESHOLD_", _M_MMAP_THRESHOLD, size) for size in _LARGEST_KEPT
+    )
+    # Alone it would do the opposite: either setting ends the C library's own choice of the other.
+    if accepted:
+        _mallopt("MALLOC_TRIM_THRESHOLD_", _M_TRIM_THRESHOLD, _MOST_KEPT)
+
+
+def _mallopt(variable: str, parameter: int, value: int) -> bool:
+    """Set one of glibc's parameters, unless the user has; whether it was set."""
+    if sys.platform != "linux" or variable in os.environ:
+        return False
+    with contextlib.suppress(OSError, AttributeError):
+        return bool(ctypes.CDLL(None).mallopt(parameter, value))
+    return False
 
 
 def collect_garbage_less_often() -> None:

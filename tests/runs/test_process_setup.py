@@ -38,10 +38,28 @@ done.wait()
 """
 
 
-@pytest.mark.skipif(
+# An array of 100 MB made and dropped again and again; pages that the system had to provide.
+COUNT_PAGES = """
+import resource, sys
+import numpy as np
+from locref_widgets.runs.process_setup import keep_freed_memory
+
+if sys.argv[1] == "kept":
+    keep_freed_memory()
+np.full(25_000_000, 1.0, np.float32)
+before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+for _ in range(20):
+    np.full(25_000_000, 1.0, np.float32)
+print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
+"""
+
+on_glibc = pytest.mark.skipif(
     sys.platform != "linux" or not hasattr(ctypes.CDLL(None), "malloc_info"),
     reason="needs the GNU C library",
 )
+
+
+@on_glibc
 def test_threads_allocate_from_one_pool(tmp_path, monkeypatch):
     monkeypatch.delenv("MALLOC_ARENA_MAX", raising=False)
     pools = {}
@@ -51,6 +69,19 @@ def test_threads_allocate_from_one_pool(tmp_path, monkeypatch):
         pools[setting] = report.read_text().count("<heap nr=")
     assert pools["one"] == 1
     assert pools["default"] > 1
+
+
+@on_glibc
+def test_the_memory_of_an_array_serves_the_next(monkeypatch):
+    for variable in ("MALLOC_MMAP_THRESHOLD_", "MALLOC_TRIM_THRESHOLD_", "GLIBC_TUNABLES"):
+        monkeypatch.delenv(variable, raising=False)
+    pages = {}
+    for setting in ("kept", "default"):
+        command = [sys.executable, "-c", COUNT_PAGES, setting]
+        done = subprocess.run(command, check=True, capture_output=True, text=True)
+        pages[setting] = int(done.stdout)
+    # Nothing of it is new; by default all of it is, every time, in pages of 4 kB up to 2 MB.
+    assert pages["kept"] < 20 <= pages["default"]
 
 
 def test_garbage_is_looked_for_less_often_but_still_is():
