@@ -14,7 +14,7 @@ import numpy as np
 from jaxtyping import Array, Complex, Float, Int
 
 from locref_widgets.engine.compiling import jit_in_one_thread
-from locref_widgets.engine.gridding import blob_transform, gridding_weights, spectrum_to_volume
+from locref_widgets.engine.gridding import gridding_kernel, gridding_weights, spectrum_to_volume
 from locref_widgets.engine.on_device import on_device
 from locref_widgets.engine.slicing import (
     Accumulator,
@@ -153,10 +153,10 @@ def solve(
         volume = solve(symmetric, box_px, inverse_ssnr, gridding_iterations, None, support_px)
         return volume / symmetry_envelope(operators, box_px, accumulator.padded_px)
     mean, prior = _mean_and_prior(accumulator, box_px, inverse_ssnr)
-    blob = None
+    kernel = None
     if gridding_iterations:
-        blob = on_device(blob_transform(accumulator.padded_px, support_px or box_px))
-    return _solve(accumulator, mean, prior, blob, box_px, gridding_iterations)
+        kernel = on_device(gridding_kernel(accumulator.padded_px, support_px or box_px))
+    return _solve(accumulator, mean, prior, kernel, box_px, gridding_iterations)
 
 
 def _mean_and_prior(
@@ -197,7 +197,7 @@ def _solve(
     accumulator: Accumulator,
     mean: Float[Array, " shells"],
     prior: Float[Array, " shells"],
-    blob: Float[Array, " r2"] | None,
+    kernel: Float[Array, " taps"] | None,
     box_px: int,
     gridding_iterations: int,
 ) -> Float[Array, "n n n"]:
@@ -215,10 +215,10 @@ def _solve(
 
     divisor = sums[..., 2] + at_shells(prior)
     inside = (shells <= radius) & (divisor > 0)
-    if blob is not None:
+    if kernel is not None:
         density = jnp.where(inside, divisor, 0)
         shell_mean = at_shells(mean + prior)
-        weight = gridding_weights(density, shell_mean, blob, padded, gridding_iterations)
+        weight = gridding_weights(density, shell_mean, kernel, gridding_iterations)
     else:
         weight = jnp.where(inside, 1.0 / jnp.where(inside, divisor, 1.0), 0.0)
     spectrum = jax.lax.complex(sums[..., 0] * weight, sums[..., 1] * weight)

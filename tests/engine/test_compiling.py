@@ -8,7 +8,7 @@ from jax.experimental.serialize_executable import serialize
 
 from locref_widgets.engine import compiling, reconstruction
 from locref_widgets.engine.compiling import jit_in_one_thread
-from locref_widgets.engine.gridding import blob_transform
+from locref_widgets.engine.gridding import gridding_kernel
 from locref_widgets.engine.slicing import empty_accumulator, make_projector
 
 
@@ -63,8 +63,8 @@ def test_compiled_programs_hold_no_volume(program):
             jnp.zeros((box,) * 3)
         )
     else:
-        shells, blob = jnp.zeros(box), jnp.asarray(blob_transform(2 * box, box))
+        shells, kernel = jnp.zeros(box), jnp.asarray(gridding_kernel(2 * box, box))
         empty = empty_accumulator(2 * box, box - 1)
-        lowered = reconstruction._solve.lower(empty, shells, shells, blob, box, 1)
+        lowered = reconstruction._solve.lower(empty, shells, shells, kernel, box, 1)
     content, *_ = serialize(lowered.compile())
     assert len(content) < 0.5 * np.dtype(np.float32).itemsize * box**3

@@ -4,11 +4,13 @@ import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from scipy import ndimage
 
 from locref_widgets.engine.fsc import fourier_shell_correlation
+from locref_widgets.engine.gridding import gridding_kernel, smoothed_density
 from locref_widgets.engine.grids import make_disc
 from locref_widgets.engine.reconstruction import add_accumulators, add_images, solve
-from locref_widgets.engine.slicing import empty_accumulator, slice_radius
+from locref_widgets.engine.slicing import empty_accumulator, grid_shape, slice_radius
 from tests.engine.objects import blob_spectrum, compact_blobs, random_rotation
 from tests.interop.relion import shell_scales
 
@@ -83,6 +85,28 @@ def test_gridding_weights_keep_every_shell_at_its_scale(ctf, iterations, rng):
     # Templates are compared on the absolute scale. Measured: 3.2 % at most in shells 1 to 12, after
     # one iteration, and 10 % if it started from weights of 1 instead of the shells' means.
     assert np.abs(shell_scales(found, truth)[1:13] - 1).max() < 0.05
+
+
+@pytest.mark.parametrize("support_px", [BOX, 2 * BOX // 5])
+def test_densities_are_smoothed_as_by_another_library_on_the_whole_grid(support_px, rng):
+    radius = 20
+    half = rng.exponential(size=grid_shape(radius)).astype(np.float32)
+    half[:, :, 0] += half[::-1, ::-1, 0]
+    kernel = gridding_kernel(2 * BOX, support_px)
+    whole = np.concatenate([half[::-1, ::-1, :0:-1], half], axis=2).astype(np.float64)
+    for axis in range(3):
+        whole = ndimage.correlate1d(whole, kernel.astype(np.float64), axis, mode="constant")
+    found = np.asarray(smoothed_density(jnp.asarray(half), jnp.asarray(kernel)))
+    np.testing.assert_allclose(found, whole[:, :, radius + 1 :], rtol=1e-5)
+
+
+def test_the_kernel_is_as_wide_in_real_space_as_the_particle():
+    """Its transform falls to 0.33 at the edge of what the particle fills (RELION's blob: 0.34)."""
+    for support_px in (BOX, 2 * BOX // 5):
+        kernel = gridding_kernel(2 * BOX, support_px)
+        offsets = np.arange(kernel.size) - kernel.size // 2
+        at_edge = np.sum(kernel * np.cos(2 * np.pi * offsets * (support_px / 2) / (2 * BOX)))
+        assert at_edge == pytest.approx(np.exp(-0.5 * (np.pi * 0.475) ** 2), abs=1e-3)
 
 
 def test_weights_averaged_over_neighbours_let_less_noise_through(rng):
