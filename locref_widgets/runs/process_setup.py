@@ -17,6 +17,8 @@ _LARGEST_KEPT = 2**30, 2**25
 """Bytes of the largest arrays whose memory is kept; the second is all that an older glibc takes."""
 _MOST_KEPT = 2**29
 """Bytes at the end of the pool beyond which they go back to the system."""
+_LOG_LEVEL, _OF_JAX = "TF_CPP_MIN_LOG_LEVEL", "1"
+"""The variable that XLA heeds, and what JAX sets it to when it is imported."""
 _GARBAGE_THRESHOLDS = 50_000, 20, 100
 """As `gc.set_threshold` takes them."""
 
@@ -26,6 +28,7 @@ def prepare_process() -> None:
     use_one_arena()
     keep_freed_memory()
     collect_garbage_less_often()
+    keep_xla_quiet()
     use_compile_cache()
 
 
@@ -71,6 +74,16 @@ def collect_garbage_less_often() -> None:
     gc.set_threshold(*_GARBAGE_THRESHOLDS)
 
 
+def keep_xla_quiet() -> None:
+    """Drop what XLA remarks on the machine's features for each cached program that it loads.
+
+    That is kilobytes at a time, in a tone of alarm, and means nothing. Other levels than JAX's own
+    are the user's; JAX hands its own on to each process that a notebook starts.
+    """
+    if os.environ.get(_LOG_LEVEL, _OF_JAX) == _OF_JAX:
+        os.environ[_LOG_LEVEL] = "3"
+
+
 def compile_cache_folder() -> Path:
     """Where compiled programs are kept: ``LOCREF_COMPILE_CACHE``, else the user's cache folder."""
     chosen = os.environ.get("LOCREF_COMPILE_CACHE")
@@ -82,8 +95,6 @@ def compile_cache_folder() -> Path:
 
 def use_compile_cache() -> None:
     """Switch the cache of compiled programs on for this process."""
-    # XLA remarks on the machine's features for each cached program it loads, kilobytes at a time.
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     import jax
 
     folder = compile_cache_folder()

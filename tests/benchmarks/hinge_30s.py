@@ -113,6 +113,10 @@ def _number(name: str) -> int:
     return int(name.partition("@")[0])
 
 
+def _cpu_seconds(used: resource.struct_rusage) -> float:
+    return used.ru_utime + used.ru_stime
+
+
 def main() -> None:
     """Unpack, refine, score, print."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -135,6 +139,8 @@ def main() -> None:
     if options.subset is not None:
         command += ["--subset", str(options.subset)]
     command += further
+    # A shell that becomes its last command leaves that the children it had.
+    before = _cpu_seconds(resource.getrusage(resource.RUSAGE_CHILDREN))
     subprocess.run(command, check=True)
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
 
@@ -156,7 +162,7 @@ def main() -> None:
     for name, path in (("before", start), ("after", final / "map.mrc")):
         resolution = head_resolution(path, out / "maps" / "B.mrc", mask, scores[name])
         print(f"{name}: head and true map agree (FSC 0.5) to {resolution:.2f} Å")
-    cpu = used.ru_utime + used.ru_stime
+    cpu = _cpu_seconds(used) - before
     print(f"CPU {cpu:.0f} s, peak memory {used.ru_maxrss / 1024:.0f} MB")
     iterations = sorted((out / options.run / "iterations").glob("*/info.npz"))[1:]
     share = 1e3 * cpu / len(refined) / len(iterations)

@@ -2,12 +2,14 @@
 
 import ctypes
 import gc
+import os
 import subprocess
 import sys
 
 import pytest
 
-from locref_widgets.runs.process_setup import collect_garbage_less_often
+from locref_widgets.runs import process_setup
+from locref_widgets.runs.process_setup import collect_garbage_less_often, keep_xla_quiet
 
 # Threads that hold what they allocated; then the C library's own count of its pools.
 COUNT_POOLS = """
@@ -95,3 +97,25 @@ def test_garbage_is_looked_for_less_often_but_still_is():
         assert gc.isenabled()
     finally:
         gc.set_threshold(*before)
+
+
+@pytest.mark.parametrize(
+    ("found", "left"), [(None, "3"), ("1", "3"), ("0", "0"), ("2", "2"), ("3", "3")]
+)
+def test_xla_is_quiet_unless_the_user_says_otherwise(found, left, monkeypatch):
+    monkeypatch.setenv("TF_CPP_MIN_LOG_LEVEL", "")
+    if found is None:
+        monkeypatch.delenv("TF_CPP_MIN_LOG_LEVEL")
+    else:
+        monkeypatch.setenv("TF_CPP_MIN_LOG_LEVEL", found)
+    keep_xla_quiet()
+    assert os.environ["TF_CPP_MIN_LOG_LEVEL"] == left
+
+
+def test_what_jax_sets_is_not_taken_for_the_users_wish():
+    ask = "import os, jax; print(os.environ['TF_CPP_MIN_LOG_LEVEL'])"
+    environment = {k: v for k, v in os.environ.items() if k != "TF_CPP_MIN_LOG_LEVEL"}
+    done = subprocess.run(
+        [sys.executable, "-c", ask], check=True, capture_output=True, text=True, env=environment
+    )
+    assert done.stdout.strip() == process_setup._OF_JAX
