@@ -127,6 +127,7 @@ def running_lab(base):
         "--ip=127.0.0.1",
         f"--port={port}",
         "--ServerApp.port_retries=0",
+        "--ServerApp.kernel_manager_class=tests.browser.started_kernels.StartedKernels",
         "--IdentityProvider.token=",
         "--ServerApp.password=",
         "--ServerApp.disable_check_xsrf=True",
