@@ -17,7 +17,7 @@ in frequency within the band.
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Int
 
 from locref_widgets.engine.array_types import AnyArray, Scalar
 from locref_widgets.engine.filters import (
@@ -107,9 +107,12 @@ def local_wiener(
     shells = jnp.arange(signal_to_noise.shape[0])
     allowed = between_shells(1.0 * (signal_to_noise > 0), radius, beyond=0.0)
     spectrum = jnp.fft.rfftn(half_map) * allowed
-    centres = np.arange(0, box // 2 + BAND_SHELLS, BAND_SHELLS)
+    # Nothing is let through by bands beyond, which at coarse resolution are most of them.
+    last_shell = jnp.max(jnp.where(signal_to_noise > 0, shells, 0))
+    bands = last_shell // BAND_SHELLS + 2
 
-    def add(total: Float[Array, "z y x"], centre: Float[Array, ""]) -> tuple[Array, None]:
+    def add(band_index: Int[Array, ""], total: Float[Array, "z y x"]) -> Float[Array, "z y x"]:
+        centre = jnp.asarray(band_index * BAND_SHELLS, jnp.float32)
         share = jnp.clip(1.0 - jnp.abs(radius - centre) / BAND_SHELLS, 0.0, 1.0)
         band = jnp.fft.irfftn(spectrum * share, s=half_map.shape)
         weight = jnp.clip(1.0 - jnp.abs(shells - centre) / BAND_SHELLS, 0.0, 1.0)
@@ -120,7 +123,6 @@ def local_wiener(
         signal = profile * fsc
         gain = signal / jnp.maximum(signal + 1.0 - fsc, 1e-6)
         gain = jnp.where(centre < _FIRST_SHELL, fsc, gain) * butterworth(centre, cutoff_px)
-        return total + gain * band, None
+        return total + gain * band
 
-    total, _ = jax.lax.scan(add, jnp.zeros_like(half_map), jnp.asarray(centres, jnp.float32))
-    return total
+    return jax.lax.fori_loop(0, bands, add, jnp.zeros_like(half_map))
