@@ -5,9 +5,9 @@ from dataclasses import replace
 from locref_widgets.refinement.consensus import consensus_of
 from locref_widgets.refinement.executor import LocalExecutor
 from locref_widgets.refinement.fold_references import fixed
+from locref_widgets.refinement.loop import RefinementLoop
 from locref_widgets.refinement.observing import Change, Observer, Unobserved
 from locref_widgets.refinement.problem import RefinementInput, pose_problem
-from locref_widgets.refinement.refine import RefinementLoop
 from locref_widgets.refinement.search_pass import PosedSearch
 from locref_widgets.refinement.settings import RefinementSettings
 from locref_widgets.refinement.state import IterationResult
