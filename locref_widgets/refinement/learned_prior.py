@@ -13,7 +13,9 @@ and the prior taken is the one that makes its sum over particles largest (empiri
 Morris 1973, J. Am. Stat. Assoc. 68:117). The scatter of the poses found would be too wide: it is
 that of the motions and of the errors together.
 
-Where the search does not marginalise, poses count as exact, and the width is that of their scatter.
+Poses that enter the map as if they were exact are no better known, so that ``C`` is the same
+whether the search marginalises or not. (With ``C = 0`` the prior would take what it has itself
+drawn in for how far particles turn, and so get narrower from iteration to iteration.)
 
 Shifts are left alone. One image tells them well, while the first references hold them back all
 together, so that what would be learned is too narrow (docs/decisions.md has the figures).

@@ -21,6 +21,7 @@ from locref_widgets.refinement.prepared import PreparedImages
 from locref_widgets.refinement.problem import Problem
 from locref_widgets.refinement.references import make_region
 from locref_widgets.refinement.starts import Start
+from locref_widgets.refinement.state import MARGINALIZED
 from locref_widgets.refinement.step import (
     FoundPoses,
     Poses,
@@ -164,6 +165,8 @@ def sums_again(
     ``info`` is that of its `IterationResult`, ``groups`` the group of each
     particle; with one fold only all groups are added to the same sums.
     """
+    if not info.get(MARGINALIZED, True):
+        info = info | {"pose_covariance": np.zeros_like(info["pose_covariance"])}
     work = SumsPass(
         plan,
         {half: info[f"weight_sigma2_half{half}"] for half in HALVES},

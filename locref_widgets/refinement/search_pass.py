@@ -27,7 +27,7 @@ from locref_widgets.refinement.references import make_region
 from locref_widgets.refinement.region_sums import cut_regions, merge_groups, no_sums, weights_of
 from locref_widgets.refinement.settings import RefinementSettings
 from locref_widgets.refinement.starts import Start, compose
-from locref_widgets.refinement.state import ROTATION_PRIOR
+from locref_widgets.refinement.state import MARGINALIZED, ROTATION_PRIOR
 from locref_widgets.refinement.step import RegionSums, add_to_region, found_poses, search_poses
 
 _PILOT, _PILOT_SHARE = 64, 8
@@ -88,8 +88,12 @@ class SearchPass:
         From where it searched.
     turns_rad, shifts_px
         Local motions found, in the image frame, relative to the start.
-    mean_turns_rad, mean_shifts_px, covariance, probability
-        The motions, widths and weights with which the particles entered the maps.
+    mean_turns_rad, mean_shifts_px, probability
+        The motions and weights with which the particles entered the maps.
+    covariance
+        Of what is not known of the motions.
+    marginalized
+        Whether the particles entered the maps with that covariance, or as if they were exact.
     found
         Further per-particle numbers by the names of `SearchOutcome`.
     sums
@@ -102,6 +106,7 @@ class SearchPass:
     mean_turns_rad: Float[np.ndarray, "n 3"]
     mean_shifts_px: Float[np.ndarray, "n 2"]
     covariance: Float[np.ndarray, "n 5 5"]
+    marginalized: bool
     probability: Float[np.ndarray, " n"]
     found: dict[str, np.ndarray]
     sums: dict[Place, RegionSums]
@@ -206,7 +211,7 @@ class _RegionWork:
                 images, region, noise, radius_px, prior, plan, self._pixel, at_once
             )
         )
-        found = found_poses(outcome, told.marginalize, plan)
+        found, covariance = found_poses(outcome, told.marginalize, plan)
         valid, weights = on_device(batch.valid), self._weights[half]
         sums = add_to_region(sums, images, region, found, weights, valid, plan)
         return sums, {
@@ -214,7 +219,7 @@ class _RegionWork:
             "shifts_px": outcome.shift_px,
             "mean_turns_rad": found.turns_rad,
             "mean_shifts_px": found.shifts_px,
-            "covariance": found.covariance,
+            "covariance": covariance,
             "probability": found.probability,
         } | {name: getattr(outcome, name) for name in _PER_PARTICLE}
 
@@ -257,6 +262,7 @@ def search_and_reconstruct(
         mean_turns_rad=found["mean_turns_rad"].astype(float),
         mean_shifts_px=found["mean_shifts_px"].astype(float),
         covariance=found["covariance"],
+        marginalized=marginalize,
         probability=found["probability"],
         found={name: found[name].astype(float) for name in (*_PER_PARTICLE, ROTATION_PRIOR)},
         sums=merge_groups(sums, folds),
@@ -356,5 +362,6 @@ def particle_info(problem: Problem, found: SearchPass, plan: SearchPlan) -> dict
         "mean_turn_rad": found.mean_turns_rad,
         "mean_shift_px": found.mean_shifts_px,
         "pose_covariance": found.covariance,
+        MARGINALIZED: np.asarray(found.marginalized),
         "probability": found.probability,
     }

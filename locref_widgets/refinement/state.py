@@ -14,6 +14,9 @@ CORRECTED_CURVE = "dynamic mask corrected"
 ROTATION_PRIOR = "rotation_prior_precision"
 """Name in ``info`` of the precision (1/rad^2) of the prior that each particle's search was told; 0:
 none."""
+MARGINALIZED = "marginalized"
+"""Name in ``info`` of whether particles entered the maps with the covariance of what is not known
+of their poses, or as if these were exact; absent in older runs, which noted the latter as zero."""
 
 
 class StopRequested(Exception):

@@ -183,18 +183,24 @@ class FoundPoses(eqx.Module):
 
 
 @jit_in_one_thread
-def found_poses(outcome: SearchOutcome, marginalize: bool, plan: SearchPlan) -> FoundPoses:
-    """The posterior's mean and width within the extents, or the best pose as if it were exact."""
-    if not marginalize:
-        exact, certain = jnp.zeros_like(outcome.covariance), jnp.ones_like(outcome.probability)
-        return FoundPoses(outcome.turn_rad, outcome.shift_px, exact, certain)
+def found_poses(
+    outcome: SearchOutcome, marginalize: bool, plan: SearchPlan
+) -> tuple[FoundPoses, Float[Array, "b 5 5"]]:
+    """What enters the map, and the covariance of what is not known of the poses within the extents.
+
+    Into the map goes the posterior's mean with that covariance, or the best pose as if it were
+    exact.
+    """
 
     def bounded(mode: Float[Array, " 5"], covariance: Float[Array, "5 5"]) -> tuple[Array, Array]:
         return within_extents(mode, covariance, plan.rotation_extent_rad, plan.shift_radius_px)
 
     modes = jnp.concatenate([outcome.turn_rad, outcome.shift_px], axis=-1)
     means, width = jax.vmap(bounded)(modes, outcome.covariance)
-    return FoundPoses(means[:, :3], means[:, 3:], width, outcome.probability)
+    if marginalize:
+        return FoundPoses(means[:, :3], means[:, 3:], width, outcome.probability), width
+    exact, certain = jnp.zeros_like(width), jnp.ones_like(outcome.probability)
+    return FoundPoses(outcome.turn_rad, outcome.shift_px, exact, certain), width
 
 
 class _Centred(eqx.Module):
