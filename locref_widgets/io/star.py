@@ -96,6 +96,11 @@ def _read_block(path: Path, name: str, lines: list[str], at: int) -> tuple[StarT
             at = after
             continue
         if tokens[0] == "loop_":
+            if pairs:
+                raise InputError(
+                    f"{path}: line {at + 1}: block data_{name} holds single values and a loop, of "
+                    "which one would be lost. Put a line 'data_' with another name before loop_."
+                )
             return _read_loop(path, name, lines, at + 1)
         if tokens[0].startswith("data_"):
             break

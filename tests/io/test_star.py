@@ -131,6 +131,10 @@ SPOILED = {
     "pair twice": ("data_a\n_x 1\n_x 2\n", "the label _x is there twice"),
     "block twice": ("data_a\n_x 1\n\ndata_a\n_x 1\n", "block data_a is there twice"),
     "no block": ("loop_\n_x\n1\n", "data_ line is missing"),
+    "values and a loop": (
+        "data_a\n_role 7\n\nloop_\n_x\n_y\n1 2\n",
+        "line 4: block data_a holds single values and a loop",
+    ),
     "no labels": ("data_a\nloop_\n1 2\n", "has no labels"),
     "pair without value": ("data_a\n_x\n", "expected a label and its value"),
     "empty file": ("", "holds no data_ block"),
