@@ -81,6 +81,11 @@ class Particles:
         """The particles' block of the STAR file."""
         return self.blocks[self.table_name]
 
+    @property
+    def magnifications(self) -> Float[np.ndarray, "n 2 2"]:
+        """Anisotropic magnification of each particle, as `locref_widgets.engine.ctf` has it."""
+        return np.asarray(self.ctf.magnification, np.float64)
+
     def images(self, indices: Int[np.ndarray, " m"]) -> Float[np.ndarray, "m box box"]:
         """Read the images of these rows, ``[y, x]`` each, float32.
 

@@ -182,6 +182,7 @@ class AgreementMeter:
             rotations,
             origins_angstrom,
             problem.fulcrum_angstrom,
+            problem.particles.magnifications[problem.rows],
         )
         return {"turn_rad": turns, "shift_px": shifts / problem.pixel_size_angstrom}
 

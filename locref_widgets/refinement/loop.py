@@ -147,6 +147,7 @@ class RefinementLoop:
             loop.problem.particles.rotations[loop.problem.rows],
             loop.problem.fulcrum_angstrom,
             loop.problem.pixel_size_angstrom,
+            loop.problem.particles.magnifications[loop.problem.rows],
         )
         if mask is not None or names & REDRAWN:
             last = loop.seen_anew(last, new_region=mask is not None)
@@ -324,6 +325,7 @@ class RefinementLoop:
                 info["turn_rad"],
                 info["shift_px"] * problem.pixel_size_angstrom,
                 problem.fulcrum_angstrom,
+                problem.particles.magnifications[problem.rows],
             )
         return IterationResult(
             iteration=iteration,

@@ -2,14 +2,14 @@
 
 The motion of a particle about the fulcrum ``f`` is the turn ``E`` (``R' = E R``) and the shift
 
-    t = o' - o - ((R' - R) f)_xy .
+    t = o' - o - M^T ((R' - R) f)_xy .
 
 Neither ``R'`` nor ``o'`` depend on the fulcrum by which they are described, so about ``g``
 
-    t_g = t + ((R' - R) (f - g))_xy ,
+    t_g = t + M^T ((R' - R) (f - g))_xy ,
 
 and a small rotation ``w`` of ``R'`` that left ``t`` as it was moves ``t_g`` by
-``(w x R' (f - g))_xy``. Turns, and with them what convergence goes by, stay as they are.
+``M^T (w x R' (f - g))_xy``. Turns, and with them what convergence goes by, stay as they are.
 """
 
 from dataclasses import replace
@@ -18,6 +18,7 @@ import numpy as np
 from jaxtyping import Float
 from scipy.spatial.transform import Rotation
 
+from locref_widgets.engine.fulcrum import magnified
 from locref_widgets.refinement.state import IterationResult
 
 FULCRUM = "fulcrum_angstrom"
@@ -26,6 +27,7 @@ FULCRUM = "fulcrum_angstrom"
 Turns = Float[np.ndarray, "n 3"]
 Shifts = Float[np.ndarray, "n 2"]
 Rotations = Float[np.ndarray, "n 3 3"]
+Magnifications = Float[np.ndarray, "n 2 2"]
 
 
 def about_fulcrum(
@@ -33,6 +35,7 @@ def about_fulcrum(
     given_rotations: Rotations,
     fulcrum_angstrom: Float[np.ndarray, " 3"],
     pixel_size_angstrom: float,
+    magnifications: Magnifications | None = None,
 ) -> IterationResult:
     """Describe the motions of an iteration about another fulcrum; its poses stay the same.
 
@@ -47,6 +50,8 @@ def about_fulcrum(
         The other one, relative to the centre of the box.
     pixel_size_angstrom
         Of the images.
+    magnifications
+        ``M`` of each particle, as `move_about_fulcrum` has it; the identity unless given.
     """
     info = result.info
     if FULCRUM not in info or np.array_equal(info[FULCRUM], fulcrum_angstrom):
@@ -63,9 +68,12 @@ def about_fulcrum(
             ("mean_shift_px", started, entered),
             ("shift_px", given_rotations, found),
         ):
-            info[name] = info[name] + ((after - before) @ offset_px)[:, :2]
+            seen = magnified(((after - before) @ offset_px)[:, :2], magnifications)
+            info[name] = info[name] + seen
         info["shift_change_px"] = np.linalg.norm(info["shift_px"], axis=1)
-        info["pose_covariance"] = _covariance_about(info["pose_covariance"], entered @ offset_px)
+        info["pose_covariance"] = _covariance_about(
+            info["pose_covariance"], entered @ offset_px, magnifications
+        )
     return replace(result, info=info)
 
 
@@ -76,12 +84,16 @@ def _turned(turns_rad: Turns, rotations: Rotations) -> Rotations:
 
 
 def _covariance_about(
-    covariance: Float[np.ndarray, "n 5 5"], lever_px: Float[np.ndarray, "n 3"]
+    covariance: Float[np.ndarray, "n 5 5"],
+    lever_px: Float[np.ndarray, "n 3"],
+    magnifications: Magnifications | None,
 ) -> Float[np.ndarray, "n 5 5"]:
     """Covariances of rotation (rad) and shift (px) about a fulcrum a lever away (image frame)."""
     x, y, z = lever_px.T
     slope = np.tile(np.eye(5), (len(lever_px), 1, 1))
     slope[:, 3, 1], slope[:, 3, 2] = z, -y
     slope[:, 4, 0], slope[:, 4, 2] = -z, x
+    for axis in range(3):
+        slope[:, 3:, axis] = magnified(slope[:, 3:, axis], magnifications)
     moved = slope @ covariance @ np.swapaxes(slope, -1, -2)
     return moved.astype(covariance.dtype)

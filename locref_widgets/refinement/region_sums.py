@@ -76,6 +76,7 @@ def cut_regions(
         start.turns_rad,
         start.shifts_px * angstrom,
         problem.fulcrum_angstrom,
+        np.asarray(batch.ctf.magnification, np.float64),
     )
     poses = Poses(
         on_device(rotations, np.float32), on_device(origins_angstrom / angstrom, np.float32)

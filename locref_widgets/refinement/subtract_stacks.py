@@ -82,7 +82,7 @@ def _windows(problem: Problem) -> Windows:
     return place_windows(
         particles.rotations[rows],
         particles.origins_angstrom[rows] / problem.pixel_size_angstrom,
-        np.asarray(particles.ctf.magnification, np.float64)[rows],
+        particles.magnifications[rows],
         problem.region_centre_voxels.astype(np.float64),
     )
 

@@ -178,7 +178,9 @@ def _without_rotation_prior(result: IterationResult, inputs: "RefinementInput") 
     motions, covariance = without_prior(motions, covariance, precision)
     turns, pixel = motions[:, :3], particles.pixel_size_angstrom
     given = particles.rotations[rows], particles.origins_angstrom[rows]
-    rotations, origins = move_about_fulcrum(*given, turns, motions[:, 3:] * pixel, info[FULCRUM])
+    rotations, origins = move_about_fulcrum(
+        *given, turns, motions[:, 3:] * pixel, info[FULCRUM], particles.magnifications[rows]
+    )
     variance = np.diagonal(covariance, axis1=1, axis2=2)
     errors = {
         "rotation_error_rad": np.sqrt(variance[:, :3].sum(axis=1)),
@@ -195,6 +197,7 @@ def _fit(
     keep: Bool[np.ndarray, " n"],
 ) -> "FulcrumFit":
     # The engine imports JAX, which whoever only reads this module need not load.
+    from locref_widgets.engine.fulcrum import unmagnified
     from locref_widgets.engine.fulcrum_equations import swing_variance
     from locref_widgets.engine.fulcrum_fit import fit_fulcrum
 
@@ -210,11 +213,12 @@ def _fit(
         swing = swing_variance(rotations, centre_angstrom - used_angstrom, rotation_errors**2 / 3.0)
         variance = (shift_errors * particles.pixel_size_angstrom) ** 2 - swing
         centre_errors = np.sqrt(np.maximum(variance, 0.0))
+    magnifications = particles.magnifications[rows]
     return fit_fulcrum(
         particles.rotations[rows],
-        particles.origins_angstrom[rows],
+        unmagnified(particles.origins_angstrom[rows], magnifications),
         rotations,
-        result.origins_angstrom[keep],
+        unmagnified(result.origins_angstrom[keep], magnifications),
         centre_angstrom,
         rotation_errors,
         centre_errors,

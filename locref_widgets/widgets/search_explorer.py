@@ -360,6 +360,7 @@ class SearchExplorer(widgets.VBox):
             self._truth.rotations[row],
             self._truth.origins_angstrom[row],
             problem.fulcrum_angstrom,
+            problem.particles.magnifications[row],
         )
         return in_cells(turn[0], shift[0] / size)
 

@@ -17,8 +17,12 @@ PIXEL_ANGSTROM = 1.7
 FIRST, SECOND = np.array([12.0, -30.0, 8.0]), np.array([-20.0, 5.0, 41.0])
 
 
-def a_result(rng, n: int = 30, recentred: bool = True) -> tuple[IterationResult, dict]:
+def a_result(
+    rng, n: int = 30, recentred: bool = True, magnified: bool = False
+) -> tuple[IterationResult, dict]:
     """A search about ``FIRST`` that began at some motions, with the poses it was given."""
+    largest = 0.05 if magnified else 0.0
+    magnifications = np.eye(2) + np.random.default_rng(6).uniform(-largest, largest, (n, 2, 2))
     rotations = Rotation.random(n, random_state=5).as_matrix()
     origins = rng.normal(size=(n, 2)) * 4
     start = next_start(
@@ -28,7 +32,8 @@ def a_result(rng, n: int = 30, recentred: bool = True) -> tuple[IterationResult,
     mean = rng.normal(size=(n, 3)) * 0.1, rng.normal(size=(n, 2))
     turns, shifts = compose(start, *found)
     root = rng.normal(size=(n, 5, 5)) * 0.05
-    moved = move_about_fulcrum(rotations, origins, turns, shifts * PIXEL_ANGSTROM, FIRST)
+    shifts_angstrom = shifts * PIXEL_ANGSTROM
+    moved = move_about_fulcrum(rotations, origins, turns, shifts_angstrom, FIRST, magnifications)
     empty = np.zeros((2, 2, 2), np.float32)
     result = IterationResult(
         iteration=3,
@@ -55,22 +60,29 @@ def a_result(rng, n: int = 30, recentred: bool = True) -> tuple[IterationResult,
             "pose_change_rad": np.linalg.norm(turns, axis=1),
         },
     )
-    return result, {"rotations": rotations, "origins": origins}
+    given = {"rotations": rotations, "origins": origins, "magnifications": magnifications}
+    return result, given
 
 
 def poses(result, given, turns: str, shifts: str, start: bool) -> tuple[np.ndarray, np.ndarray]:
     """Poses that motions in ``info`` stand for, counted from the search's start or the given."""
     info, at = result.info, (given["rotations"], given["origins"])
+    magnifications = given["magnifications"]
     if start:
         shift = info["start_shift_px"] * PIXEL_ANGSTROM
-        at = move_about_fulcrum(*at, info["start_turn_rad"], shift, info[FULCRUM])
-    return move_about_fulcrum(*at, info[turns], info[shifts] * PIXEL_ANGSTROM, info[FULCRUM])
+        at = move_about_fulcrum(*at, info["start_turn_rad"], shift, info[FULCRUM], magnifications)
+    shift = info[shifts] * PIXEL_ANGSTROM
+    return move_about_fulcrum(*at, info[turns], shift, info[FULCRUM], magnifications)
 
 
+@pytest.mark.parametrize("magnified", [True, False])
 @pytest.mark.parametrize("recentred", [True, False])
-def test_no_pose_jumps(rng, recentred):
-    result, given = a_result(rng, recentred=recentred)
-    other = about_fulcrum(result, given["rotations"], SECOND, PIXEL_ANGSTROM)
+def test_no_pose_jumps(rng, recentred, magnified):
+    result, given = a_result(rng, recentred=recentred, magnified=magnified)
+    magnifications = given["magnifications"]
+    other = about_fulcrum(
+        result, given["rotations"], SECOND, PIXEL_ANGSTROM, magnifications if magnified else None
+    )
     assert np.array_equal(other.info[FULCRUM], SECOND)
     for turns, shifts, start in (
         ("turn_rad", "shift_px", False),
@@ -81,7 +93,12 @@ def test_no_pose_jumps(rng, recentred):
         np.testing.assert_allclose(after[0], before[0], atol=1e-12)
         np.testing.assert_allclose(after[1], before[1], atol=1e-9)
     turns, shifts = motion_about_fulcrum(
-        given["rotations"], given["origins"], other.rotations, other.origins_angstrom, SECOND
+        given["rotations"],
+        given["origins"],
+        other.rotations,
+        other.origins_angstrom,
+        SECOND,
+        magnifications,
     )
     np.testing.assert_allclose(other.info["turn_rad"], turns, atol=1e-9)
     change_px = np.linalg.norm(shifts, axis=1) / PIXEL_ANGSTROM
