@@ -77,7 +77,10 @@ class RunDashboard(widgets.VBox):
         # The thread that watches and the one that answers the browser draw in turn.
         self._drawing = threading.RLock()
         self._code = CodeLines(self.folder)
-        self._controls = ControlBar(self.folder.name, self._request, (self._code.switch,))
+        is_pending = functools.partial(control.is_pending, self.folder)
+        self._controls = ControlBar(
+            self.folder.name, self._request, is_pending, (self._code.switch,)
+        )
         # Figures take seconds on a busy machine: what is looked up does not wait for them.
         say = self._controls.show_error
         self._tasks = LatestTasks(functools.partial(say, source="work"))
