@@ -181,8 +181,12 @@ class SettingField:
             kind = "a whole number" if self._number is int else "a number, with a point"
             also = ", or degrees as in 20°" if self.option.unit == "rad" else ""
             raise BadEntry(f"{text!r} is not {kind}{also}.") from None
-        # No more digits than people give angles with.
-        return round(math.radians(value), 4) if degrees else value
+        if not degrees:
+            return value
+        angle_rad = math.radians(value)
+        # No more digits than the field shows; what lies within half a turn stays within it.
+        rounded = float(f"{angle_rad:.5g}")
+        return min(rounded, math.pi) if angle_rad <= math.pi else rounded
 
 
 def _to_text(value: Any) -> str:

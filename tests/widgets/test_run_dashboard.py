@@ -371,6 +371,8 @@ def test_a_change_is_asked_for_and_shown_until_it_is_taken_up(run, dashboard, mo
     tab.change_button.click()
     assert asked == [{"mask": None, "rotation_extent": 0.5236}]
     assert dashboard._code.lines == ["run.change(rotation_extent=0.5236)"]
+    tab.fields["rotation_extent"].control.value = "180°"
+    assert f"rotation_extent={np.pi}" in tab.line.value, "it is within the limit"
     tab.fields["shift_extent"].control.value = "many"
     assert tab.change_button.disabled
     assert "not a number" in tab.change_button.tooltip

@@ -104,6 +104,16 @@ def test_degrees_are_understood_where_radians_are_asked_for():
     assert "30.0°" in unit(form, "rotation_extent")
 
 
+@pytest.mark.parametrize("degrees", [180, 179.999, 60, 0.001])
+def test_degrees_lose_little_and_reach_half_a_turn(degrees):
+    form = SettingsForm()
+    control(form, "rotation_extent").value = f"{degrees}°"
+    assert form.valid
+    assert form.value.rotation_extent == pytest.approx(np.radians(degrees), rel=3e-5)
+    control(form, "rotation_extent").value = "181°"
+    assert "must be" in message(form, "rotation_extent")
+
+
 @pytest.mark.parametrize(
     ("name", "text", "words"),
     [
