@@ -38,7 +38,8 @@ _EMPTY_WORDS = {
     "subset": "all",
     "batch_size": "automatic",
 }
-_POINTS = {"fulcrum", "fulcrum_angstrom"}
+POINTS = ("fulcrum", "fulcrum_angstrom")
+"""One point in two units."""
 _LABEL_WIDTH = "150px"
 _AUTOMATIC = "automatic"
 
@@ -112,7 +113,7 @@ class SettingField:
             if self.option.default is not None:
                 raise BadEntry(f"Give a value; the default is {_to_text(self.option.default)}.")
             return None
-        if self.option.name in _POINTS:
+        if self.option.name in POINTS:
             return self._read_point(text)
         return self._read_number(text) if self._number else text
 

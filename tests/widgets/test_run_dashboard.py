@@ -378,6 +378,21 @@ def test_a_change_is_asked_for_and_shown_until_it_is_taken_up(run, dashboard, mo
     assert "not a number" in tab.change_button.tooltip
 
 
+def test_a_fulcrum_that_cannot_be_read_leaves_the_one_in_the_other_unit(run, dashboard):
+    run.finish_iteration(0)
+    open_tab(dashboard, "Settings")
+    tab = dashboard._settings
+    wait_for(lambda: tab.iteration.options == (0,))
+    tab.fields["fulcrum_angstrom"].control.value = "10, 20, 30"
+    tab.fields["fulcrum"].control.value = "xx"
+    assert tab.fields["fulcrum_angstrom"].control.value == "10, 20, 30"
+    assert tab.change_button.disabled
+    tab.fields["fulcrum"].control.value = ""
+    assert tab.edits == {"fulcrum_angstrom": (10.0, 20.0, 30.0)}
+    tab.fields["fulcrum"].control.value = "64, 60, 62"
+    assert tab.edits == {"fulcrum": (64.0, 60.0, 62.0)}
+
+
 def test_the_page_needs_nothing_from_elsewhere(whole, tmp_path):
     page = whole.save_html(tmp_path / "page.html").read_text()
     targets = re.findall(r"(?:src|href)\s*=\s*[\"']([^\"']*)", page) + re.findall(

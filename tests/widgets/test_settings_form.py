@@ -169,6 +169,25 @@ def test_the_fulcrum_typed_last_counts():
     assert (form.value.fulcrum, form.value.fulcrum_angstrom) == ("box", None)
 
 
+@pytest.mark.parametrize("faulty", ["abc", "1, 2", "90, 12, 12"])
+def test_a_fulcrum_that_cannot_be_taken_leaves_the_one_in_the_other_unit(ball, faulty):
+    given = RefinementSettings(fulcrum_angstrom=(10, 20, 30))
+    form = SettingsForm(given, volume=ball[0])
+    control(form, "fulcrum").value = faulty
+    assert not form.valid
+    assert control(form, "fulcrum_angstrom").value == "10, 20, 30"
+    control(form, "fulcrum").value = ""
+    assert form.valid
+    assert form.value == given
+    control(form, "fulcrum").value = faulty
+    control(form, "fulcrum_angstrom").value = "none"
+    control(form, "seed").value = "x"
+    control(form, "fulcrum").value = "8, 9, 10"
+    control(form, "seed").value = "3"
+    assert form.value == RefinementSettings(fulcrum=(8, 9, 10), seed=3)
+    assert control(form, "fulcrum_angstrom").value == ""
+
+
 def test_a_map_and_mask_give_units_and_warnings(ball):
     form = SettingsForm(volume=ball[0], mask=ball[1])
     assert "= 40&nbsp;Å across" in unit(form, "shift_extent")
