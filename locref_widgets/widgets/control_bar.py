@@ -72,6 +72,7 @@ class ControlBar:
         self._request, self._is_pending = request, is_pending
         self._pending = ""
         self._taken_at: tuple[int, str, int] | None = None
+        self._is_gone = False
         self._state = RunState()
         self._faults: dict[str, str] = {}
         self.title = widgets.HTML(
@@ -116,9 +117,7 @@ class ControlBar:
             or self._is_taken_back()
         ):
             self._await("")
-        # A paused run stays paused until it says otherwise, whatever was asked.
-        shown = _PENDING[self._pending] if self._pending and status != "paused" else status
-        self.status.value = status_html(shown, state)
+        self.status.value = status_html(self._shown_status(), state)
         self.iteration_words.value, self.particle_words.value = progress_words(state)
         maximum = max(1, state.maximum_iterations)
         done = min(max(state.iterations, default=0), maximum)
@@ -135,6 +134,14 @@ class ControlBar:
         self._set_fault("run", failed)
         self.warnings.value = _folded(state.warnings)
 
+    def show_gone(self, words: str) -> None:
+        """Say that the run folder is gone, and so is what was asked; no words: it is there."""
+        self._is_gone = bool(words)
+        self._await("")
+        self._set_fault("folder", words)
+        self._set_fault("request", "")
+        self.show(self._state)
+
     def show_error(self, text: str, source: str = "view") -> None:
         """Show a fault of the dashboard itself; an empty text takes that source's away."""
         self._set_fault(source, f"The dashboard met a fault: {text}" if text else "")
@@ -144,6 +151,14 @@ class ControlBar:
         self.error.value = "".join(
             _boxed("error", fault) for fault in self._faults.values() if fault
         )
+
+    def _shown_status(self) -> str:
+        if self._is_gone:
+            return "gone"
+        # A paused run stays paused until it says otherwise, whatever was asked.
+        if self._pending and self._state.status != "paused":
+            return _PENDING[self._pending]
+        return self._state.status
 
     def _await(self, action: str) -> None:
         self._pending, self._taken_at = action, None
@@ -171,6 +186,8 @@ class ControlBar:
     def _why_not(self, action: str) -> str:
         """Say why an action cannot be taken now; empty when it can."""
         status, pending = self._state.status, self._pending
+        if self._is_gone:
+            return "The run folder is gone: nothing can be asked of the run"
         if action == RESUME:
             if pending == RESUME:
                 return "It is being started"

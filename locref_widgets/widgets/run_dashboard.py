@@ -128,6 +128,7 @@ class RunDashboard(widgets.VBox):
             self.folder,
             self._show,
             self._controls.show_error,
+            self._show_gone,
             lambda: self._run_folder.status,
             lambda: self._closed,
         )
@@ -250,6 +251,10 @@ class RunDashboard(widgets.VBox):
         below.add_class("locref-branches")
         self._branches.children = (*self._branches.children, below)
         self._code.add(f"lw.RunDashboard({str(branch.path)!r})")
+
+    def _show_gone(self, words: str) -> None:
+        with self._drawing:
+            self._controls.show_gone(words)
 
     def _redraw(self) -> None:
         # An error in a control's handler would only reach the server's log.

@@ -142,6 +142,39 @@ def test_a_lost_run_is_called_lost(run, wire):
     shown.close()
 
 
+def test_a_folder_that_is_moved_away_and_back_loses_nothing(run, dashboard):
+    controls = dashboard._controls
+    run.finish_iteration(0)
+    wait_for(lambda: not controls.buttons["pause"].disabled)
+    controls.buttons["pause"].click()
+    elsewhere = run.folder.with_name("elsewhere")
+    run.folder.rename(elsewhere)
+    wait_for(lambda: "gone" in controls.status.value)
+    assert f"{run.folder}: is gone (moved or deleted" in controls.error.value
+    assert "fault" not in controls.error.value
+    assert all(button.disabled for button in controls.buttons.values())
+    assert list(dashboard.state.iterations) == [0]
+    assert dashboard._choice.value == 0
+    dashboard._watcher.poll()
+    assert list(dashboard.state.iterations) == [0], "it stays so"
+    elsewhere.rename(run.folder)
+    wait_for(lambda: "Running" in controls.status.value)
+    assert controls.error.value == ""
+    assert not controls.buttons["pause"].disabled, "what was asked before has gone"
+    run.finish_iteration(1)
+    wait_for(lambda: 1 in dashboard.state.iterations)
+
+
+def test_events_begun_anew_are_shown_alone(run, dashboard):
+    for iteration in range(2):
+        run.finish_iteration(iteration)
+    wait_for(lambda: 1 in dashboard.state.iterations)
+    run.events.path.write_text("")
+    run.finish_iteration(0)
+    wait_for(lambda: list(dashboard.state.iterations) == [0])
+    assert dashboard._controls.error.value == ""
+
+
 def test_faults_are_shown_in_words_and_mended(run, dashboard, monkeypatch):
     monkeypatch.setattr(dashboard._maps, "show", lambda shown: 1 / 0)
     run.finish_iteration(0)
