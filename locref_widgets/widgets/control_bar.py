@@ -223,6 +223,10 @@ class ControlBar:
         except (InputError, OutputError) as error:
             self._set_fault("request", str(error))
             return
+        except Exception as error:
+            # An error in a button's handler would only reach the server's log.
+            self._set_fault("request", f"{type(error).__name__}: {error}")
+            return
         self._set_fault("request", "")
         self._await(action)
         self.show(self._state)

@@ -54,7 +54,9 @@ class SettingsTab:
             "Change from the next iteration on", "", self.change, primary=True
         )
         self.change_button.add_class("locref-change")
-        self.reset_button = button("Undo edits", "Show what is in effect again", self.reset)
+        self.reset_button = button(
+            "Undo edits", "Show what is in effect again", lambda: self._try(self.reset)
+        )
         self.iteration = widgets.Dropdown(
             options=[],
             description="From iteration",
@@ -175,6 +177,9 @@ class SettingsTab:
             work()
         except (InputError, OutputError) as error:
             self.said.value = said(str(error), "error")
+        except Exception as error:
+            # An error in a button's handler would only reach the server's log.
+            self.said.value = said(f"{type(error).__name__}: {error}", "error")
         self._enable()
 
     def _refresh(self) -> None:

@@ -48,6 +48,27 @@ def test_a_refused_request_stays_in_words_while_events_come(wire):
     assert "read-only" in bar.error.value
 
 
+def test_an_error_of_the_system_is_said_beside_the_buttons(wire, run, monkeypatch):
+    def fail(*given, **edits):
+        raise BlockingIOError(11, "no process can be started")
+
+    run.finish_iteration(0)
+    run.end("stopped")
+    dashboard = RunDashboard(run.folder)
+    monkeypatch.setattr(type(dashboard.run), "resume", fail)
+    dashboard._controls.buttons["resume"].click()
+    assert "BlockingIOError: [Errno 11] no process" in dashboard._controls.error.value
+    assert "Stopped" in dashboard._controls.status.value
+    dashboard._tabs.selected_index = dashboard._titles.index("Settings")
+    monkeypatch.setattr(type(dashboard.run), "branch", fail)
+    dashboard._settings.branch_button.click()
+    assert "BlockingIOError: [Errno 11] no process" in dashboard._settings.said.value
+    (run.folder / "run.json").unlink()
+    dashboard._settings.reset_button.click()
+    assert "is not a run folder" in dashboard._settings.said.value
+    dashboard.close()
+
+
 def test_a_paused_run_is_called_paused_whatever_it_was_asked(wire, tmp_path):
     bar = ControlBar("run", partial(control.request, tmp_path), lambda action: True)
     state = RunState(status="paused")
