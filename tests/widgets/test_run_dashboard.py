@@ -365,6 +365,39 @@ def test_selected_cells_give_rows_images_and_a_new_star_file(whole, tmp_path):
     wait_for(lambda: tab.write_button.disabled)
 
 
+def test_particles_written_twice_stay_well_written(whole, tmp_path, monkeypatch):
+    tab, go_on = whole._particles, threading.Event()
+    data = rotation_map(whole).data
+    cells = [tuple(int(i) for i in cell) for cell in np.argwhere(data.layers["count"] > 0)[:2]]
+    whole._maps.selection.toggle(cells[0])
+    open_tab(whole, "Particles")
+    wait_for(lambda: len(tab.rows))
+    tab.path.value = str(tmp_path / "some.star")
+    real = type(whole._data).particles
+
+    def slow(data, iteration):
+        assert go_on.wait(20)
+        return real(data, iteration)
+
+    monkeypatch.setattr(type(whole._data), "particles", slow)
+    tab.write_button.click()
+    assert tab.write_button.disabled
+    tab.write_button.click()
+    go_on.set()
+    assert whole._tasks.wait()
+    assert "Wrote" in tab.said.value
+    assert not tab.write_button.disabled
+    tab.write_button.click()
+    assert "some.star is there already: it was written for these" in tab.said.value
+    assert 'role="alert"' not in tab.said.value
+    whole._maps.selection.toggle(cells[1])
+    before = len(tab.rows)
+    wait_for(lambda: len(tab.rows) > before)
+    tab.write_button.click()
+    assert whole._tasks.wait()
+    assert 'role="alert"' in tab.said.value, "the file holds other particles"
+
+
 def test_a_direction_typed_selects_its_cell(whole):
     selection = whole._maps.selection
     selection.azimuth.value, selection.elevation.value = -179.0, 89.0
