@@ -17,6 +17,7 @@ from locref_widgets.refinement.settings_advice import (
     resolve_fulcrum,
 )
 from locref_widgets.refinement.settings_presets import PRESETS, Preset
+from locref_widgets.widgets.closing import close_parts
 from locref_widgets.widgets.settings_field import POINTS, BadEntry, FieldLooks, SettingField
 from locref_widgets.widgets.settings_files import SettingsFiles
 from locref_widgets.widgets.style import style_sheet
@@ -107,6 +108,11 @@ class SettingsForm(widgets.VBox):
         self.add_class("locref-form")
         self.add_class("locref-keys")
         self.value = RefinementSettings() if settings is None else settings
+
+    def close(self) -> None:
+        """Take the form away, with all that it is made of."""
+        close_parts(self)
+        super().close()
 
     @property
     def messages(self) -> dict[str, list[str]]:
