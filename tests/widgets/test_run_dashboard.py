@@ -145,6 +145,7 @@ def test_a_lost_run_is_called_lost(run, wire):
 def test_a_folder_that_is_moved_away_and_back_loses_nothing(run, dashboard):
     controls = dashboard._controls
     run.finish_iteration(0)
+    wait_for(lambda: dashboard._choice.value == 0)
     wait_for(lambda: not controls.buttons["pause"].disabled)
     controls.buttons["pause"].click()
     elsewhere = run.folder.with_name("elsewhere")
