@@ -1,6 +1,6 @@
 /** A slider with its name and a field for the number: native inputs, which every screen reader knows. */
 import type { AnyModel, RenderProps } from '@anywidget/types';
-import { element, show } from './dom';
+import { element, numberInput, show } from './dom';
 import css from './number_slider.css';
 
 interface State {
@@ -19,14 +19,14 @@ class NumberSlider {
   readonly root = element('div', 'locref-slider');
   private readonly name = element('span', 'locref-slider-name');
   private readonly range = element('input');
-  private readonly number = element('input');
+  private readonly number = numberInput('', '', '', value => this.set(value)).input;
   private readonly unit = element('span', 'locref-slider-unit');
 
   constructor(private readonly model: AnyModel<State>) {
     this.range.type = 'range';
-    this.number.type = 'number';
     this.range.addEventListener(model.get('is_live') ? 'input' : 'change', () => this.set(this.range.valueAsNumber));
-    this.number.addEventListener('change', () => this.set(this.number.valueAsNumber));
+    // What was typed gives way to the number that counts: it may be none, or beyond the limits.
+    for (const done of ['change', 'blur']) this.number.addEventListener(done, this.draw);
     this.root.addEventListener('keydown', event => event.stopPropagation());
     this.root.append(element('style', '', [css]), this.name, this.range, this.number, this.unit);
     this.draw();
@@ -39,7 +39,6 @@ class NumberSlider {
       Object.assign(input, { min: String(min), max: String(max), title: model.get('tooltip'), disabled: model.get('disabled') });
     }
     range.step = String(step);
-    number.step = 'any';
     const value = model.get('value');
     // A hand on the slider is ahead of what the kernel has heard.
     if (document.activeElement !== range || Math.abs(range.valueAsNumber - value) > step) range.value = String(value);
@@ -55,7 +54,6 @@ class NumberSlider {
   };
 
   private set(value: number): void {
-    if (!Number.isFinite(value)) return this.draw();
     const within = Math.min(Math.max(value, this.model.get('min')), this.model.get('max'));
     this.model.set('value', within);
     this.model.save_changes();

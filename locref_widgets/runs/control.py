@@ -12,7 +12,7 @@ from locref_widgets.errors import InputError, OutputError
 
 STOP_AFTER = "stop-after-iteration"
 REQUESTS = ("pause", "continue", "stop", STOP_AFTER)
-_CANCELS = {"pause": ("continue",), "continue": ("pause", STOP_AFTER)}
+_CANCELS = {"pause": ("continue",), "continue": ("pause", STOP_AFTER), STOP_AFTER: ("pause",)}
 MOST_BYTES = 64 * 1024
 """A larger request is none of ours."""
 
@@ -20,9 +20,9 @@ MOST_BYTES = 64 * 1024
 def request(folder: Path, name: str) -> None:
     """Ask the run in ``folder`` to ``pause``, ``continue``, ``stop`` or stop after the iteration.
 
-    The latest of pause and continue counts; continue also takes back ``stop-after-iteration``;
-    stop overrides all. Raises `InputError` for another name and `OutputError` when the folder
-    cannot be written.
+    The latest of pause and continue counts; continue also takes back ``stop-after-iteration``, for
+    which a paused run goes on until the iteration is finished; stop overrides all. Raises
+    `InputError` for another name and `OutputError` when the folder cannot be written.
     """
     if name not in REQUESTS:
         raise InputError(f"there is no request {name!r}; known are {', '.join(REQUESTS)}")
@@ -32,11 +32,19 @@ def request(folder: Path, name: str) -> None:
         for cancelled in _CANCELS.get(name, ()):
             (control / cancelled).unlink(missing_ok=True)
         (control / name).touch()
+        if name == STOP_AFTER:
+            # Paused, it would never come to the iteration's end.
+            (control / "continue").touch()
     except OSError as error:
         raise OutputError(
             f"{control}: cannot leave the request {name!r} ({error.strerror or error}). "
             "The run goes on as it was; mend the folder's permissions or free some space."
         ) from error
+
+
+def is_pending(folder: Path, name: str) -> bool:
+    """Tell whether a request was neither taken by the run nor taken back."""
+    return (folder / "control" / name).exists()
 
 
 def take_request(

@@ -17,11 +17,15 @@ from locref_widgets.widgets.words import progress_words, status_html
 RESUME = "resume"
 _BUTTONS = {
     "pause": ("Pause", "pause", "Pause after the batch under way"),
-    "continue": ("Continue", "play", "Go on with a paused run"),
+    "continue": (
+        "Continue",
+        "play",
+        "Go on with a paused run; takes back a stop after the iteration, too",
+    ),
     STOP_AFTER: (
         "Stop after iteration",
         "step-forward",
-        "Finish the iteration under way, then end",
+        "Finish the iteration under way, then end; a paused run goes on until then",
     ),
     "stop": (
         "Stop now",
@@ -54,14 +58,21 @@ _ANSWERED = {
 class ControlBar:
     """The top of the dashboard. `request` is called with an action: a request, or `resume`.
 
-    ``more`` are further buttons for the same row.
+    ``is_pending`` tells whether a request still waits to be taken by the run; ``more`` are further
+    buttons for the same row.
     """
 
     def __init__(
-        self, name: str, request: Callable[[str], None], more: tuple[widgets.Widget, ...] = ()
+        self,
+        name: str,
+        request: Callable[[str], None],
+        is_pending: Callable[[str], bool],
+        more: tuple[widgets.Widget, ...] = (),
     ) -> None:
-        self._request = request
+        self._request, self._is_pending = request, is_pending
         self._pending = ""
+        self._taken_at: tuple[int, str, int] | None = None
+        self._is_gone = False
         self._state = RunState()
         self._faults: dict[str, str] = {}
         self.title = widgets.HTML(
@@ -101,11 +112,12 @@ class ControlBar:
         self._state = state
         status = state.status
         if self._pending and (
-            status in _ANSWERED[self._pending] or (state.ended and self._pending != RESUME)
+            status in _ANSWERED[self._pending]
+            or (state.ended and self._pending != RESUME)
+            or self._is_taken_back()
         ):
-            self._pending = ""
-        shown = _PENDING[self._pending] if self._pending else status
-        self.status.value = status_html(shown, state)
+            self._await("")
+        self.status.value = status_html(self._shown_status(), state)
         self.iteration_words.value, self.particle_words.value = progress_words(state)
         maximum = max(1, state.maximum_iterations)
         done = min(max(state.iterations, default=0), maximum)
@@ -122,6 +134,14 @@ class ControlBar:
         self._set_fault("run", failed)
         self.warnings.value = _folded(state.warnings)
 
+    def show_gone(self, words: str) -> None:
+        """Say that the run folder is gone, and so is what was asked; no words: it is there."""
+        self._is_gone = bool(words)
+        self._await("")
+        self._set_fault("folder", words)
+        self._set_fault("request", "")
+        self.show(self._state)
+
     def show_error(self, text: str, source: str = "view") -> None:
         """Show a fault of the dashboard itself; an empty text takes that source's away."""
         self._set_fault(source, f"The dashboard met a fault: {text}" if text else "")
@@ -131,6 +151,29 @@ class ControlBar:
         self.error.value = "".join(
             _boxed("error", fault) for fault in self._faults.values() if fault
         )
+
+    def _shown_status(self) -> str:
+        if self._is_gone:
+            return "gone"
+        # A paused run stays paused until it says otherwise, whatever was asked.
+        if self._pending and self._state.status != "paused":
+            return _PENDING[self._pending]
+        return self._state.status
+
+    def _await(self, action: str) -> None:
+        self._pending, self._taken_at = action, None
+
+    def _is_taken_back(self) -> bool:
+        """Whether the run works on though the request is gone: another view has taken it back."""
+        if self._pending == RESUME or self._state.status != "running":
+            return False
+        if self._is_pending(self._pending):
+            return False
+        now = (self._state.iteration, self._state.phase, self._state.done)
+        # Just after the run has taken it, what came before is shown once more.
+        if self._taken_at is None:
+            self._taken_at = now
+        return now != self._taken_at
 
     def _enable_buttons(self) -> None:
         for action, button in self.buttons.items():
@@ -143,6 +186,8 @@ class ControlBar:
     def _why_not(self, action: str) -> str:
         """Say why an action cannot be taken now; empty when it can."""
         status, pending = self._state.status, self._pending
+        if self._is_gone:
+            return "The run folder is gone: nothing can be asked of the run"
         if action == RESUME:
             if pending == RESUME:
                 return "It is being started"
@@ -178,8 +223,12 @@ class ControlBar:
         except (InputError, OutputError) as error:
             self._set_fault("request", str(error))
             return
+        except Exception as error:
+            # An error in a button's handler would only reach the server's log.
+            self._set_fault("request", f"{type(error).__name__}: {error}")
+            return
         self._set_fault("request", "")
-        self._pending = action
+        self._await(action)
         self.show(self._state)
 
 

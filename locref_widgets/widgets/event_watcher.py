@@ -42,6 +42,9 @@ class EventWatcher:
     show_error
         Called in the thread with words when events cannot be read or shown, and with an empty text
         when it works again.
+    show_gone
+        Called in the thread with words when the run folder is moved or deleted, and with an empty
+        text when it is there again. The state stays as it was meanwhile.
     read_status
         The run's status as the run folder tells it: it knows of an end that left no event, as when
         the process was killed.
@@ -54,14 +57,16 @@ class EventWatcher:
         folder: Path,
         show: Callable[[RunState], None],
         show_error: Callable[[str], None],
+        show_gone: Callable[[str], None],
         read_status: Callable[[], str],
         is_closed: Callable[[], bool],
     ) -> None:
         self.path = Path(folder) / "events.jsonl"
         self.state = RunState()
-        self._show, self._show_error = show, show_error
+        self._show, self._show_error, self._show_gone = show, show_error, show_gone
         self._read_status, self._is_closed = read_status, is_closed
         self._offset = 0
+        self._is_gone = False
         self._silent_ends = 0
         self._failing = False
         self._wake = threading.Event()
@@ -99,9 +104,14 @@ class EventWatcher:
 
     def poll(self, check_process: bool = True) -> bool:
         """Read what is new and show it. True when the state changed."""
-        events, offset = read_events(self.path, self._offset)
+        # What comes back may be another run's: it is read from its start.
+        events, offset = read_events(self.path, 0 if self._is_gone else self._offset)
+        is_back = self._is_gone
+        self._tell_whether_gone()
+        if self._is_gone:
+            return False
         changed = bool(events)
-        if offset < self._offset:
+        if is_back or offset < self._offset:
             self.state = RunState()
             changed = True
         self._offset = offset
@@ -115,6 +125,22 @@ class EventWatcher:
             self._show(self.state)
         return changed
 
+    def _tell_whether_gone(self) -> None:
+        folder = self.path.parent
+        # Of a run that has just begun there may be no event yet.
+        is_gone = not self.path.exists() and (self._offset > 0 or not folder.exists())
+        if is_gone == self._is_gone:
+            return
+        self._is_gone = is_gone
+        missing = self.path if folder.exists() else folder
+        self._show_gone(
+            f"{missing}: is gone (moved or deleted, or its disc is not there). What is shown was"
+            " read before. Put it back, and the view goes on; or show the run where it is now, with"
+            " lw.RunDashboard and its new folder."
+            if is_gone
+            else ""
+        )
+
     def _ask_the_folder(self) -> bool:
         status = self._read_status()
         self._silent_ends = self._silent_ends + 1 if status in ENDED else 0
@@ -125,9 +151,10 @@ class EventWatcher:
 
     def _has_grown(self) -> bool:
         try:
-            return self.path.stat().st_size != self._offset
+            size = self.path.stat().st_size
         except OSError:
-            return self._offset != 0
+            return self._offset != 0 and not self._is_gone
+        return self._is_gone or size != self._offset
 
     def _follow(self) -> None:
         polls, shown_at = 0, -SHOW_EVERY_SECONDS

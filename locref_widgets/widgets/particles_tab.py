@@ -33,6 +33,8 @@ class ParticlesTab:
         self._drawn: object = None
         self.rows: Int[np.ndarray, " m"] = np.zeros(0, np.int64)
         self._start = 0
+        self._is_writing = False
+        self._written: tuple[object, Path] | None = None
         self.words = widgets.HTML(note(_NOTHING))
         self.table = widgets.HTML(layout=widgets.Layout(min_width="0"))
         self.images = widgets.HTML(layout=widgets.Layout(min_width="0"))
@@ -100,16 +102,28 @@ class ParticlesTab:
     def write(self) -> None:
         """Write the selected particles as a new STAR file."""
         shown, rows, path = self._shown, self.rows, self.path.value.strip()
-        if shown is None:
+        # A second press, be it one too many, comes to the file that the first one made.
+        if shown is None or self._is_writing:
             return
+        asked = (shown.iteration, shown.finished.get("time"), rows.tobytes(), path)
+        if self._written is not None and self._written[0] == asked and self._written[1].exists():
+            words = f"{self._written[1]} is there already: it was written for these particles."
+            self.said.value = said(words, "good")
+            return
+        self._is_writing = True
+        self._enable()
         self.said.value = said("Writing …")
 
         def work() -> None:
             try:
                 written = write_subset(self._data.particles(shown.iteration), rows, path)
+                self._written = (asked, written)
             except Exception as error:
                 self.said.value = said(str(error), "error")
                 return
+            finally:
+                self._is_writing = False
+                self._enable()
             many = "1 particle" if len(rows) == 1 else f"{len(rows):,} particles"
             self.said.value = said(f"Wrote {many} to {written}.", "good")
             star = self._data.folder.iteration_folder(shown.iteration) / "particles.star"
@@ -127,13 +141,13 @@ class ParticlesTab:
         self._draw()
 
     def _enable(self) -> None:
-        any_row = len(self.rows) > 0
-        self.write_button.disabled = not any_row
-        self.write_button.tooltip = (
+        why = "They are being written" if self._is_writing else ""
+        if not len(self.rows):
+            why = "Nothing to write: no particle is selected"
+        self.write_button.disabled = bool(why)
+        self.write_button.tooltip = why or (
             "Write them with the poses of the iteration shown and every column of the input; a"
             " file that is there already is never replaced"
-            if any_row
-            else "Nothing to write: no particle is selected"
         )
         self.previous.disabled = self._start == 0
         self.next.disabled = self._start + _PER_PAGE >= len(self.rows)

@@ -77,7 +77,10 @@ class RunDashboard(widgets.VBox):
         # The thread that watches and the one that answers the browser draw in turn.
         self._drawing = threading.RLock()
         self._code = CodeLines(self.folder)
-        self._controls = ControlBar(self.folder.name, self._request, (self._code.switch,))
+        is_pending = functools.partial(control.is_pending, self.folder)
+        self._controls = ControlBar(
+            self.folder.name, self._request, is_pending, (self._code.switch,)
+        )
         # Figures take seconds on a busy machine: what is looked up does not wait for them.
         say = self._controls.show_error
         self._tasks = LatestTasks(functools.partial(say, source="work"))
@@ -125,6 +128,7 @@ class RunDashboard(widgets.VBox):
             self.folder,
             self._show,
             self._controls.show_error,
+            self._show_gone,
             lambda: self._run_folder.status,
             lambda: self._closed,
         )
@@ -247,6 +251,10 @@ class RunDashboard(widgets.VBox):
         below.add_class("locref-branches")
         self._branches.children = (*self._branches.children, below)
         self._code.add(f"lw.RunDashboard({str(branch.path)!r})")
+
+    def _show_gone(self, words: str) -> None:
+        with self._drawing:
+            self._controls.show_gone(words)
 
     def _redraw(self) -> None:
         # An error in a control's handler would only reach the server's log.

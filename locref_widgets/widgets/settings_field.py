@@ -38,7 +38,8 @@ _EMPTY_WORDS = {
     "subset": "all",
     "batch_size": "automatic",
 }
-_POINTS = {"fulcrum", "fulcrum_angstrom"}
+POINTS = ("fulcrum", "fulcrum_angstrom")
+"""One point in two units."""
 _LABEL_WIDTH = "150px"
 _AUTOMATIC = "automatic"
 
@@ -112,7 +113,7 @@ class SettingField:
             if self.option.default is not None:
                 raise BadEntry(f"Give a value; the default is {_to_text(self.option.default)}.")
             return None
-        if self.option.name in _POINTS:
+        if self.option.name in POINTS:
             return self._read_point(text)
         return self._read_number(text) if self._number else text
 
@@ -181,8 +182,12 @@ class SettingField:
             kind = "a whole number" if self._number is int else "a number, with a point"
             also = ", or degrees as in 20°" if self.option.unit == "rad" else ""
             raise BadEntry(f"{text!r} is not {kind}{also}.") from None
-        # No more digits than people give angles with.
-        return round(math.radians(value), 4) if degrees else value
+        if not degrees:
+            return value
+        angle_rad = math.radians(value)
+        # No more digits than the field shows; what lies within half a turn stays within it.
+        rounded = float(f"{angle_rad:.5g}")
+        return min(rounded, math.pi) if angle_rad <= math.pi else rounded
 
 
 def _to_text(value: Any) -> str:

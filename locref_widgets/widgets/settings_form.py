@@ -17,7 +17,8 @@ from locref_widgets.refinement.settings_advice import (
     resolve_fulcrum,
 )
 from locref_widgets.refinement.settings_presets import PRESETS, Preset
-from locref_widgets.widgets.settings_field import BadEntry, FieldLooks, SettingField
+from locref_widgets.widgets.closing import close_parts
+from locref_widgets.widgets.settings_field import POINTS, BadEntry, FieldLooks, SettingField
 from locref_widgets.widgets.settings_files import SettingsFiles
 from locref_widgets.widgets.style import style_sheet
 
@@ -89,6 +90,7 @@ class SettingsForm(widgets.VBox):
         self._reason = widgets.HTML()
         self._files = SettingsFiles(self._take, volume=volume, mask=mask)
         self._following = False
+        self._point_typed = ""
         super().__init__(
             [
                 style_sheet(),
@@ -106,6 +108,11 @@ class SettingsForm(widgets.VBox):
         self.add_class("locref-form")
         self.add_class("locref-keys")
         self.value = RefinementSettings() if settings is None else settings
+
+    def close(self) -> None:
+        """Take the form away, with all that it is made of."""
+        close_parts(self)
+        super().close()
 
     @property
     def messages(self) -> dict[str, list[str]]:
@@ -130,16 +137,19 @@ class SettingsForm(widgets.VBox):
 
     def _on_edit(self, name: str) -> None:
         self._reason.value = ""
-        other = {"fulcrum": "fulcrum_angstrom", "fulcrum_angstrom": "fulcrum"}.get(name)
-        # One point in two units: what was typed last counts.
-        if other and str(self._fields[name].control.value).strip():
-            self._fields[other].show(None)
+        if name in POINTS:
+            self._point_typed = name
         values, faults = {}, {}
         for setting, field in self._fields.items():
             try:
                 values[setting] = field.read()
             except BadEntry as error:
                 faults[setting] = str(error)
+        if values.get(self._point_typed) is not None:
+            # One point in two units: what was typed last counts.
+            for other in set(POINTS) - {self._point_typed}:
+                values[other] = None
+                faults.pop(other, None)
         faults = RefinementSettings.find_faults(values) | faults
         if not faults:
             faults = self._follow(RefinementSettings(**values), name)
@@ -154,8 +164,10 @@ class SettingsForm(widgets.VBox):
             self.value = settings
         finally:
             self._following = False
-        # As it was understood: degrees become radians.
-        self._fields[edited].show(getattr(settings, edited))
+        # As it was understood: degrees become radians, and the point stands in one unit only. Until
+        # then the other entry stays, for the new one may be given up.
+        for name in (edited, *POINTS):
+            self._fields[name].show(getattr(settings, name))
         return {}
 
     def _place_faults(self, settings: RefinementSettings) -> dict[str, str]:

@@ -13,7 +13,7 @@ from locref_widgets.refinement.steering import changed_settings
 from locref_widgets.runs.changes import describe_changes, pending_changes, settings_to_come
 from locref_widgets.runs.run import Run
 from locref_widgets.runs.run_state import RunState
-from locref_widgets.widgets.settings_field import BadEntry, FieldLooks, SettingField
+from locref_widgets.widgets.settings_field import POINTS, BadEntry, FieldLooks, SettingField
 from locref_widgets.widgets.studio_parts import button, column, note, row, said, text
 
 STEERED = (
@@ -54,7 +54,9 @@ class SettingsTab:
             "Change from the next iteration on", "", self.change, primary=True
         )
         self.change_button.add_class("locref-change")
-        self.reset_button = button("Undo edits", "Show what is in effect again", self.reset)
+        self.reset_button = button(
+            "Undo edits", "Show what is in effect again", lambda: self._try(self.reset)
+        )
         self.iteration = widgets.Dropdown(
             options=[],
             description="From iteration",
@@ -175,6 +177,9 @@ class SettingsTab:
             work()
         except (InputError, OutputError) as error:
             self.said.value = said(str(error), "error")
+        except Exception as error:
+            # An error in a button's handler would only reach the server's log.
+            self.said.value = said(f"{type(error).__name__}: {error}", "error")
         self._enable()
 
     def _refresh(self) -> None:
@@ -210,10 +215,10 @@ class SettingsTab:
             return True
 
     def _edit(self, name: str) -> None:
-        if name in ("fulcrum", "fulcrum_angstrom"):
-            other = "fulcrum" if name == "fulcrum_angstrom" else "fulcrum_angstrom"
-            if str(self.fields[name].control.value).strip():
-                self.fields[other].show(None)
+        if name in POINTS and self._has_point(name):
+            for other in POINTS:
+                if other != name:
+                    self.fields[other].show(None)
         grid = self._grid()
         warnings = self._advice()
         for setting, field in self.fields.items():
@@ -228,6 +233,13 @@ class SettingsTab:
             except (BadEntry, InputError) as error:
                 field.say("", str(error))
         self._enable()
+
+    def _has_point(self, name: str) -> bool:
+        try:
+            return self.fields[name].read() is not None
+        except BadEntry:
+            # It may be given up: the point in the other unit stays.
+            return False
 
     def _grid(self) -> Grid | None:
         box, size = self._state.in_effect(0).get("box_px"), self._state.pixel_size_angstrom

@@ -21,6 +21,7 @@ STATUS_LOOK = {
     "finished": ("✔", "Finished", "good"),
     "failed": ("✖", "Failed", "bad"),
     "lost": ("?", "Lost: its process is gone; it can be resumed", "bad"),
+    "gone": ("?", "Its folder is gone", "bad"),
 }
 
 

@@ -4,7 +4,7 @@ import ipywidgets as widgets
 import pytest
 from ipywidgets.widgets import widget as ipywidgets_widget
 
-from locref_widgets.widgets import RunComparison, RunDashboard, SweepView
+from locref_widgets.widgets import RunComparison, RunDashboard, SettingsForm, SweepView
 from locref_widgets.widgets.closing import close_whole
 from tests.widgets.fake_run import FakeRun
 from tests.widgets.fake_sweep import FakeSweep
@@ -42,6 +42,13 @@ def test_a_dashboard_and_a_comparison_leave_nothing(left, tmp_path):
     comparison._change.value = "Shift change"
     dashboard.close()
     comparison.close()
+    assert left() == []
+
+
+def test_a_settings_form_leaves_nothing(left, ball):
+    form = SettingsForm(volume=ball[0], mask=ball[1])
+    form._fields["rotation_extent"].control.value = "x"
+    form.close()
     assert left() == []
 
 

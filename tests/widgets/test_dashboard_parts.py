@@ -4,6 +4,7 @@ import base64
 import io
 import time
 from dataclasses import replace
+from functools import partial
 
 import ipywidgets as widgets
 import matplotlib.image
@@ -14,6 +15,7 @@ import locref_widgets as lw
 from locref_widgets.errors import InputError
 from locref_widgets.figures.png import png_bytes
 from locref_widgets.io.particles import read_particles
+from locref_widgets.runs import control
 from locref_widgets.runs.run_state import RunState
 from locref_widgets.widgets import RunDashboard, same_cell
 from locref_widgets.widgets.cell_picture import coloured_cells
@@ -34,7 +36,7 @@ def test_a_refused_request_stays_in_words_while_events_come(wire):
     def refuse(action):
         raise InputError("the folder is <read-only>")
 
-    bar = ControlBar("run", refuse)
+    bar = ControlBar("run", refuse, lambda action: False)
     state = RunState(status="running")
     bar.show(state)
     bar.buttons["pause"].click()
@@ -44,6 +46,64 @@ def test_a_refused_request_stays_in_words_while_events_come(wire):
     bar.show_error("maps", source="work")
     assert "maps" in bar.error.value
     assert "read-only" in bar.error.value
+
+
+def test_an_error_of_the_system_is_said_beside_the_buttons(wire, run, monkeypatch):
+    def fail(*given, **edits):
+        raise BlockingIOError(11, "no process can be started")
+
+    run.finish_iteration(0)
+    run.end("stopped")
+    dashboard = RunDashboard(run.folder)
+    monkeypatch.setattr(type(dashboard.run), "resume", fail)
+    dashboard._controls.buttons["resume"].click()
+    assert "BlockingIOError: [Errno 11] no process" in dashboard._controls.error.value
+    assert "Stopped" in dashboard._controls.status.value
+    dashboard._tabs.selected_index = dashboard._titles.index("Settings")
+    monkeypatch.setattr(type(dashboard.run), "branch", fail)
+    dashboard._settings.branch_button.click()
+    assert "BlockingIOError: [Errno 11] no process" in dashboard._settings.said.value
+    (run.folder / "run.json").unlink()
+    dashboard._settings.reset_button.click()
+    assert "is not a run folder" in dashboard._settings.said.value
+    dashboard.close()
+
+
+def test_a_paused_run_is_called_paused_whatever_it_was_asked(wire, tmp_path):
+    bar = ControlBar("run", partial(control.request, tmp_path), lambda action: True)
+    state = RunState(status="paused")
+    bar.show(state)
+    for action in (control.STOP_AFTER, "continue", "stop"):
+        assert not bar.buttons[action].disabled
+        bar.buttons[action].click()
+        assert "Paused" in bar.status.value
+    bar = ControlBar("run", partial(control.request, tmp_path), lambda action: True)
+    bar.show(state)
+    bar.buttons[control.STOP_AFTER].click()
+    state.add({"kind": "continued"})
+    bar.show(state)
+    assert "Stopping after this iteration" in bar.status.value
+
+
+def test_a_request_taken_back_elsewhere_is_not_waited_for(wire, tmp_path):
+    is_pending = partial(control.is_pending, tmp_path)
+    bar = ControlBar("run", partial(control.request, tmp_path), is_pending)
+    state, done = RunState(), iter(range(100))
+
+    def work():
+        state.add({"kind": "progress", "iteration": 1, "done": next(done), "total": 100})
+        bar.show(state)
+        return bar.status.value
+
+    for action, words in (("pause", "Pausing"), (control.STOP_AFTER, "Stopping")):
+        work()
+        bar.buttons[action].click()
+        assert words in work()
+        assert words in work(), "the batch under way may take long"
+        control.request(tmp_path, "continue")
+        assert words in work(), "the run may have taken it, and be about to say so"
+        assert "Running" in work()
+        assert not bar.buttons[action].disabled
 
 
 def test_the_words_of_failed_work_go_once_it_succeeds():

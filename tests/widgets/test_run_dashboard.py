@@ -142,6 +142,40 @@ def test_a_lost_run_is_called_lost(run, wire):
     shown.close()
 
 
+def test_a_folder_that_is_moved_away_and_back_loses_nothing(run, dashboard):
+    controls = dashboard._controls
+    run.finish_iteration(0)
+    wait_for(lambda: dashboard._choice.value == 0)
+    wait_for(lambda: not controls.buttons["pause"].disabled)
+    controls.buttons["pause"].click()
+    elsewhere = run.folder.with_name("elsewhere")
+    run.folder.rename(elsewhere)
+    wait_for(lambda: "gone" in controls.status.value)
+    assert f"{run.folder}: is gone (moved or deleted" in controls.error.value
+    assert "fault" not in controls.error.value
+    assert all(button.disabled for button in controls.buttons.values())
+    assert list(dashboard.state.iterations) == [0]
+    assert dashboard._choice.value == 0
+    dashboard._watcher.poll()
+    assert list(dashboard.state.iterations) == [0], "it stays so"
+    elsewhere.rename(run.folder)
+    wait_for(lambda: "Running" in controls.status.value)
+    assert controls.error.value == ""
+    assert not controls.buttons["pause"].disabled, "what was asked before has gone"
+    run.finish_iteration(1)
+    wait_for(lambda: 1 in dashboard.state.iterations)
+
+
+def test_events_begun_anew_are_shown_alone(run, dashboard):
+    for iteration in range(2):
+        run.finish_iteration(iteration)
+    wait_for(lambda: 1 in dashboard.state.iterations)
+    run.events.path.write_text("")
+    run.finish_iteration(0)
+    wait_for(lambda: list(dashboard.state.iterations) == [0])
+    assert dashboard._controls.error.value == ""
+
+
 def test_faults_are_shown_in_words_and_mended(run, dashboard, monkeypatch):
     monkeypatch.setattr(dashboard._maps, "show", lambda shown: 1 / 0)
     run.finish_iteration(0)
@@ -332,6 +366,39 @@ def test_selected_cells_give_rows_images_and_a_new_star_file(whole, tmp_path):
     wait_for(lambda: tab.write_button.disabled)
 
 
+def test_particles_written_twice_stay_well_written(whole, tmp_path, monkeypatch):
+    tab, go_on = whole._particles, threading.Event()
+    data = rotation_map(whole).data
+    cells = [tuple(int(i) for i in cell) for cell in np.argwhere(data.layers["count"] > 0)[:2]]
+    whole._maps.selection.toggle(cells[0])
+    open_tab(whole, "Particles")
+    wait_for(lambda: len(tab.rows))
+    tab.path.value = str(tmp_path / "some.star")
+    real = type(whole._data).particles
+
+    def slow(data, iteration):
+        assert go_on.wait(20)
+        return real(data, iteration)
+
+    monkeypatch.setattr(type(whole._data), "particles", slow)
+    tab.write_button.click()
+    assert tab.write_button.disabled
+    tab.write_button.click()
+    go_on.set()
+    assert whole._tasks.wait()
+    assert "Wrote" in tab.said.value
+    assert not tab.write_button.disabled
+    tab.write_button.click()
+    assert "some.star is there already: it was written for these" in tab.said.value
+    assert 'role="alert"' not in tab.said.value
+    whole._maps.selection.toggle(cells[1])
+    before = len(tab.rows)
+    wait_for(lambda: len(tab.rows) > before)
+    tab.write_button.click()
+    assert whole._tasks.wait()
+    assert 'role="alert"' in tab.said.value, "the file holds other particles"
+
+
 def test_a_direction_typed_selects_its_cell(whole):
     selection = whole._maps.selection
     selection.azimuth.value, selection.elevation.value = -179.0, 89.0
@@ -371,9 +438,26 @@ def test_a_change_is_asked_for_and_shown_until_it_is_taken_up(run, dashboard, mo
     tab.change_button.click()
     assert asked == [{"mask": None, "rotation_extent": 0.5236}]
     assert dashboard._code.lines == ["run.change(rotation_extent=0.5236)"]
+    tab.fields["rotation_extent"].control.value = "180°"
+    assert f"rotation_extent={np.pi}" in tab.line.value, "it is within the limit"
     tab.fields["shift_extent"].control.value = "many"
     assert tab.change_button.disabled
     assert "not a number" in tab.change_button.tooltip
+
+
+def test_a_fulcrum_that_cannot_be_read_leaves_the_one_in_the_other_unit(run, dashboard):
+    run.finish_iteration(0)
+    open_tab(dashboard, "Settings")
+    tab = dashboard._settings
+    wait_for(lambda: tab.iteration.options == (0,))
+    tab.fields["fulcrum_angstrom"].control.value = "10, 20, 30"
+    tab.fields["fulcrum"].control.value = "xx"
+    assert tab.fields["fulcrum_angstrom"].control.value == "10, 20, 30"
+    assert tab.change_button.disabled
+    tab.fields["fulcrum"].control.value = ""
+    assert tab.edits == {"fulcrum_angstrom": (10.0, 20.0, 30.0)}
+    tab.fields["fulcrum"].control.value = "64, 60, 62"
+    assert tab.edits == {"fulcrum": (64.0, 60.0, 62.0)}
 
 
 def test_the_page_needs_nothing_from_elsewhere(whole, tmp_path):

@@ -104,6 +104,16 @@ def test_degrees_are_understood_where_radians_are_asked_for():
     assert "30.0°" in unit(form, "rotation_extent")
 
 
+@pytest.mark.parametrize("degrees", [180, 179.999, 60, 0.001])
+def test_degrees_lose_little_and_reach_half_a_turn(degrees):
+    form = SettingsForm()
+    control(form, "rotation_extent").value = f"{degrees}°"
+    assert form.valid
+    assert form.value.rotation_extent == pytest.approx(np.radians(degrees), rel=3e-5)
+    control(form, "rotation_extent").value = "181°"
+    assert "must be" in message(form, "rotation_extent")
+
+
 @pytest.mark.parametrize(
     ("name", "text", "words"),
     [
@@ -157,6 +167,25 @@ def test_the_fulcrum_typed_last_counts():
     assert control(form, "fulcrum").value == ""
     control(form, "fulcrum").value = "box"
     assert (form.value.fulcrum, form.value.fulcrum_angstrom) == ("box", None)
+
+
+@pytest.mark.parametrize("faulty", ["abc", "1, 2", "90, 12, 12"])
+def test_a_fulcrum_that_cannot_be_taken_leaves_the_one_in_the_other_unit(ball, faulty):
+    given = RefinementSettings(fulcrum_angstrom=(10, 20, 30))
+    form = SettingsForm(given, volume=ball[0])
+    control(form, "fulcrum").value = faulty
+    assert not form.valid
+    assert control(form, "fulcrum_angstrom").value == "10, 20, 30"
+    control(form, "fulcrum").value = ""
+    assert form.valid
+    assert form.value == given
+    control(form, "fulcrum").value = faulty
+    control(form, "fulcrum_angstrom").value = "none"
+    control(form, "seed").value = "x"
+    control(form, "fulcrum").value = "8, 9, 10"
+    control(form, "seed").value = "3"
+    assert form.value == RefinementSettings(fulcrum=(8, 9, 10), seed=3)
+    assert control(form, "fulcrum_angstrom").value == ""
 
 
 def test_a_map_and_mask_give_units_and_warnings(ball):
