@@ -162,6 +162,8 @@ def test_wrong_settings_end_with_2_and_one_message(files, run_path, capsys, word
         ["info", "{files}"],
         ["simulate", "--out", "{files}"],
         ["simulate", "--out", "{files}/new", "--snr", "0"],
+        ["simulate", "--out", "{files}/new", "--snr", "inf"],
+        ["simulate", "--out", "{files}/new", "--apix", "nan"],
     ],
 )
 def test_other_commands_end_with_2_and_one_message(files, capsys, words):
@@ -169,6 +171,13 @@ def test_other_commands_end_with_2_and_one_message(files, capsys, words):
     assert locref(*[word.replace("{files}", str(files)) for word in words]) == 2
     assert_one_message(capsys, "")
     assert sorted(files.iterdir()) == before
+
+
+def test_a_comparison_is_written_over_nothing_but_pages(files, capsys):
+    before = (files / "piece.mrc").read_bytes()
+    assert locref("compare", "run1", "run2", "--out", files / "piece.mrc") == 2
+    assert_one_message(capsys, "ends in .html")
+    assert (files / "piece.mrc").read_bytes() == before
 
 
 def test_unknown_words_end_with_2(capsys):

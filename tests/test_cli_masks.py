@@ -278,6 +278,42 @@ def test_no_mask_is_proposed_where_nothing_is_blurred_more(
         (["fit", "model.pdb", "--in-map", "map.mrc", "--out", "o.mrc"], "the result is one too"),
         (["fit", "text.mrc", "--in-map", "map.mrc", "--out", "o.mrc"], "text.mrc"),
         (["resample", "absent.mrc", "--on-grid", "map.mrc", "--out", "o.mrc"], "absent.mrc"),
+        (
+            [
+                *("molmap", "model.pdb", "--on-grid", "map.mrc", "--resolution", "9"),
+                *("--dilate", "2", "--out", "o.mrc"),
+            ],
+            "give --threshold, too",
+        ),
+        (
+            [
+                *("volume-tools", "map.mrc", "--threshold", "0.5max", "--dilate", "-50"),
+                *("--out", "o.mrc"),
+            ],
+            "nothing is left after these steps",
+        ),
+        (["volume-tools", "map.mrc", "--out", "o.mrc", "--resample", "100000"], "2048 at most"),
+        (["check-mask", "map.mrc", "--resolution", "-3"], "a length above 0"),
+        (["check-mask", "map.mrc", "--resolution", "nan"], "a length above 0"),
+        (
+            [
+                *("segment", "map.mrc", "--threshold", "0.5", "--region", "1"),
+                *("--out", "o.mrc", "--mask", "o.mrc"),
+            ],
+            "a file each",
+        ),
+        (
+            ["fit", "piece.mrc", "--in-map", "map.mrc", "--out", "o.mrc", "--resolution", "9"],
+            "--resolution is for models",
+        ),
+        (
+            ["fit", "model.pdb", "--in-map", "map.mrc", "--out", "o.pdb", "--resolution", "nan"],
+            "expected a length above 0",
+        ),
+        (
+            ["fit", "piece.mrc", "--in-map", "map.mrc", "--out", "o.mrc", "--seed", "-1"],
+            "greater than or equal to 0",
+        ),
     ],
 )
 def test_wrong_input_is_told_and_nothing_written(

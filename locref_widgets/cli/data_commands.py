@@ -31,7 +31,7 @@ def simulate(
     hinge: Annotated[float, typer.Option(metavar="DEG", help="Largest angle of the hinge.")] = 10.0,
     shift: Annotated[float, typer.Option(metavar="PX", help="Largest extra shift.")] = 1.5,
     snr: Annotated[float, typer.Option(help="Variance of signal over that of noise.")] = 0.05,
-    seed: Annotated[int, typer.Option(help="Seed of everything drawn.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of everything drawn.")] = 0,
     model: Annotated[
         Path | None, typer.Option(help="PDB or mmCIF file in place of the packaged 30S subunit.")
     ] = None,

@@ -1,5 +1,6 @@
 """``locref fit``: a model or map moved to where it fits best."""
 
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -89,7 +90,14 @@ def _points(moved: Path, resolution_angstrom: float | None, out: Path) -> "FitPo
     if is_map_file(moved) != is_map_file(out):
         kind = "a map (.mrc)" if is_map_file(moved) else "a model (.cif, .pdb)"
         raise InputError(f"--out {out}: {moved.name} is {kind}, so the result is one too.")
+    if resolution_angstrom is not None and not 0.0 < resolution_angstrom < math.inf:
+        raise InputError(f"--resolution {resolution_angstrom}: expected a length above 0 Å.")
     if is_map_file(moved):
+        if resolution_angstrom is not None:
+            raise InputError(
+                f"--resolution is for models; {moved.name} is a map, compared as it is. Leave it "
+                "out, or low-pass the map first (locref volume-tools --lowpass)."
+            )
         return points_of_map(read_map(moved, cubic=False))
     if resolution_angstrom is None:
         return points_of_atoms(moved)

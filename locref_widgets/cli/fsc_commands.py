@@ -47,7 +47,7 @@ def fsc(
         typer.Option("--local-resolution", help="Write local_resolution.mrc.", show_default=False),
     ] = False,
     directional: Annotated[bool, typer.Option(help="Measure the FSC in cones, and cFAR.")] = True,
-    seed: Annotated[int, typer.Option(help="Seed of the random phases.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the random phases.")] = 0,
     as_json: Json = False,
 ) -> None:
     """Measure the resolution of two half-maps: FSC curves, masks, files for EMDB and RELION."""

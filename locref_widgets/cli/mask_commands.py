@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from locref_widgets.cli.app import Json, app, to_json
+from locref_widgets.errors import InputError
 
 In = Annotated[Path, typer.Argument(metavar="IN", help="Map or mask (.mrc).", show_default=False)]
 Out = Annotated[Path, typer.Option(help="File to write (.mrc).", show_default=False)]
@@ -29,9 +30,7 @@ def volume_tools(
     in_: In,
     out: Out,
     lowpass: Lowpass = None,
-    crop: Annotated[
-        int | None, typer.Option(metavar="N", help="Cut or pad the box to N voxels.")
-    ] = None,
+    crop: Annotated[int | None, typer.Option(metavar="N", help="Cut the box to N voxels.")] = None,
     resample: Annotated[
         int | None, typer.Option(metavar="N", help="N voxels along the same box (Fourier).")
     ] = None,
@@ -207,6 +206,11 @@ def molmap(
     from locref_widgets.cli.mask_jobs import make_file, model_step
     from locref_widgets.masks.tool_steps import tool_steps
 
+    if threshold is None and (dilate is not None or soft_pad is not None):
+        raise InputError(
+            "--dilate and --soft-pad need a mask, and the density of a model is none: give "
+            "--threshold, too (95% is usual)."
+        )
     steps = tool_steps(threshold=threshold, dilate=dilate, soft_pad=soft_pad)
     typer.echo(make_file(on_grid, out, [model_step(model, resolution, selection), *steps]))
 
@@ -233,7 +237,8 @@ def fit(
     resolution: Annotated[
         float | None,
         typer.Option(
-            metavar="A", help="Compare densities at this resolution; without: at the atoms only."
+            metavar="A",
+            help="Of a model: compare its density at this resolution; without: at the atoms only.",
         ),
     ] = None,
     search: Annotated[
@@ -246,7 +251,7 @@ def fit(
             help="What is made greatest: average density, correlation, or that about the mean.",
         ),
     ] = "average",
-    seed: Annotated[int, typer.Option(help="Seed of the search.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the search.")] = 0,
     as_json: Json = False,
 ) -> None:
     """Fit a model or map rigidly in a map, from where it is or by searching everywhere."""

@@ -72,6 +72,11 @@ def make_file(
         )
     check_not_the_input(out, source)
     result = whole.apply(volume, folder=None if recipe is None else recipe.parent)
+    if not np.any(result.data):
+        raise InputError(
+            f"{source}: nothing is left after these steps, every voxel is zero: "
+            f"{'; '.join(step.describe() for step in whole.steps)}. Nothing was written."
+        )
     lines = [f"{out}:", *(f"  {remark}" for remark in result.remarks)]
     if is_mask(result):
         beside = save_mask(out, result, result, whole)

@@ -9,7 +9,8 @@ if TYPE_CHECKING:
 
 _HINTS = {
     "stopped": "go on with: locref refine --resume --out {}",
-    "failed": "mend the cause, then go on with: locref refine --resume --out {}",
+    "failed": "mend the cause, then go on with: locref refine --resume --out {} "
+    "(with a mended map, mask or table begin again in another folder)",
     "lost": "its process was killed, as when memory is short; go on with: "
     "locref refine --resume --out {}",
     "paused": "go on with: locref continue {}",

@@ -46,6 +46,8 @@ def segment_file(
     check_not_the_input(out, source)
     if mask is not None:
         check_not_the_input(mask, source)
+        if mask.resolve() == out.resolve():
+            raise InputError(f"--mask {mask} is --out, too: give labels and mask a file each.")
     volume = read_map(source, cubic=False)
     value, reason = find_level(level, volume)
     segmentation = segment(

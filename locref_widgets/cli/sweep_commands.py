@@ -8,6 +8,7 @@ import typer
 from locref_widgets.cli.app import INTERRUPTED, Json, app, to_json
 from locref_widgets.cli.run_commands import Queue
 from locref_widgets.cli.settings_flags import with_settings
+from locref_widgets.errors import InputError
 
 
 @app.command()
@@ -90,6 +91,8 @@ def compare(
     from locref_widgets.figures.comparison_page import write_comparison
     from locref_widgets.runs.compare import compare_runs
 
+    if out is not None and out.suffix.lower() not in (".html", ".htm"):
+        raise InputError(f"--out {out}: the comparison is a page; give a name that ends in .html.")
     found = compare_runs(runs)
     if out is not None:
         write_comparison(found, out)

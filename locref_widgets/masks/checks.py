@@ -1,5 +1,7 @@
 """What is wrong with a mask, said before it costs an afternoon of refinement."""
 
+import math
+
 from locref_widgets.errors import InputError
 from locref_widgets.io.mrc import Map, check_same_grid
 from locref_widgets.masks import check_place, check_values
@@ -47,6 +49,8 @@ def examine_mask(
     selects_part
         Whether the mask is to select a part of the particle, as for refinement.
     """
+    if resolution_angstrom is not None and not 0.0 < resolution_angstrom < math.inf:
+        raise InputError(f"a resolution of {resolution_angstrom} Å: expected a length above 0.")
     on_grid, mask = check_place.grid(mask, reference)
     checks = [on_grid]
     if on_grid.is_ok:

@@ -19,6 +19,8 @@ from locref_widgets.io.mrc import Map
 from locref_widgets.masks.dynamic import centre_of_mass_angstrom
 
 _RANGE_TOLERANCE = 1e-3
+_LARGEST_PX = 2048
+"""Such a map takes 34 GB."""
 """Masks resampled or low-passed by other programs leave [0, 1] by about this much."""
 
 _WHOLE_PX = 1e-4
@@ -99,11 +101,13 @@ def resample_box(map: Map, size_px: int) -> Map:
     Raises
     ------
     InputError
-        If the size is below 2 or the map is not cubic.
+        If the size is below 2 or over 2048, or the map is not cubic.
     """
     old_px = map.box_px
     if size_px < 2:
         raise InputError(f"resample to {size_px} voxels: expected 2 or more along an edge.")
+    if size_px > _LARGEST_PX:
+        raise InputError(f"resample to {size_px} voxels: expected {_LARGEST_PX} at most.")
     change = filters.fourier_crop if size_px < old_px else filters.fourier_pad
     voxel = map.voxel_size_angstrom * old_px / size_px
     moved = (old_px // 2) * map.voxel_size_angstrom - (size_px // 2) * voxel

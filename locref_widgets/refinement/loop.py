@@ -15,6 +15,7 @@ from jaxtyping import Float
 
 from locref_widgets.engine.fsc_warnings import fsc_warnings
 from locref_widgets.engine.fulcrum import move_about_fulcrum
+from locref_widgets.refinement.background import background_warnings
 from locref_widgets.refinement.batches import BATCH_SIZE
 from locref_widgets.refinement.consensus import Consensus, measure_noise, reconstruct_consensus
 from locref_widgets.refinement.convergence import (
@@ -99,6 +100,8 @@ class RefinementLoop:
             self.problem, self.batch_size, report, self.executor, added_up
         )
         self._set_bad_images_aside(tell=consensus is None)
+        if consensus is None:
+            self._warn(*background_warnings(self.problem))
         maps = subtraction_maps(*self._given())
         self.outside: OutsideMaps | None = None
         if self.problem.subtract:

@@ -1,5 +1,6 @@
 """The two bodies of a complex as maps on one grid."""
 
+import math
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -53,7 +54,7 @@ class Bodies:
         """Make maps from a PDB or mmCIF file, or from the 30S subunit if ``path`` is None."""
         if box_px < 16 or box_px % 2:
             raise InputError(f"simulation: box_px = {box_px}: an even number of 16 or more.")
-        if voxel_size_angstrom <= 0:
+        if not 0.0 < voxel_size_angstrom < math.inf:
             raise InputError(f"simulation: pixel size {voxel_size_angstrom} Å: above 0.")
         if path is None:
             if moving is not None or fulcrum_angstrom is not None:

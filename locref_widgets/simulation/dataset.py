@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import math
 import os
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -128,7 +129,7 @@ def _check(parameters: HingeParameters) -> None:
         (parameters.n >= 2, f"n = {parameters.n}: at least 2 particles, one for each half-set"),
         (0 <= parameters.hinge_deg <= 180, f"hinge_deg = {parameters.hinge_deg}: 0 to 180"),
         (parameters.shift_px >= 0, f"shift_px = {parameters.shift_px}: 0 or more"),
-        (parameters.snr > 0, f"snr = {parameters.snr}: above 0 (0.05 is usual)"),
+        (0 < parameters.snr < math.inf, f"snr = {parameters.snr}: above 0 (0.05 is usual)"),
         (0 < low <= high, f"defocus range {low:g} to {high:g} Å: two rising numbers above 0"),
         (parameters.particles_per_micrograph >= 1, "particles_per_micrograph: at least 1"),
         (
