@@ -215,8 +215,10 @@ class Workbench(widgets.VBox):
 
     def _go_on(self) -> None:
         following = _following(self.state.step)
-        if following is not None:
-            self.go_to(following)
+        panel = self._panels.get(self.state.step)
+        if following is None or panel is None or not self.attempt(panel.confirm):
+            return
+        self.go_to(following)
 
     def _code_html(self) -> str:
         parts = []

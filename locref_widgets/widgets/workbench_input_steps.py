@@ -14,25 +14,28 @@ from locref_widgets.refinement.settings import RefinementSettings
 from locref_widgets.sample import sample_paths
 from locref_widgets.widgets.facts import facts_html, faults_html
 from locref_widgets.widgets.fulcrum_picker import FulcrumPicker
-from locref_widgets.widgets.map_view import MapView
+from locref_widgets.widgets.map_view import MapView, fulcrum_voxels
 from locref_widgets.widgets.mask_studio import MaskStudio
 from locref_widgets.widgets.particle_table import ParticleTable
 from locref_widgets.widgets.path_field import PathField
 from locref_widgets.widgets.settings_form import SettingsForm
 from locref_widgets.widgets.studio_parts import button, column, note, row, said
 from locref_widgets.widgets.workbench_files import WorkbenchFiles, stamp_of
-from locref_widgets.widgets.workbench_parts import Bench, empty, free_name
+from locref_widgets.widgets.workbench_parts import Bench, BenchStep, empty, free_name
 from locref_widgets.widgets.workbench_state import WorkbenchState
 
 MAPS = tuple(f".{kind}{end}" for kind in ("mrc", "map", "ccp4") for end in ("", ".gz", ".bz2"))
 _NOTHING = (None, None)
 _LIGHTS = {"ok": ("✔", "locref-good"), "warning": ("⚠", ""), "fault": ("✖", "locref-bad")}
+_PROPOSED = (
+    "No fulcrum is chosen yet: the marker is a proposal, first at the mask's centre of mass. Next "
+    "takes it where it stands; a click, a drag or a choice below takes another. Without a fulcrum "
+    "a run turns the region about the centre of the box."
+)
 
 
-class DataStep:
+class DataStep(BenchStep):
     """Particles, map and half-maps: chosen, read, and shown with what is wrong with them."""
-
-    holds_work = False
 
     def __init__(self, bench: Bench) -> None:
         self._bench = bench
@@ -138,7 +141,7 @@ class DataStep:
         self._bench.say("The sample's files, its mask, and settings that suit it were chosen.")
 
 
-class MaskStep:
+class MaskStep(BenchStep):
     """A mask from a file, or one made here in the studio."""
 
     def __init__(self, bench: Bench) -> None:
@@ -197,7 +200,7 @@ class MaskStep:
 
     @property
     def holds_work(self) -> bool:
-        """Whether something would be lost if this were closed: a mask not yet written."""
+        """Whether a mask is not yet written."""
         return self.studio is not None
 
     def _choose(self, path: Path | None) -> None:
@@ -243,62 +246,84 @@ class MaskStep:
         self._on_version()
 
 
-class FulcrumStep:
+class FulcrumStep(BenchStep):
     """The picker, whose point and extents go into the settings."""
-
-    holds_work = False
 
     def __init__(self, bench: Bench) -> None:
         self._bench = bench
         self.picker: FulcrumPicker | None = None
         self._following = False
         self._shown: Any = None
-        self.widget = column()
+        self._place: Any = None
+        self._proposed, self._view = widgets.HTML(), column()
+        self.widget = column(self._proposed, self._view)
 
     def refresh(self) -> None:
         """Open the picker for the map and mask chosen, and bring it up to the settings."""
         state, files = self._bench.state, self._bench.files
         shown = _region_files(state)
+        self._proposed.value = "" if state.is_done("fulcrum") else note(_PROPOSED)
         if shown == self._shown:
             self._follow()
             return
         self._shown = self.picker = None
-        empty(self.widget)
+        empty(self._view)
         run = self._bench.folder / "runs" / state.run if state.run else None
         run = run if run is not None and (run / "run.json").exists() else None
         volume, mask = files.volume(state), files.mask(state)
         self.picker = FulcrumPicker(volume, mask, settings=state.settings, run=run)
-        self.widget.children = (self.picker,)
+        self._view.children = (self.picker,)
+        self._place = _place(state.settings)
         self.picker.observe(self._on_point, "fulcrum")
-        self.picker.front.observe(self._on_point, ["rotation_extent", "shift_extent"])
+        self.picker.front.observe(self._on_found, "found")
+        self.picker.front.observe(self._on_extent, ["rotation_extent", "shift_extent"])
         self._shown = shown
 
+    def confirm(self) -> None:
+        """Take the point shown, where none is chosen: a run turns about what one has seen."""
+        if not self._bench.state.is_done("fulcrum"):
+            self._on_point()
+
     def _follow(self) -> None:
-        picker, settings = self.picker, self._bench.state.settings
-        if picker is None or picker.settings_values() == _pick(settings):
+        picker, state, files = self.picker, self._bench.state, self._bench.files
+        if picker is None:
             return
+        settings, place = state.settings, _place(state.settings)
         self._following = True
         try:
             picker.front.rotation_extent = settings.rotation_extent
             picker.front.shift_extent = settings.shift_extent
-            if settings.fulcrum is not None:
-                picker.set_trait("fulcrum", settings.fulcrum)
-            elif settings.fulcrum_angstrom is not None:
-                picker.set_trait("fulcrum_angstrom", settings.fulcrum_angstrom)
+            if place != self._place:
+                point = fulcrum_voxels(files.volume(state), files.mask(state), *place)
+                if point is not None:
+                    picker.set_trait("fulcrum", tuple(float(value) for value in point))
+                self._place = place
         finally:
             self._following = False
 
-    def _on_point(self, _change: Any) -> None:
-        if self.picker is None or self._following:
-            return
-        chosen = self.picker.settings_values() | {"fulcrum_angstrom": None}
-        self._bench.update(settings=self._bench.state.settings.model_copy(update=chosen))
+    def _on_point(self, _change: Any = None) -> None:
+        if self.picker is not None:
+            self._choose(fulcrum=self.picker.fulcrum, fulcrum_angstrom=None)
+
+    def _on_found(self, change: dict[str, Any]) -> None:
+        # A quick choice of the point that is shown already moves nothing.
+        if change["new"] and not self._bench.state.is_done("fulcrum"):
+            self._on_point()
+
+    def _on_extent(self, _change: dict[str, Any]) -> None:
+        # Both come in one message; an extent chooses no point.
+        if self.picker is not None:
+            rotation, shift = self.picker.rotation_extent, self.picker.shift_extent
+            self._choose(rotation_extent=rotation, shift_extent=shift)
+
+    def _choose(self, **values: Any) -> None:
+        if not self._following:
+            settings = self._bench.state.settings.model_copy(update=values)
+            self._bench.update(settings=settings)
 
 
-class SettingsStep:
+class SettingsStep(BenchStep):
     """The form, for the region chosen."""
-
-    holds_work = False
 
     def __init__(self, bench: Bench) -> None:
         self._bench = bench
@@ -327,6 +352,5 @@ def _region_files(state: WorkbenchState) -> tuple[Any, ...]:
     return tuple((path, stamp_of(path)) for path in (state.volume, state.mask))
 
 
-def _pick(settings: RefinementSettings) -> dict[str, Any]:
-    names = ("fulcrum", "rotation_extent", "shift_extent")
-    return {name: getattr(settings, name) for name in names}
+def _place(settings: RefinementSettings) -> tuple[Any, Any]:
+    return settings.fulcrum, settings.fulcrum_angstrom

@@ -32,6 +32,18 @@ class Bench(Protocol):
         ...
 
 
+class BenchStep:
+    """What a workbench asks of each of its steps, beside `widget` and `refresh`."""
+
+    @property
+    def holds_work(self) -> bool:
+        """Whether something would be lost if this were closed."""
+        return False
+
+    def confirm(self) -> None:
+        """Take what is shown: the user goes on by Next."""
+
+
 def empty(box: widgets.Box) -> None:
     """Close what a box holds: its memory and drawing contexts go with it."""
     children, box.children = box.children, ()

@@ -16,7 +16,7 @@ from locref_widgets.widgets.map_view import MapView
 from locref_widgets.widgets.run_dashboard import RunDashboard
 from locref_widgets.widgets.studio_parts import LABEL_WIDTH, button, column, note, row, text
 from locref_widgets.widgets.workbench_files import stamp_of
-from locref_widgets.widgets.workbench_parts import Bench, empty, free_name
+from locref_widgets.widgets.workbench_parts import Bench, BenchStep, empty, free_name
 
 _MOST_COMPARED = 6
 
@@ -29,7 +29,7 @@ def runs_of(folder: Path) -> list[str]:
     return [str(Path(run["folder"]).relative_to(runs)) for run in list_runs(runs)]
 
 
-class RunStep:
+class RunStep(BenchStep):
     """A run is started, or one that is there is opened; the dashboard follows it."""
 
     def __init__(self, bench: Bench) -> None:
@@ -107,7 +107,7 @@ class RunStep:
             self._bench.update(run=change["new"])
 
 
-class ResultsStep:
+class ResultsStep(BenchStep):
     """The refined map beside the one it came from, the report, and runs compared."""
 
     def __init__(self, bench: Bench) -> None:
@@ -239,10 +239,13 @@ def _about(bench: Bench) -> str:
     settings, particles = bench.state.settings, bench.files.particles(bench.state)
     number = min(len(particles), settings.subset or len(particles))
     degrees = math.degrees(settings.rotation_extent)
+    chosen = bench.state.is_done("fulcrum")
+    point = "the fulcrum" if chosen else "the centre of the box (no fulcrum is chosen)"
     return (
-        f"{number:,} particles of {particles.box_px} px, turned by up to {degrees:.3g}° and "
-        f"shifted within {settings.shift_extent:g} px, in at most {settings.iterations} "
-        "iterations. The run goes on when this page is closed or the kernel is restarted."
+        f"{number:,} particles of {particles.box_px} px, turned by up to {degrees:.3g}° about "
+        f"{point} and shifted within {settings.shift_extent:g} px, in at most "
+        f"{settings.iterations} iterations. The run goes on when this page is closed or the "
+        "kernel is restarted."
     )
 
 

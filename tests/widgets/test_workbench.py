@@ -71,6 +71,42 @@ def test_the_fulcrum_is_in_the_form_and_the_form_in_the_state(sampled):
     assert sampled.step.picker.rotation_extent == pytest.approx(0.2)
 
 
+def test_next_takes_the_fulcrum_that_is_shown(sampled):
+    sampled.update(settings=lw.RefinementSettings())
+    sampled.go_to("fulcrum")
+    step = sampled.step
+    shown = step.picker.fulcrum
+    assert shown != (40.0, 40.0, 40.0), "a proposal that is not the centre of the box"
+    assert "No fulcrum is chosen yet" in step._proposed.value
+    step.picker.front.rotation_extent = 0.2
+    assert sampled.state.settings.rotation_extent == 0.2
+    assert sampled.state.settings.fulcrum is None, "an extent chooses no fulcrum"
+    sampled.next.click()
+    assert sampled.state.step == "settings"
+    assert sampled.state.settings.fulcrum == shown
+    sampled.go_to("run")
+    assert "about the fulcrum" in sampled.step._about.value
+
+
+def test_a_fulcrum_not_chosen_is_told_and_a_quick_choice_of_it_chooses_it(sampled):
+    sampled.update(settings=lw.RefinementSettings())
+    sampled.go_to("fulcrum")
+    sampled.go_to("run")
+    assert "the centre of the box (no fulcrum is chosen)" in sampled.step._about.value
+    sampled.go_to("fulcrum")
+    shown = sampled.step.picker.fulcrum
+    sampled.step.picker.front.choose("mask")
+    assert sampled.state.settings.fulcrum == pytest.approx(shown)
+    assert not sampled.step._proposed.value
+
+
+def test_the_picker_follows_a_fulcrum_given_by_a_word(sampled):
+    sampled.go_to("fulcrum")
+    sampled.update(settings=lw.RefinementSettings(fulcrum="box"))
+    assert sampled.step.picker.fulcrum == (40.0, 40.0, 40.0)
+    assert sampled.state.settings.fulcrum == "box"
+
+
 def test_a_file_that_does_not_fit_is_refused_in_words_and_not_taken(sampled, ball):
     volume, _ = ball
     other = sampled.folder / "small.mrc"
