@@ -2,6 +2,8 @@
 
 import html
 import math
+import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +21,8 @@ from locref_widgets.widgets.workbench_files import stamp_of
 from locref_widgets.widgets.workbench_parts import Bench, BenchStep, empty, free_name
 
 _MOST_COMPARED = 6
+_CLICK_SECONDS = 1.0
+"""A click that comes so soon after a start belongs to the same double click."""
 
 
 def runs_of(folder: Path) -> list[str]:
@@ -47,6 +51,8 @@ class RunStep(BenchStep):
         self._place = column()
         self.dashboard: RunDashboard | None = None
         self._shown: str | None = None
+        self._starting = threading.Lock()
+        self._started = -math.inf
         self._about = widgets.HTML()
         self.widget = column(
             self._about,
@@ -72,8 +78,18 @@ class RunStep(BenchStep):
         self._shown = chosen
 
     def _start(self) -> None:
+        # The second click of a double click is served right after the first, when the name is
+        # that of the next run already, or by another thread while the first is being served.
+        if not self._starting.acquire(blocking=False):
+            return
+        try:
+            if time.monotonic() - self._started > _CLICK_SECONDS:
+                self._start_one(self.name.value.strip())
+        finally:
+            self._starting.release()
+
+    def _start_one(self, name: str) -> None:
         bench = self._bench
-        name = self.name.value.strip()
 
         def start() -> None:
             out = bench.folder / "runs" / name
@@ -101,6 +117,7 @@ class RunStep(BenchStep):
         if started:
             bench.say("")
             bench.update(run=name)
+            self._started = time.monotonic()
 
     def _on_run(self, change: dict[str, Any]) -> None:
         if change["new"] and change["new"] != self._bench.state.run:

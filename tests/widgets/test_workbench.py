@@ -1,6 +1,7 @@
 """The workbench: steps in order, a state that outlives the kernel, the code that does the same."""
 
 import json
+import threading
 
 import numpy as np
 import pytest
@@ -188,6 +189,28 @@ def test_a_run_is_started_shown_and_found_again(sampled, monkeypatch):
     again = lw.Workbench("work")
     assert again.step.dashboard.folder == sampled.folder / "runs" / "run"
     again.close()
+
+
+def test_a_double_click_starts_one_run(sampled, monkeypatch):
+    started = []
+
+    def begin(*given, **names):
+        started.append(given[4].name)
+        if len(started) == 1:
+            # The other click, served by another thread meanwhile.
+            other = threading.Thread(target=sampled.step.start.click)
+            other.start()
+            other.join()
+        _begin_fake(*given, **names)
+
+    monkeypatch.setattr(workbench_run_steps, "start_refinement", begin)
+    sampled.go_to("run")
+    sampled.step.start.click()
+    sampled.step.start.click()
+    assert started == ["run"]
+    monkeypatch.setattr(workbench_run_steps, "_CLICK_SECONDS", 0)
+    sampled.step.start.click()
+    assert started == ["run", "run_2"], "a click of its own"
 
 
 @pytest.mark.parametrize("name", ["", "a/b", "..", "taken"])
