@@ -1,4 +1,4 @@
-"""The steps of a workbench up to the settings: data, mask, fulcrum, settings."""
+"""The steps of a workbench between the files and the run: mask, fulcrum, settings."""
 
 import html
 from pathlib import Path
@@ -6,139 +6,25 @@ from typing import Any
 
 import ipywidgets as widgets
 
-from locref_widgets.io.info import describe
-from locref_widgets.io.particles import CS_SUFFIXES
 from locref_widgets.masks.checks import examine_mask
 from locref_widgets.masks.mask_check import worst_state
 from locref_widgets.refinement.settings import RefinementSettings
-from locref_widgets.sample import sample_paths
-from locref_widgets.widgets.facts import facts_html, faults_html
 from locref_widgets.widgets.fulcrum_picker import FulcrumPicker
 from locref_widgets.widgets.map_view import MapView, fulcrum_voxels
 from locref_widgets.widgets.mask_studio import MaskStudio
-from locref_widgets.widgets.particle_table import ParticleTable
 from locref_widgets.widgets.path_field import PathField
 from locref_widgets.widgets.settings_form import SettingsForm
 from locref_widgets.widgets.studio_parts import button, column, note, row, said
 from locref_widgets.widgets.workbench_files import WorkbenchFiles, stamp_of
-from locref_widgets.widgets.workbench_parts import Bench, BenchStep, empty, free_name
+from locref_widgets.widgets.workbench_parts import MAPS, Bench, BenchStep, empty, free_name
 from locref_widgets.widgets.workbench_state import WorkbenchState
 
-MAPS = tuple(f".{kind}{end}" for kind in ("mrc", "map", "ccp4") for end in ("", ".gz", ".bz2"))
-_NOTHING = (None, None)
 _LIGHTS = {"ok": ("✔", "locref-good"), "warning": ("⚠", ""), "fault": ("✖", "locref-bad")}
 _PROPOSED = (
     "No fulcrum is chosen yet: the marker is a proposal, first at the mask's centre of mass. Next "
     "takes it where it stands; a click, a drag or a choice below takes another. Without a fulcrum "
     "a run turns the region about the centre of the box."
 )
-
-
-class DataStep(BenchStep):
-    """Particles, map and half-maps: chosen, read, and shown with what is wrong with them."""
-
-    def __init__(self, bench: Bench) -> None:
-        self._bench = bench
-        tables = (".star", *CS_SUFFIXES)
-        self.fields = {
-            "particles": PathField(
-                "Particles",
-                "Table with poses of a consensus refinement: .star, .cs or .csg",
-                tables,
-                lambda path: self._choose("particles", path),
-                placeholder="run_data.star",
-            ),
-            "volume": PathField(
-                "Map",
-                "Map of the consensus refinement, on the particles' grid",
-                MAPS,
-                lambda path: self._choose("volume", path),
-                placeholder="run_class001.mrc",
-            ),
-            "half1": PathField(
-                "Half-map 1",
-                "Not required: unfiltered half-maps make better first references",
-                MAPS,
-                lambda path: self._choose("half1", path),
-                placeholder="run_half1_class001_unfil.mrc (optional)",
-            ),
-            "half2": PathField(
-                "Half-map 2",
-                "Not required: the other half-map",
-                MAPS,
-                lambda path: self._choose("half2", path),
-                placeholder="run_half2_class001_unfil.mrc (optional)",
-            ),
-        }
-        self.sample = button(
-            "Use the packaged sample",
-            "800 simulated particles of a ribosomal subunit whose head moves, its map and mask",
-            self._use_sample,
-        )
-        self._table, self._map = column(), column()
-        self._shown: tuple[Any, Any] = (_NOTHING, _NOTHING)
-        self.widget = column(
-            widgets.HTML(
-                note(
-                    "Paths as the kernel sees them; begin to type and choose from the list. "
-                    "To look around first:"
-                )
-            ),
-            row(self.sample),
-            *(field.widget for field in self.fields.values()),
-            self._table,
-            self._map,
-        )
-
-    def refresh(self) -> None:
-        """Show the files chosen."""
-        state = self._bench.state
-        for name, field in self.fields.items():
-            field.show(getattr(state, name))
-        table = (state.particles, stamp_of(state.particles))
-        volume = (state.volume, stamp_of(state.volume))
-        # What failed to be shown is not noted as shown: it is tried again.
-        if table != self._shown[0]:
-            empty(self._table)
-            if state.particles is not None:
-                self._table.children = (ParticleTable(state.particles),)
-            self._shown = (table, self._shown[1])
-        if volume != self._shown[1]:
-            empty(self._map)
-            if state.volume is not None:
-                facts = describe(state.volume)
-                self._map.children = (
-                    widgets.HTML(facts_html(facts, "density map") + faults_html(facts["faults"])),
-                    MapView(self._bench.files.volume(state)),
-                )
-            self._shown = (table, volume)
-
-    def _choose(self, name: str, path: Path | None) -> None:
-        bench, files = self._bench, self._bench.files
-        chosen = bench.state.with_(**{name: path})
-        bench.say(f"Reading {path.name}…" if path else "")
-        if bench.attempt(lambda: files.check_data(chosen)):
-            bench.update(**{name: path})
-
-    def _use_sample(self) -> None:
-        paths = sample_paths()
-        settings = self._bench.state.settings.model_copy(
-            update={
-                "fulcrum_angstrom": paths["fulcrum_angstrom"],
-                "fulcrum": None,
-                "shift_extent": 6.0,
-                "initial_lowpass": 15.0,
-            }
-        )
-        self._bench.update(
-            particles=paths["particles"],
-            volume=paths["map"],
-            half1=None,
-            half2=None,
-            mask=paths["mask"],
-            settings=settings,
-        )
-        self._bench.say("The sample's files, its mask, and settings that suit it were chosen.")
 
 
 class MaskStep(BenchStep):

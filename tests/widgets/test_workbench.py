@@ -117,6 +117,55 @@ def test_a_file_that_does_not_fit_is_refused_in_words_and_not_taken(sampled, bal
     assert sampled.state.volume == sample_paths()["map"]
 
 
+def test_one_data_set_is_replaced_by_another_field_by_field(sampled, blob_set):
+    volume = sampled.folder / "map.mrc"
+    write_map(volume, np.zeros((blob_set.box_px,) * 3, np.float32), blob_set.pixel_size_angstrom)
+    fields = sampled.step.fields
+    fields["particles"].field.value = str(blob_set.star)
+    assert "the images have a box of" in sampled._said.value
+    waiting = [step for step, button in sampled.buttons.items() if button.disabled]
+    assert waiting == list(STEPS[1:]), "until it all goes together"
+    assert "✓" not in sampled.buttons["data"].description
+    sampled.next.click()
+    assert sampled.state.step == "data"
+    assert "the images have a box of" in sampled._said.value
+    assert fields["particles"].path == blob_set.star, "the fields stay"
+    fields["volume"].field.value = str(volume)
+    assert not sampled._said.value
+    assert (sampled.state.particles, sampled.state.volume) == (blob_set.star, volume)
+    assert not sampled.next.disabled
+
+
+def test_what_was_chosen_before_can_be_chosen_again(sampled, tmp_path):
+    broken = tmp_path / "broken.mrc"
+    broken.write_bytes(b"no map")
+    before = sampled.state
+    field = sampled.step.fields["volume"].field
+    field.value = str(broken)
+    assert "broken.mrc" in sampled._said.value
+    assert (sampled.state, sampled.next.disabled) == (before, True)
+    field.value = str(before.volume)
+    assert not sampled._said.value, "nothing is being read"
+    assert (sampled.state, sampled.next.disabled) == (before, False)
+    field.value = str(broken)
+    sampled.step.sample.click()
+    assert field.value == str(before.volume)
+    assert not sampled.next.disabled
+
+
+def test_data_that_went_away_can_be_replaced_where_they_are_chosen(sampled, tmp_path):
+    own = tmp_path / "own.mrc"
+    own.write_bytes(sample_paths()["map"].read_bytes())
+    sampled.step.fields["volume"].field.value = str(own)
+    sampled.go_to("mask")
+    own.unlink()
+    sampled.go_to("data")
+    assert sampled._stage.children == (sampled.step.widget,)
+    assert "own.mrc" in sampled.step._map.children[0].value
+    sampled.step.fields["volume"].field.value = str(sample_paths()["map"])
+    assert sampled.state.volume == sample_paths()["map"]
+
+
 def test_a_mask_made_in_the_studio_becomes_the_mask_with_its_recipe(sampled):
     sampled.go_to("mask")
     step = sampled.step
