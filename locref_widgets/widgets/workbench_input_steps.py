@@ -13,6 +13,7 @@ from locref_widgets.widgets.fulcrum_picker import FulcrumPicker
 from locref_widgets.widgets.map_view import MapView, fulcrum_voxels
 from locref_widgets.widgets.mask_studio import MaskStudio
 from locref_widgets.widgets.path_field import PathField
+from locref_widgets.widgets.settings_field import SettingField
 from locref_widgets.widgets.settings_form import SettingsForm
 from locref_widgets.widgets.studio_parts import button, column, note, row, said
 from locref_widgets.widgets.workbench_files import WorkbenchFiles, stamp_of
@@ -217,10 +218,22 @@ class SettingsStep(BenchStep):
         self._shown: Any = None
         self.widget = column()
 
+    @property
+    def fault(self) -> str:
+        """Which entries are not valid, and why: the settings do not hold them."""
+        told = {} if self.form is None else self.form.messages
+        entries = {name: field.label for name, field in self._faulty().items()}
+        lines = {told.get(name, told.get("", [""]))[0]: label for name, label in entries.items()}
+        return " ".join(f"{label}: {text.removesuffix('.')}." for text, label in lines.items())
+
     def refresh(self) -> None:
-        """Show the settings as they are now."""
+        """Show the settings as they are now; entries that are not valid stay."""
         state, files = self._bench.state, self._bench.files
         shown = _region_files(state)
+        before = None if self.form is None else self.form.value
+        if shown == self._shown and before == state.settings:
+            return
+        typed = {name: field.control.value for name, field in self._faulty().items()}
         if shown != self._shown:
             self._shown = self.form = None
             empty(self.widget)
@@ -228,9 +241,24 @@ class SettingsStep(BenchStep):
             self.form = SettingsForm(state.settings, volume=volume, mask=mask)
             self.widget.children = (self.form,)
             self.form.observe(lambda change: self._bench.update(settings=change["new"]), "value")
+            self.form.observe(self._on_valid, "valid")
             self._shown = shown
-        elif self.form is not None and self.form.value != state.settings:
+        elif self.form is not None:
             self.form.value = state.settings
+        for name, text in typed.items():
+            # What was set elsewhere since then is meant.
+            if self.form is not None and getattr(before, name) == getattr(state.settings, name):
+                self.form._fields[name].control.value = text
+
+    def _faulty(self) -> dict[str, SettingField]:
+        if self.form is None or self.form.valid:
+            return {}
+        fields = self.form._fields.items()
+        return {n: one for n, one in fields if "locref-invalid" in one.control._dom_classes}
+
+    def _on_valid(self, _change: dict[str, Any]) -> None:
+        self._bench.say(self.fault, "error")
+        self._bench.refresh_frame()
 
 
 def _region_files(state: WorkbenchState) -> tuple[Any, ...]:

@@ -117,6 +117,46 @@ def test_a_file_that_does_not_fit_is_refused_in_words_and_not_taken(sampled, bal
     assert sampled.state.volume == sample_paths()["map"]
 
 
+def test_an_entry_that_is_not_valid_keeps_the_run_closed_and_its_text(sampled):
+    sampled.go_to("settings")
+    form, before = sampled.step.form, sampled.state.settings
+    entry = form._fields["rotation_extent"].control
+    entry.value = "40"
+    assert "Rotation extent" in sampled._said.value
+    assert sampled.buttons["run"].disabled
+    sampled.next.click()
+    assert sampled.state.step == "settings"
+    assert "Rotation extent: rotation_extent is 40.0 rad" in sampled._said.value
+    sampled.go_to("fulcrum")
+    sampled.step.picker.fulcrum = (40.0, 41.0, 30.0)
+    sampled.go_to("run")
+    assert sampled.state.step == "settings"
+    assert sampled.step.form is form
+    assert entry.value == "40"
+    assert "Rotation extent" in sampled._said.value
+    assert sampled.state.settings == before.model_copy(
+        update={"fulcrum": (40.0, 41.0, 30.0), "fulcrum_angstrom": None}
+    )
+    entry.value = "40°"
+    assert not sampled._said.value
+    sampled.next.click()
+    assert sampled.state.step == "run"
+    assert sampled.state.settings.rotation_extent == pytest.approx(np.radians(40), abs=1e-3)
+
+
+def test_an_entry_that_is_not_valid_outlives_another_mask(sampled, tmp_path):
+    sampled.go_to("settings")
+    sampled.step.form._fields["rotation_extent"].control.value = "much"
+    own = tmp_path / "own.mrc"
+    own.write_bytes(sample_paths()["mask"].read_bytes())
+    sampled.update(mask=own)
+    assert sampled.step.form._fields["rotation_extent"].control.value == "much"
+    sampled.go_to("fulcrum")
+    sampled.step.picker.front.rotation_extent = 0.2
+    sampled.go_to("settings")
+    assert sampled.step.form.valid, "the extent was given elsewhere since then"
+
+
 def test_one_data_set_is_replaced_by_another_field_by_field(sampled, blob_set):
     volume = sampled.folder / "map.mrc"
     write_map(volume, np.zeros((blob_set.box_px,) * 3, np.float32), blob_set.pixel_size_angstrom)
