@@ -10,6 +10,7 @@ import ipywidgets as widgets
 
 from locref_widgets.errors import InputError, OutputError
 from locref_widgets.widgets.closing import close_parts, close_whole
+from locref_widgets.widgets.same_cell import close_earlier
 from locref_widgets.widgets.studio_parts import column, said
 from locref_widgets.widgets.studio_style import studio_style
 from locref_widgets.widgets.style import style_sheet
@@ -104,6 +105,7 @@ class Workbench(widgets.VBox):
         for name in ("locref-form", "locref-keys", "locref-workbench"):
             self.add_class(name)
         self.go_to(self.state.step)
+        close_earlier(self)
 
     def __repr__(self) -> str:
         return f"Workbench({str(self.folder)!r}, step {self.state.step!r})"

@@ -10,7 +10,7 @@ import locref_widgets as lw
 from locref_widgets.errors import InputError
 from locref_widgets.io.mrc import write_map
 from locref_widgets.sample import sample_paths
-from locref_widgets.widgets import workbench_run_steps
+from locref_widgets.widgets import same_cell, workbench_run_steps
 from locref_widgets.widgets.display_volume import first_level
 from locref_widgets.widgets.path_field import PathField, complete
 from locref_widgets.widgets.workbench_state import STEPS, WorkbenchState
@@ -300,6 +300,22 @@ def test_a_double_click_starts_one_run(sampled, monkeypatch):
     monkeypatch.setattr(workbench_run_steps, "_CLICK_SECONDS", 0)
     sampled.step.start.click()
     assert started == ["run", "run_2"], "a click of its own"
+
+
+def test_a_cell_that_is_run_again_ends_the_threads_of_its_workbench(bench, wire, monkeypatch):
+    FakeRun(bench.folder / "runs" / "run", iterations=1).begin()
+    monkeypatch.setattr(same_cell, "_cell_and_run", lambda: ("a", "1"))
+    first = lw.Workbench("work")
+    first.step.sample.click()
+    first.go_to("run")
+    watcher = first.step.dashboard._watcher
+    first.go_to("data")
+    monkeypatch.setattr(same_cell, "_cell_and_run", lambda: ("a", "2"))
+    again = lw.Workbench("work")
+    assert first.comm is None
+    assert watcher.join(10)
+    assert again.comm is not None
+    again.close()
 
 
 @pytest.mark.parametrize("name", ["", "a/b", "..", "taken"])
