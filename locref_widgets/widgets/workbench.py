@@ -19,7 +19,7 @@ from locref_widgets.widgets.workbench_data_step import DataStep
 from locref_widgets.widgets.workbench_files import WorkbenchFiles
 from locref_widgets.widgets.workbench_input_steps import FulcrumStep, MaskStep, SettingsStep
 from locref_widgets.widgets.workbench_run_steps import ResultsStep, RunStep, runs_of
-from locref_widgets.widgets.workbench_state import STEPS, Step, WorkbenchState
+from locref_widgets.widgets.workbench_state import FILE_NAME, STEPS, Step, WorkbenchState
 
 _STEPS: dict[Step, tuple[str, str, Callable[[Any], Any]]] = {
     "data": ("Data", "Particles, map and half-maps", DataStep),
@@ -63,7 +63,7 @@ class Workbench(widgets.VBox):
 
     def __init__(self, folder: str | os.PathLike[str] = "workbench") -> None:
         self.folder = Path(folder).absolute()
-        self.state = WorkbenchState.load(self.folder)
+        self.state = self._known = WorkbenchState.load(self.folder)
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -139,11 +139,13 @@ class Workbench(widgets.VBox):
     def update(self, **changes: Any) -> None:
         """Change the state, keep it on the disc, and show what depends on it."""
         before, self.state = self.state, self.state.with_(**changes)
-        if self.state == before:
-            return
         try:
+            self._merge()
+            if self.state == before:
+                return
             self.state.save(self.folder)
-        except OutputError as error:
+            self._known = self.state
+        except (InputError, OutputError) as error:
             self.say(str(error), "error")
         self._changed = self.state.step if "step" not in changes else None
         if "step" not in changes:
@@ -194,6 +196,18 @@ class Workbench(widgets.VBox):
             close_whole(panel.widget)
         close_parts(self, (self.next,))
         super().close()
+
+    def _merge(self) -> None:
+        """Take in what another view of the folder has written since this one last did."""
+        if not (self.folder / FILE_NAME).exists():
+            return
+        theirs = WorkbenchState.load(self.folder)
+        if theirs == self._known:
+            return
+        merged = self.state.merged(self._known, theirs)
+        if merged != self.state:
+            self.say("What another view of this folder has chosen is shown here, too.", "warning")
+        self.state, self._known = merged, theirs
 
     def _faulty_before(self, step: Step) -> Step | None:
         """The earlier step whose entries are wrong; results do not depend on them."""

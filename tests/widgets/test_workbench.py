@@ -318,6 +318,39 @@ def test_a_cell_that_is_run_again_ends_the_threads_of_its_workbench(bench, wire,
     again.close()
 
 
+def _changed(bench, **settings):
+    bench.update(settings=bench.state.settings.model_copy(update=settings))
+
+
+def test_two_views_of_a_folder_keep_what_either_chose(sampled):
+    other = lw.Workbench("work")
+    _changed(sampled, iterations=7)
+    other.go_to("mask")
+    assert "another view" in other._said.value
+    assert WorkbenchState.load("work") == other.state
+    assert (other.state.step, other.state.settings.iterations) == ("mask", 7)
+    _changed(other, fulcrum=(40.0, 41.0, 30.0), fulcrum_angstrom=None)
+    _changed(sampled, seed=3)
+    assert sampled.state.step == "data", "one does not follow the other's steps"
+    kept = WorkbenchState.load("work").settings
+    assert (kept.iterations, kept.seed, kept.fulcrum) == (7, 3, (40.0, 41.0, 30.0))
+    sampled.go_to("mask")
+    assert "another view" not in sampled._said.value, "nothing new"
+    other.close()
+
+
+def test_a_state_that_another_program_broke_is_left_and_told(sampled):
+    file = sampled.folder / "workbench.json"
+    file.write_text("{")
+    sampled.go_to("mask")
+    assert "move the file away" in sampled._said.value
+    assert file.read_text() == "{"
+    assert sampled.state.step == "mask"
+    file.unlink()
+    sampled.go_to("data")
+    assert WorkbenchState.load("work") == sampled.state
+
+
 @pytest.mark.parametrize("name", ["", "a/b", "..", "taken"])
 def test_a_run_needs_a_name_of_its_own(sampled, name):
     (sampled.folder / "runs" / "taken").mkdir(parents=True)
