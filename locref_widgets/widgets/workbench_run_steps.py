@@ -4,6 +4,7 @@ import html
 import math
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -67,7 +68,9 @@ class RunStep(BenchStep):
         if not self.name.value or (bench.folder / "runs" / self.name.value).exists():
             self.name.value = free_name(bench.folder / "runs", "run").name
         self._about.value = note(_about(bench))
-        chosen = _offer(self.runs, runs_of(bench.folder), bench.state.run)
+        chosen = _offer(self.runs, self._on_run, runs_of(bench.folder), bench.state.run)
+        if chosen is not None and chosen != bench.state.run:
+            bench.update(run=chosen)
         if chosen == self._shown:
             return
         self._shown = self.dashboard = None
@@ -167,12 +170,14 @@ class ResultsStep(BenchStep):
         """Show the maps of the run chosen."""
         bench = self._bench
         names = runs_of(bench.folder)
-        chosen = _offer(self.runs, names, bench.state.run)
+        chosen = _offer(self.runs, self._on_run, names, bench.state.run)
         if tuple(self.compared.options) != tuple(names):
             self.compared.options = names
             self.compared.value = [name for name in bench.state.compared if name in names]
         if chosen is None:
             return
+        if chosen != bench.state.run:
+            bench.update(run=chosen)
         path = bench.folder / "runs" / chosen
         run = open_run(path)
         final = path / "final" / "map.mrc"
@@ -242,12 +247,25 @@ def _dropdown(label: str, tooltip: str) -> widgets.Dropdown:
     )
 
 
-def _offer(control: widgets.Dropdown, names: list[str], chosen: str | None) -> str | None:
-    """Put names into a list and choose one of them, the first where the wanted one is gone."""
+def _offer(
+    control: widgets.Dropdown,
+    told: Callable[[dict[str, Any]], None],
+    names: list[str],
+    chosen: str | None,
+) -> str | None:
+    """Put names into a list and choose one of them, the first where the wanted one is gone.
+
+    ``told`` observes the list, and hears nothing of it.
+    """
     wanted = chosen if chosen in names else next(iter(names), None)
-    if tuple(control.options) != tuple(names):
-        control.options = names
-    control.value = wanted
+    # New options choose the first of them on their own.
+    control.unobserve(told, "value")
+    try:
+        if tuple(control.options) != tuple(names):
+            control.options = names
+        control.value = wanted
+    finally:
+        control.observe(told, "value")
     control.layout.display = "" if names else "none"
     return wanted
 

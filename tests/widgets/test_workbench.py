@@ -433,6 +433,32 @@ def test_a_step_that_failed_to_open_is_tried_again(sampled, monkeypatch):
     assert sampled.step.dashboard.folder == sampled.folder / "runs" / "run"
 
 
+def test_a_new_run_does_not_take_the_place_of_the_one_looked_at(sampled, monkeypatch):
+    FakeRun(sampled.folder / "runs" / "mine", iterations=1).run(seconds=0.01, batches=1)
+    sampled.go_to("run")
+    assert sampled.state.run == "mine", "what is shown is what is told"
+    sampled.go_to("settings")
+    FakeRun(sampled.folder / "runs" / "new", iterations=1).run(seconds=0.01, batches=1)
+    dashboard, made, told = workbench_run_steps.RunDashboard, [], []
+    monkeypatch.setattr(
+        workbench_run_steps,
+        "RunDashboard",
+        lambda folder: (made.append(folder.name), dashboard(folder))[1],
+    )
+    update = sampled.update
+    monkeypatch.setattr(sampled, "update", lambda **new: (told.append(new), update(**new)))
+    sampled.go_to("run")
+    assert tuple(sampled.step.runs.options) == ("new", "mine")
+    sampled.go_to("results")
+    assert sampled.step.runs.value == "mine"
+    assert made == []
+    assert {"run": "new"} not in told
+    sampled.step.runs.value = "new"
+    assert sampled.state.run == "new"
+    sampled.go_to("run")
+    assert made == ["new"]
+
+
 def test_results_are_shown_inside_the_mask_of_their_own_run(sampled, ball, monkeypatch):
     given = []
     view = workbench_run_steps.MapView
