@@ -10,19 +10,16 @@ import ipywidgets as widgets
 
 from locref_widgets.errors import InputError, OutputError
 from locref_widgets.widgets.closing import close_parts, close_whole
+from locref_widgets.widgets.same_cell import close_earlier
 from locref_widgets.widgets.studio_parts import column, said
 from locref_widgets.widgets.studio_style import studio_style
 from locref_widgets.widgets.style import style_sheet
 from locref_widgets.widgets.workbench_code import code_of, step_code
+from locref_widgets.widgets.workbench_data_step import DataStep
 from locref_widgets.widgets.workbench_files import WorkbenchFiles
-from locref_widgets.widgets.workbench_input_steps import (
-    DataStep,
-    FulcrumStep,
-    MaskStep,
-    SettingsStep,
-)
+from locref_widgets.widgets.workbench_input_steps import FulcrumStep, MaskStep, SettingsStep
 from locref_widgets.widgets.workbench_run_steps import ResultsStep, RunStep, runs_of
-from locref_widgets.widgets.workbench_state import Step, WorkbenchState
+from locref_widgets.widgets.workbench_state import FILE_NAME, STEPS, Step, WorkbenchState
 
 _STEPS: dict[Step, tuple[str, str, Callable[[Any], Any]]] = {
     "data": ("Data", "Particles, map and half-maps", DataStep),
@@ -66,7 +63,7 @@ class Workbench(widgets.VBox):
 
     def __init__(self, folder: str | os.PathLike[str] = "workbench") -> None:
         self.folder = Path(folder).absolute()
-        self.state = WorkbenchState.load(self.folder)
+        self.state = self._known = WorkbenchState.load(self.folder)
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -108,6 +105,7 @@ class Workbench(widgets.VBox):
         for name in ("locref-form", "locref-keys", "locref-workbench"):
             self.add_class(name)
         self.go_to(self.state.step)
+        close_earlier(self)
 
     def __repr__(self) -> str:
         return f"Workbench({str(self.folder)!r}, step {self.state.step!r})"
@@ -124,28 +122,35 @@ class Workbench(widgets.VBox):
 
     def go_to(self, step: Step) -> None:
         """Open a step; where it waits for an earlier one, the first that is missing is opened."""
-        if self.state.why_not(step, len(runs_of(self.folder))):
+        faulty = self._faulty_before(step)
+        if faulty is not None:
+            step = faulty
+        elif self.state.why_not(step, len(runs_of(self.folder))):
             step = "data" if not self.state.is_done("data") else "mask"
         self.say("")
         if step != self.state.step:
             self.update(step=step)
         if not self.attempt(lambda: self._show(step)):
             self._stage.children = ()
-        self._refresh_frame()
+        elif self.step.fault:
+            self.say(self.step.fault, "error")
+        self.refresh_frame()
 
     def update(self, **changes: Any) -> None:
         """Change the state, keep it on the disc, and show what depends on it."""
         before, self.state = self.state, self.state.with_(**changes)
-        if self.state == before:
-            return
         try:
+            self._merge()
+            if self.state == before:
+                return
             self.state.save(self.folder)
-        except OutputError as error:
+            self._known = self.state
+        except (InputError, OutputError) as error:
             self.say(str(error), "error")
         self._changed = self.state.step if "step" not in changes else None
         if "step" not in changes:
             self.attempt(lambda: self._show(self.state.step))
-            self._refresh_frame()
+            self.refresh_frame()
 
     def say(self, words: str, kind: str = "note") -> None:
         """Say something in words above the step: a note, a warning or an error."""
@@ -164,12 +169,57 @@ class Workbench(widgets.VBox):
             raise
         return True
 
+    def refresh_frame(self) -> None:
+        """Show anew which steps are open, and the code."""
+        runs = len(runs_of(self.folder))
+        for number, (step, control) in enumerate(self.buttons.items(), start=1):
+            words, tooltip, _ = _STEPS[step]
+            faulty = step in self._panels and self._panels[step].fault
+            done = " ✓" if self.state.is_done(step, runs) and not faulty else ""
+            waits = self._why_not(step, runs)
+            control.description = f"{number} {words}{done}"
+            control.disabled = waits is not None
+            control.tooltip = f"{tooltip}. {waits}." if waits else tooltip
+            control.button_style = "primary" if step == self.state.step else ""
+        following = _following(self.state.step)
+        self.next.layout.display = "none" if following is None else ""
+        if following is not None:
+            waits = self._why_not(following, runs)
+            self.next.description = f"Next: {_STEPS[following][0]}"
+            self.next.disabled = waits is not None
+            self.next.tooltip = f"{waits}." if waits else _STEPS[following][1]
+        self._code.value = self._code_html()
+
     def close(self) -> None:
         """Take the view away; runs go on, and the state is on the disc."""
         for panel in getattr(self, "_panels", {}).values():
             close_whole(panel.widget)
         close_parts(self, (self.next,))
         super().close()
+
+    def _merge(self) -> None:
+        """Take in what another view of the folder has written since this one last did."""
+        if not (self.folder / FILE_NAME).exists():
+            return
+        theirs = WorkbenchState.load(self.folder)
+        if theirs == self._known:
+            return
+        merged = self.state.merged(self._known, theirs)
+        if merged != self.state:
+            self.say("What another view of this folder has chosen is shown here, too.", "warning")
+        self.state, self._known = merged, theirs
+
+    def _faulty_before(self, step: Step) -> Step | None:
+        """The earlier step whose entries are wrong; results do not depend on them."""
+        earlier = () if step == "results" else STEPS[: STEPS.index(step)]
+        panels = self._panels
+        return next((one for one in earlier if one in panels and panels[one].fault), None)
+
+    def _why_not(self, step: Step, runs: int) -> str | None:
+        faulty = self._faulty_before(step)
+        if faulty is not None:
+            return f"{_STEPS[faulty][0]}: {self._panels[faulty].fault.removesuffix('.')}"
+        return self.state.why_not(step, runs)
 
     def _show(self, step: Step) -> None:
         if step not in self._panels:
@@ -194,29 +244,12 @@ class Workbench(widgets.VBox):
                 del self._panels[other]
                 close_whole(panel.widget)
 
-    def _refresh_frame(self) -> None:
-        runs = len(runs_of(self.folder))
-        for number, (step, control) in enumerate(self.buttons.items(), start=1):
-            words, tooltip, _ = _STEPS[step]
-            done = " ✓" if self.state.is_done(step, runs) else ""
-            waits = self.state.why_not(step, runs)
-            control.description = f"{number} {words}{done}"
-            control.disabled = waits is not None
-            control.tooltip = f"{tooltip}. {waits}." if waits else tooltip
-            control.button_style = "primary" if step == self.state.step else ""
-        following = _following(self.state.step)
-        self.next.layout.display = "none" if following is None else ""
-        if following is not None:
-            waits = self.state.why_not(following, runs)
-            self.next.description = f"Next: {_STEPS[following][0]}"
-            self.next.disabled = waits is not None
-            self.next.tooltip = f"{waits}." if waits else _STEPS[following][1]
-        self._code.value = self._code_html()
-
     def _go_on(self) -> None:
         following = _following(self.state.step)
-        if following is not None:
-            self.go_to(following)
+        panel = self._panels.get(self.state.step)
+        if following is None or panel is None or not self.attempt(panel.confirm):
+            return
+        self.go_to(following)
 
     def _code_html(self) -> str:
         parts = []

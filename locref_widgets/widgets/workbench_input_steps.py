@@ -1,4 +1,4 @@
-"""The steps of a workbench up to the settings: data, mask, fulcrum, settings."""
+"""The steps of a workbench between the files and the run: mask, fulcrum, settings."""
 
 import html
 from pathlib import Path
@@ -6,139 +6,29 @@ from typing import Any
 
 import ipywidgets as widgets
 
-from locref_widgets.io.info import describe
-from locref_widgets.io.particles import CS_SUFFIXES
 from locref_widgets.masks.checks import examine_mask
 from locref_widgets.masks.mask_check import worst_state
 from locref_widgets.refinement.settings import RefinementSettings
-from locref_widgets.sample import sample_paths
-from locref_widgets.widgets.facts import facts_html, faults_html
 from locref_widgets.widgets.fulcrum_picker import FulcrumPicker
-from locref_widgets.widgets.map_view import MapView
+from locref_widgets.widgets.map_view import MapView, fulcrum_voxels
 from locref_widgets.widgets.mask_studio import MaskStudio
-from locref_widgets.widgets.particle_table import ParticleTable
 from locref_widgets.widgets.path_field import PathField
+from locref_widgets.widgets.settings_field import SettingField
 from locref_widgets.widgets.settings_form import SettingsForm
 from locref_widgets.widgets.studio_parts import button, column, note, row, said
 from locref_widgets.widgets.workbench_files import WorkbenchFiles, stamp_of
-from locref_widgets.widgets.workbench_parts import Bench, empty, free_name
+from locref_widgets.widgets.workbench_parts import MAPS, Bench, BenchStep, empty, free_name
 from locref_widgets.widgets.workbench_state import WorkbenchState
 
-MAPS = tuple(f".{kind}{end}" for kind in ("mrc", "map", "ccp4") for end in ("", ".gz", ".bz2"))
-_NOTHING = (None, None)
 _LIGHTS = {"ok": ("✔", "locref-good"), "warning": ("⚠", ""), "fault": ("✖", "locref-bad")}
+_PROPOSED = (
+    "No fulcrum is chosen yet: the marker is a proposal, first at the mask's centre of mass. Next "
+    "takes it where it stands; a click, a drag or a choice below takes another. Without a fulcrum "
+    "a run turns the region about the centre of the box."
+)
 
 
-class DataStep:
-    """Particles, map and half-maps: chosen, read, and shown with what is wrong with them."""
-
-    holds_work = False
-
-    def __init__(self, bench: Bench) -> None:
-        self._bench = bench
-        tables = (".star", *CS_SUFFIXES)
-        self.fields = {
-            "particles": PathField(
-                "Particles",
-                "Table with poses of a consensus refinement: .star, .cs or .csg",
-                tables,
-                lambda path: self._choose("particles", path),
-                placeholder="run_data.star",
-            ),
-            "volume": PathField(
-                "Map",
-                "Map of the consensus refinement, on the particles' grid",
-                MAPS,
-                lambda path: self._choose("volume", path),
-                placeholder="run_class001.mrc",
-            ),
-            "half1": PathField(
-                "Half-map 1",
-                "Not required: unfiltered half-maps make better first references",
-                MAPS,
-                lambda path: self._choose("half1", path),
-                placeholder="run_half1_class001_unfil.mrc (optional)",
-            ),
-            "half2": PathField(
-                "Half-map 2",
-                "Not required: the other half-map",
-                MAPS,
-                lambda path: self._choose("half2", path),
-                placeholder="run_half2_class001_unfil.mrc (optional)",
-            ),
-        }
-        self.sample = button(
-            "Use the packaged sample",
-            "800 simulated particles of a ribosomal subunit whose head moves, its map and mask",
-            self._use_sample,
-        )
-        self._table, self._map = column(), column()
-        self._shown: tuple[Any, Any] = (_NOTHING, _NOTHING)
-        self.widget = column(
-            widgets.HTML(
-                note(
-                    "Paths as the kernel sees them; begin to type and choose from the list. "
-                    "To look around first:"
-                )
-            ),
-            row(self.sample),
-            *(field.widget for field in self.fields.values()),
-            self._table,
-            self._map,
-        )
-
-    def refresh(self) -> None:
-        """Show the files chosen."""
-        state = self._bench.state
-        for name, field in self.fields.items():
-            field.show(getattr(state, name))
-        table = (state.particles, stamp_of(state.particles))
-        volume = (state.volume, stamp_of(state.volume))
-        # What failed to be shown is not noted as shown: it is tried again.
-        if table != self._shown[0]:
-            empty(self._table)
-            if state.particles is not None:
-                self._table.children = (ParticleTable(state.particles),)
-            self._shown = (table, self._shown[1])
-        if volume != self._shown[1]:
-            empty(self._map)
-            if state.volume is not None:
-                facts = describe(state.volume)
-                self._map.children = (
-                    widgets.HTML(facts_html(facts, "density map") + faults_html(facts["faults"])),
-                    MapView(self._bench.files.volume(state)),
-                )
-            self._shown = (table, volume)
-
-    def _choose(self, name: str, path: Path | None) -> None:
-        bench, files = self._bench, self._bench.files
-        chosen = bench.state.with_(**{name: path})
-        bench.say(f"Reading {path.name}…" if path else "")
-        if bench.attempt(lambda: files.check_data(chosen)):
-            bench.update(**{name: path})
-
-    def _use_sample(self) -> None:
-        paths = sample_paths()
-        settings = self._bench.state.settings.model_copy(
-            update={
-                "fulcrum_angstrom": paths["fulcrum_angstrom"],
-                "fulcrum": None,
-                "shift_extent": 6.0,
-                "initial_lowpass": 15.0,
-            }
-        )
-        self._bench.update(
-            particles=paths["particles"],
-            volume=paths["map"],
-            half1=None,
-            half2=None,
-            mask=paths["mask"],
-            settings=settings,
-        )
-        self._bench.say("The sample's files, its mask, and settings that suit it were chosen.")
-
-
-class MaskStep:
+class MaskStep(BenchStep):
     """A mask from a file, or one made here in the studio."""
 
     def __init__(self, bench: Bench) -> None:
@@ -197,7 +87,7 @@ class MaskStep:
 
     @property
     def holds_work(self) -> bool:
-        """Whether something would be lost if this were closed: a mask not yet written."""
+        """Whether a mask is not yet written."""
         return self.studio is not None
 
     def _choose(self, path: Path | None) -> None:
@@ -243,62 +133,84 @@ class MaskStep:
         self._on_version()
 
 
-class FulcrumStep:
+class FulcrumStep(BenchStep):
     """The picker, whose point and extents go into the settings."""
-
-    holds_work = False
 
     def __init__(self, bench: Bench) -> None:
         self._bench = bench
         self.picker: FulcrumPicker | None = None
         self._following = False
         self._shown: Any = None
-        self.widget = column()
+        self._place: Any = None
+        self._proposed, self._view = widgets.HTML(), column()
+        self.widget = column(self._proposed, self._view)
 
     def refresh(self) -> None:
         """Open the picker for the map and mask chosen, and bring it up to the settings."""
         state, files = self._bench.state, self._bench.files
         shown = _region_files(state)
+        self._proposed.value = "" if state.is_done("fulcrum") else note(_PROPOSED)
         if shown == self._shown:
             self._follow()
             return
         self._shown = self.picker = None
-        empty(self.widget)
+        empty(self._view)
         run = self._bench.folder / "runs" / state.run if state.run else None
         run = run if run is not None and (run / "run.json").exists() else None
         volume, mask = files.volume(state), files.mask(state)
         self.picker = FulcrumPicker(volume, mask, settings=state.settings, run=run)
-        self.widget.children = (self.picker,)
+        self._view.children = (self.picker,)
+        self._place = _place(state.settings)
         self.picker.observe(self._on_point, "fulcrum")
-        self.picker.front.observe(self._on_point, ["rotation_extent", "shift_extent"])
+        self.picker.front.observe(self._on_found, "found")
+        self.picker.front.observe(self._on_extent, ["rotation_extent", "shift_extent"])
         self._shown = shown
 
+    def confirm(self) -> None:
+        """Take the point shown, where none is chosen: a run turns about what one has seen."""
+        if not self._bench.state.is_done("fulcrum"):
+            self._on_point()
+
     def _follow(self) -> None:
-        picker, settings = self.picker, self._bench.state.settings
-        if picker is None or picker.settings_values() == _pick(settings):
+        picker, state, files = self.picker, self._bench.state, self._bench.files
+        if picker is None:
             return
+        settings, place = state.settings, _place(state.settings)
         self._following = True
         try:
             picker.front.rotation_extent = settings.rotation_extent
             picker.front.shift_extent = settings.shift_extent
-            if settings.fulcrum is not None:
-                picker.set_trait("fulcrum", settings.fulcrum)
-            elif settings.fulcrum_angstrom is not None:
-                picker.set_trait("fulcrum_angstrom", settings.fulcrum_angstrom)
+            if place != self._place:
+                point = fulcrum_voxels(files.volume(state), files.mask(state), *place)
+                if point is not None:
+                    picker.set_trait("fulcrum", tuple(float(value) for value in point))
+                self._place = place
         finally:
             self._following = False
 
-    def _on_point(self, _change: Any) -> None:
-        if self.picker is None or self._following:
-            return
-        chosen = self.picker.settings_values() | {"fulcrum_angstrom": None}
-        self._bench.update(settings=self._bench.state.settings.model_copy(update=chosen))
+    def _on_point(self, _change: Any = None) -> None:
+        if self.picker is not None:
+            self._choose(fulcrum=self.picker.fulcrum, fulcrum_angstrom=None)
+
+    def _on_found(self, change: dict[str, Any]) -> None:
+        # A quick choice of the point that is shown already moves nothing.
+        if change["new"] and not self._bench.state.is_done("fulcrum"):
+            self._on_point()
+
+    def _on_extent(self, _change: dict[str, Any]) -> None:
+        # Both come in one message; an extent chooses no point.
+        if self.picker is not None:
+            rotation, shift = self.picker.rotation_extent, self.picker.shift_extent
+            self._choose(rotation_extent=rotation, shift_extent=shift)
+
+    def _choose(self, **values: Any) -> None:
+        if not self._following:
+            settings = self._bench.state.settings.model_copy(update=values)
+            self._bench.update(settings=settings)
 
 
-class SettingsStep:
+class SettingsStep(BenchStep):
     """The form, for the region chosen."""
-
-    holds_work = False
 
     def __init__(self, bench: Bench) -> None:
         self._bench = bench
@@ -306,10 +218,22 @@ class SettingsStep:
         self._shown: Any = None
         self.widget = column()
 
+    @property
+    def fault(self) -> str:
+        """Which entries are not valid, and why: the settings do not hold them."""
+        told = {} if self.form is None else self.form.messages
+        entries = {name: field.label for name, field in self._faulty().items()}
+        lines = {told.get(name, told.get("", [""]))[0]: label for name, label in entries.items()}
+        return " ".join(f"{label}: {text.removesuffix('.')}." for text, label in lines.items())
+
     def refresh(self) -> None:
-        """Show the settings as they are now."""
+        """Show the settings as they are now; entries that are not valid stay."""
         state, files = self._bench.state, self._bench.files
         shown = _region_files(state)
+        before = None if self.form is None else self.form.value
+        if shown == self._shown and before == state.settings:
+            return
+        typed = {name: field.control.value for name, field in self._faulty().items()}
         if shown != self._shown:
             self._shown = self.form = None
             empty(self.widget)
@@ -317,9 +241,24 @@ class SettingsStep:
             self.form = SettingsForm(state.settings, volume=volume, mask=mask)
             self.widget.children = (self.form,)
             self.form.observe(lambda change: self._bench.update(settings=change["new"]), "value")
+            self.form.observe(self._on_valid, "valid")
             self._shown = shown
-        elif self.form is not None and self.form.value != state.settings:
+        elif self.form is not None:
             self.form.value = state.settings
+        for name, text in typed.items():
+            # What was set elsewhere since then is meant.
+            if self.form is not None and getattr(before, name) == getattr(state.settings, name):
+                self.form._fields[name].control.value = text
+
+    def _faulty(self) -> dict[str, SettingField]:
+        if self.form is None or self.form.valid:
+            return {}
+        fields = self.form._fields.items()
+        return {n: one for n, one in fields if "locref-invalid" in one.control._dom_classes}
+
+    def _on_valid(self, _change: dict[str, Any]) -> None:
+        self._bench.say(self.fault, "error")
+        self._bench.refresh_frame()
 
 
 def _region_files(state: WorkbenchState) -> tuple[Any, ...]:
@@ -327,6 +266,5 @@ def _region_files(state: WorkbenchState) -> tuple[Any, ...]:
     return tuple((path, stamp_of(path)) for path in (state.volume, state.mask))
 
 
-def _pick(settings: RefinementSettings) -> dict[str, Any]:
-    names = ("fulcrum", "rotation_extent", "shift_extent")
-    return {name: getattr(settings, name) for name in names}
+def _place(settings: RefinementSettings) -> tuple[Any, Any]:
+    return settings.fulcrum, settings.fulcrum_angstrom

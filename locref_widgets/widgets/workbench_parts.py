@@ -10,6 +10,9 @@ from locref_widgets.widgets.closing import close_whole
 from locref_widgets.widgets.workbench_files import WorkbenchFiles
 from locref_widgets.widgets.workbench_state import WorkbenchState
 
+MAPS = tuple(f".{kind}{end}" for kind in ("mrc", "map", "ccp4") for end in ("", ".gz", ".bz2"))
+"""What the names of maps and masks end with."""
+
 
 @runtime_checkable
 class Bench(Protocol):
@@ -30,6 +33,27 @@ class Bench(Protocol):
     def attempt(self, work: Callable[[], Any]) -> bool:
         """Do something that may fail; say in words why it did; whether it went well."""
         ...
+
+    def refresh_frame(self) -> None:
+        """Show anew which steps are open, and the code."""
+        ...
+
+
+class BenchStep:
+    """What a workbench asks of each of its steps, beside `widget` and `refresh`."""
+
+    @property
+    def fault(self) -> str:
+        """What is wrong with its entries, in words: the steps that need them are closed."""
+        return ""
+
+    @property
+    def holds_work(self) -> bool:
+        """Whether something would be lost if this were closed."""
+        return bool(self.fault)
+
+    def confirm(self) -> None:
+        """Take what is shown: the user goes on by Next."""
 
 
 def empty(box: widgets.Box) -> None:

@@ -2,6 +2,9 @@
 
 import html
 import math
+import threading
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +19,11 @@ from locref_widgets.widgets.map_view import MapView
 from locref_widgets.widgets.run_dashboard import RunDashboard
 from locref_widgets.widgets.studio_parts import LABEL_WIDTH, button, column, note, row, text
 from locref_widgets.widgets.workbench_files import stamp_of
-from locref_widgets.widgets.workbench_parts import Bench, empty, free_name
+from locref_widgets.widgets.workbench_parts import Bench, BenchStep, empty, free_name
 
 _MOST_COMPARED = 6
+_CLICK_SECONDS = 1.0
+"""A click that comes so soon after a start belongs to the same double click."""
 
 
 def runs_of(folder: Path) -> list[str]:
@@ -29,7 +34,7 @@ def runs_of(folder: Path) -> list[str]:
     return [str(Path(run["folder"]).relative_to(runs)) for run in list_runs(runs)]
 
 
-class RunStep:
+class RunStep(BenchStep):
     """A run is started, or one that is there is opened; the dashboard follows it."""
 
     def __init__(self, bench: Bench) -> None:
@@ -47,6 +52,8 @@ class RunStep:
         self._place = column()
         self.dashboard: RunDashboard | None = None
         self._shown: str | None = None
+        self._starting = threading.Lock()
+        self._started = -math.inf
         self._about = widgets.HTML()
         self.widget = column(
             self._about,
@@ -61,7 +68,9 @@ class RunStep:
         if not self.name.value or (bench.folder / "runs" / self.name.value).exists():
             self.name.value = free_name(bench.folder / "runs", "run").name
         self._about.value = note(_about(bench))
-        chosen = _offer(self.runs, runs_of(bench.folder), bench.state.run)
+        chosen = _offer(self.runs, self._on_run, runs_of(bench.folder), bench.state.run)
+        if chosen is not None and chosen != bench.state.run:
+            bench.update(run=chosen)
         if chosen == self._shown:
             return
         self._shown = self.dashboard = None
@@ -72,8 +81,18 @@ class RunStep:
         self._shown = chosen
 
     def _start(self) -> None:
+        # The second click of a double click is served right after the first, when the name is
+        # that of the next run already, or by another thread while the first is being served.
+        if not self._starting.acquire(blocking=False):
+            return
+        try:
+            if time.monotonic() - self._started > _CLICK_SECONDS:
+                self._start_one(self.name.value.strip())
+        finally:
+            self._starting.release()
+
+    def _start_one(self, name: str) -> None:
         bench = self._bench
-        name = self.name.value.strip()
 
         def start() -> None:
             out = bench.folder / "runs" / name
@@ -101,13 +120,14 @@ class RunStep:
         if started:
             bench.say("")
             bench.update(run=name)
+            self._started = time.monotonic()
 
     def _on_run(self, change: dict[str, Any]) -> None:
         if change["new"] and change["new"] != self._bench.state.run:
             self._bench.update(run=change["new"])
 
 
-class ResultsStep:
+class ResultsStep(BenchStep):
     """The refined map beside the one it came from, the report, and runs compared."""
 
     def __init__(self, bench: Bench) -> None:
@@ -150,12 +170,14 @@ class ResultsStep:
         """Show the maps of the run chosen."""
         bench = self._bench
         names = runs_of(bench.folder)
-        chosen = _offer(self.runs, names, bench.state.run)
+        chosen = _offer(self.runs, self._on_run, names, bench.state.run)
         if tuple(self.compared.options) != tuple(names):
             self.compared.options = names
             self.compared.value = [name for name in bench.state.compared if name in names]
         if chosen is None:
             return
+        if chosen != bench.state.run:
+            bench.update(run=chosen)
         path = bench.folder / "runs" / chosen
         run = open_run(path)
         final = path / "final" / "map.mrc"
@@ -225,12 +247,25 @@ def _dropdown(label: str, tooltip: str) -> widgets.Dropdown:
     )
 
 
-def _offer(control: widgets.Dropdown, names: list[str], chosen: str | None) -> str | None:
-    """Put names into a list and choose one of them, the first where the wanted one is gone."""
+def _offer(
+    control: widgets.Dropdown,
+    told: Callable[[dict[str, Any]], None],
+    names: list[str],
+    chosen: str | None,
+) -> str | None:
+    """Put names into a list and choose one of them, the first where the wanted one is gone.
+
+    ``told`` observes the list, and hears nothing of it.
+    """
     wanted = chosen if chosen in names else next(iter(names), None)
-    if tuple(control.options) != tuple(names):
-        control.options = names
-    control.value = wanted
+    # New options choose the first of them on their own.
+    control.unobserve(told, "value")
+    try:
+        if tuple(control.options) != tuple(names):
+            control.options = names
+        control.value = wanted
+    finally:
+        control.observe(told, "value")
     control.layout.display = "" if names else "none"
     return wanted
 
@@ -239,10 +274,13 @@ def _about(bench: Bench) -> str:
     settings, particles = bench.state.settings, bench.files.particles(bench.state)
     number = min(len(particles), settings.subset or len(particles))
     degrees = math.degrees(settings.rotation_extent)
+    chosen = bench.state.is_done("fulcrum")
+    point = "the fulcrum" if chosen else "the centre of the box (no fulcrum is chosen)"
     return (
-        f"{number:,} particles of {particles.box_px} px, turned by up to {degrees:.3g}° and "
-        f"shifted within {settings.shift_extent:g} px, in at most {settings.iterations} "
-        "iterations. The run goes on when this page is closed or the kernel is restarted."
+        f"{number:,} particles of {particles.box_px} px, turned by up to {degrees:.3g}° about "
+        f"{point} and shifted within {settings.shift_extent:g} px, in at most "
+        f"{settings.iterations} iterations. The run goes on when this page is closed or the "
+        "kernel is restarted."
     )
 
 

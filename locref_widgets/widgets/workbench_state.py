@@ -12,12 +12,13 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from locref_widgets.errors import InputError
 from locref_widgets.io.atomic import atomic_writer
-from locref_widgets.refinement.settings import RefinementSettings
+from locref_widgets.refinement.settings import RefinementSettings, overridden
 
 STEPS = ("data", "mask", "fulcrum", "settings", "run", "results")
 Step = Literal["data", "mask", "fulcrum", "settings", "run", "results"]
 
 FILE_NAME = "workbench.json"
+_LOOKED_AT = ("step", "run", "compared")
 
 
 class WorkbenchState(BaseModel):
@@ -84,6 +85,20 @@ class WorkbenchState(BaseModel):
     def with_(self, **changes: object) -> "WorkbenchState":
         """Return it with some values changed."""
         return self.model_copy(update=changes)
+
+    def merged(self, known: "WorkbenchState", theirs: "WorkbenchState") -> "WorkbenchState":
+        """Put what differs here from the state `known` before into the one written since.
+
+        What is looked at stays one's own. Raises `InputError` where both sets of settings do not go
+        together.
+        """
+        changes = {
+            name: mine for name, mine in self if name in _LOOKED_AT or mine != getattr(known, name)
+        }
+        if "settings" in changes and theirs.settings != known.settings:
+            own = {n: one for n, one in self.settings if one != getattr(known.settings, n)}
+            changes["settings"] = RefinementSettings(**overridden(dict(theirs.settings), own))
+        return theirs.with_(**changes)
 
     @property
     def half_maps(self) -> tuple[Path, Path] | None:

@@ -9,11 +9,8 @@ import locref_widgets as lw
 from locref_widgets.errors import InputError
 from locref_widgets.io.mrc import write_map
 from locref_widgets.sample import sample_paths
-from locref_widgets.widgets import workbench_run_steps
-from locref_widgets.widgets.display_volume import first_level
 from locref_widgets.widgets.path_field import PathField, complete
 from locref_widgets.widgets.workbench_state import STEPS, WorkbenchState
-from tests.widgets.fake_run import FakeRun
 
 
 @pytest.fixture
@@ -71,12 +68,137 @@ def test_the_fulcrum_is_in_the_form_and_the_form_in_the_state(sampled):
     assert sampled.step.picker.rotation_extent == pytest.approx(0.2)
 
 
+def test_next_takes_the_fulcrum_that_is_shown(sampled):
+    sampled.update(settings=lw.RefinementSettings())
+    sampled.go_to("fulcrum")
+    step = sampled.step
+    shown = step.picker.fulcrum
+    assert shown != (40.0, 40.0, 40.0), "a proposal that is not the centre of the box"
+    assert "No fulcrum is chosen yet" in step._proposed.value
+    step.picker.front.rotation_extent = 0.2
+    assert sampled.state.settings.rotation_extent == 0.2
+    assert sampled.state.settings.fulcrum is None, "an extent chooses no fulcrum"
+    sampled.next.click()
+    assert sampled.state.step == "settings"
+    assert sampled.state.settings.fulcrum == shown
+    sampled.go_to("run")
+    assert "about the fulcrum" in sampled.step._about.value
+
+
+def test_a_fulcrum_not_chosen_is_told_and_a_quick_choice_of_it_chooses_it(sampled):
+    sampled.update(settings=lw.RefinementSettings())
+    sampled.go_to("fulcrum")
+    sampled.go_to("run")
+    assert "the centre of the box (no fulcrum is chosen)" in sampled.step._about.value
+    sampled.go_to("fulcrum")
+    shown = sampled.step.picker.fulcrum
+    sampled.step.picker.front.choose("mask")
+    assert sampled.state.settings.fulcrum == pytest.approx(shown)
+    assert not sampled.step._proposed.value
+
+
+def test_the_picker_follows_a_fulcrum_given_by_a_word(sampled):
+    sampled.go_to("fulcrum")
+    sampled.update(settings=lw.RefinementSettings(fulcrum="box"))
+    assert sampled.step.picker.fulcrum == (40.0, 40.0, 40.0)
+    assert sampled.state.settings.fulcrum == "box"
+
+
 def test_a_file_that_does_not_fit_is_refused_in_words_and_not_taken(sampled, ball):
     volume, _ = ball
     other = sampled.folder / "small.mrc"
     write_map(other, volume.data, volume.voxel_size_angstrom)
     sampled.step.fields["volume"].field.value = str(other)
     assert "the images have a box of" in sampled._said.value
+    assert sampled.state.volume == sample_paths()["map"]
+
+
+def test_an_entry_that_is_not_valid_keeps_the_run_closed_and_its_text(sampled):
+    sampled.go_to("settings")
+    form, before = sampled.step.form, sampled.state.settings
+    entry = form._fields["rotation_extent"].control
+    entry.value = "40"
+    assert "Rotation extent" in sampled._said.value
+    assert sampled.buttons["run"].disabled
+    sampled.next.click()
+    assert sampled.state.step == "settings"
+    assert "Rotation extent: rotation_extent is 40.0 rad" in sampled._said.value
+    sampled.go_to("fulcrum")
+    sampled.step.picker.fulcrum = (40.0, 41.0, 30.0)
+    sampled.go_to("run")
+    assert sampled.state.step == "settings"
+    assert sampled.step.form is form
+    assert entry.value == "40"
+    assert "Rotation extent" in sampled._said.value
+    assert sampled.state.settings == before.model_copy(
+        update={"fulcrum": (40.0, 41.0, 30.0), "fulcrum_angstrom": None}
+    )
+    entry.value = "40°"
+    assert not sampled._said.value
+    sampled.next.click()
+    assert sampled.state.step == "run"
+    assert sampled.state.settings.rotation_extent == pytest.approx(np.radians(40), abs=1e-3)
+
+
+def test_an_entry_that_is_not_valid_outlives_another_mask(sampled, tmp_path):
+    sampled.go_to("settings")
+    sampled.step.form._fields["rotation_extent"].control.value = "much"
+    own = tmp_path / "own.mrc"
+    own.write_bytes(sample_paths()["mask"].read_bytes())
+    sampled.update(mask=own)
+    assert sampled.step.form._fields["rotation_extent"].control.value == "much"
+    sampled.go_to("fulcrum")
+    sampled.step.picker.front.rotation_extent = 0.2
+    sampled.go_to("settings")
+    assert sampled.step.form.valid, "the extent was given elsewhere since then"
+
+
+def test_one_data_set_is_replaced_by_another_field_by_field(sampled, blob_set):
+    volume = sampled.folder / "map.mrc"
+    write_map(volume, np.zeros((blob_set.box_px,) * 3, np.float32), blob_set.pixel_size_angstrom)
+    fields = sampled.step.fields
+    fields["particles"].field.value = str(blob_set.star)
+    assert "the images have a box of" in sampled._said.value
+    waiting = [step for step, button in sampled.buttons.items() if button.disabled]
+    assert waiting == list(STEPS[1:]), "until it all goes together"
+    assert "✓" not in sampled.buttons["data"].description
+    sampled.next.click()
+    assert sampled.state.step == "data"
+    assert "the images have a box of" in sampled._said.value
+    assert fields["particles"].path == blob_set.star, "the fields stay"
+    fields["volume"].field.value = str(volume)
+    assert not sampled._said.value
+    assert (sampled.state.particles, sampled.state.volume) == (blob_set.star, volume)
+    assert not sampled.next.disabled
+
+
+def test_what_was_chosen_before_can_be_chosen_again(sampled, tmp_path):
+    broken = tmp_path / "broken.mrc"
+    broken.write_bytes(b"no map")
+    before = sampled.state
+    field = sampled.step.fields["volume"].field
+    field.value = str(broken)
+    assert "broken.mrc" in sampled._said.value
+    assert (sampled.state, sampled.next.disabled) == (before, True)
+    field.value = str(before.volume)
+    assert not sampled._said.value, "nothing is being read"
+    assert (sampled.state, sampled.next.disabled) == (before, False)
+    field.value = str(broken)
+    sampled.step.sample.click()
+    assert field.value == str(before.volume)
+    assert not sampled.next.disabled
+
+
+def test_data_that_went_away_can_be_replaced_where_they_are_chosen(sampled, tmp_path):
+    own = tmp_path / "own.mrc"
+    own.write_bytes(sample_paths()["map"].read_bytes())
+    sampled.step.fields["volume"].field.value = str(own)
+    sampled.go_to("mask")
+    own.unlink()
+    sampled.go_to("data")
+    assert sampled._stage.children == (sampled.step.widget,)
+    assert "own.mrc" in sampled.step._map.children[0].value
+    sampled.step.fields["volume"].field.value = str(sample_paths()["map"])
     assert sampled.state.volume == sample_paths()["map"]
 
 
@@ -118,50 +240,37 @@ def test_only_the_open_step_is_alive_unless_work_would_be_lost(sampled):
     assert studio.view.comm is not None
 
 
-def test_the_code_makes_what_the_workbench_holds(sampled, monkeypatch):
-    monkeypatch.setattr(workbench_run_steps, "start_refinement", _begin_fake)
-    sampled.go_to("run")
-    sampled.step.start.click()
-    asked = {}
-    monkeypatch.setattr(
-        lw, "start_refinement", lambda *given, **names: asked.update(names, given=given)
-    )
-    monkeypatch.setattr(lw, "RunDashboard", lambda run: None)
-    monkeypatch.setattr(lw, "MapView", lambda *given: None)
-    monkeypatch.setattr(lw, "read_map", lambda path: path)
-    exec(sampled.code, {})  # noqa: S102 - the code is ours
-    particles, volume, mask, settings = asked["given"]
-    assert len(particles) == 800
-    assert (volume, mask) == (str(sample_paths()["map"]), str(sample_paths()["mask"]))
-    assert settings == sampled.state.settings
-    assert asked["out"] == "work/runs/run"
+def _changed(bench, **settings):
+    bench.update(settings=bench.state.settings.model_copy(update=settings))
 
 
-def _begin_fake(_particles, _volume, _mask, _settings, out, **_names):
-    FakeRun(out, iterations=2).begin()
+def test_two_views_of_a_folder_keep_what_either_chose(sampled):
+    other = lw.Workbench("work")
+    _changed(sampled, iterations=7)
+    other.go_to("mask")
+    assert "another view" in other._said.value
+    assert WorkbenchState.load("work") == other.state
+    assert (other.state.step, other.state.settings.iterations) == ("mask", 7)
+    _changed(other, fulcrum=(40.0, 41.0, 30.0), fulcrum_angstrom=None)
+    _changed(sampled, seed=3)
+    assert sampled.state.step == "data", "one does not follow the other's steps"
+    kept = WorkbenchState.load("work").settings
+    assert (kept.iterations, kept.seed, kept.fulcrum) == (7, 3, (40.0, 41.0, 30.0))
+    sampled.go_to("mask")
+    assert "another view" not in sampled._said.value, "nothing new"
+    other.close()
 
 
-def test_a_run_is_started_shown_and_found_again(sampled, monkeypatch):
-    monkeypatch.setattr(workbench_run_steps, "start_refinement", _begin_fake)
-    sampled.go_to("run")
-    assert sampled.step.name.value == "run"
-    sampled.step.start.click()
-    assert sampled.state.run == "run"
-    assert sampled.step.dashboard.folder == sampled.folder / "runs" / "run"
-    assert sampled.step.name.value == "run_2"
-    again = lw.Workbench("work")
-    assert again.step.dashboard.folder == sampled.folder / "runs" / "run"
-    again.close()
-
-
-@pytest.mark.parametrize("name", ["", "a/b", "..", "taken"])
-def test_a_run_needs_a_name_of_its_own(sampled, name):
-    (sampled.folder / "runs" / "taken").mkdir(parents=True)
-    sampled.go_to("run")
-    sampled.step.name.value = name
-    sampled.step.start.click()
-    assert "✖" in sampled._said.value
-    assert sampled.state.run is None
+def test_a_state_that_another_program_broke_is_left_and_told(sampled):
+    file = sampled.folder / "workbench.json"
+    file.write_text("{")
+    sampled.go_to("mask")
+    assert "move the file away" in sampled._said.value
+    assert file.read_text() == "{"
+    assert sampled.state.step == "mask"
+    file.unlink()
+    sampled.go_to("data")
+    assert WorkbenchState.load("work") == sampled.state
 
 
 def test_a_state_that_cannot_be_read_is_left_as_it_is(tmp_path):
@@ -219,41 +328,3 @@ def test_a_mask_that_is_written_anew_is_read_anew(sampled):
     write_map(own, np.zeros_like(mask.data), mask.voxel_size_angstrom)
     sampled.go_to("mask")
     assert "✖" in sampled.step._lights.value + sampled._said.value, "an empty mask"
-
-
-def test_a_step_that_failed_to_open_is_tried_again(sampled, monkeypatch):
-    monkeypatch.setattr(workbench_run_steps, "start_refinement", _begin_fake)
-    sampled.go_to("run")
-    with monkeypatch.context() as broken:
-
-        def fail(_folder):
-            raise InputError("the disc is away")
-
-        broken.setattr(workbench_run_steps, "RunDashboard", fail)
-        sampled.step.start.click()
-        assert "disc is away" in sampled._said.value
-    sampled.go_to("run")
-    assert sampled.step.dashboard.folder == sampled.folder / "runs" / "run"
-
-
-def test_results_are_shown_inside_the_mask_of_their_own_run(sampled, ball, monkeypatch):
-    given = []
-    view = workbench_run_steps.MapView
-    monkeypatch.setattr(
-        workbench_run_steps,
-        "MapView",
-        lambda *maps, level: (given.append((*maps, level)), view(*maps, level=level))[1],
-    )
-    volume, mask = ball
-    run = FakeRun(sampled.folder / "runs" / "run", iterations=1)
-    run.run(seconds=0.01, batches=1)
-    final = run.folder / "final"
-    final.mkdir()
-    write_map(final / "map.mrc", volume.data, volume.voxel_size_angstrom)
-    write_map(final / "mask.mrc", mask.data, mask.voxel_size_angstrom)
-    sampled.update(run="run")
-    sampled.go_to("results")
-    ((_, shown, level),) = given
-    assert np.array_equal(shown.data, mask.data)
-    # Noise outside of the mask says nothing about a level.
-    assert level == first_level(volume.data * mask.data, volume.voxel_size_angstrom)
