@@ -33,6 +33,11 @@ MAKES_A_MAP = ("lowpass", "crop", "resample", "flip", "erase", "on-grid")
 PREVIEW_BOX = 160
 """Previews of larger maps are made of means over blocks."""
 
+STALE_REGIONS = (
+    "the map has become another one since it was cut into regions: segment it again, or undo what "
+    "changed it."
+)
+
 Spheres = Sequence[tuple[float, float, float, float]]
 """(x, y, z, radius) in voxels from the corner."""
 
@@ -83,7 +88,7 @@ class StudioState:
             raise InputError(f"a resolution of {resolution_angstrom} Å: expected a length above 0.")
         self.volume, self.half_maps = volume, half_maps
         self.resolution_angstrom = resolution_angstrom
-        self.regions: RegionChoice | None = None
+        self._regions: RegionChoice | None = None
         given = recipe or MaskRecipe()
         # Done step by step, so that each is kept for undo.
         start = given.model_copy(update={"steps": (), "undone": (*given.steps, *given.undone)})
@@ -122,6 +127,22 @@ class StudioState:
         return self._densities[-1]
 
     @property
+    def density_steps(self) -> tuple[Step, ...]:
+        """The steps that lead from the map that was read to the density."""
+        return self.recipe.steps[: len(self._densities) - 1]
+
+    @property
+    def regions(self) -> RegionChoice | None:
+        """The regions at hand. Those of another density are not: undo brings both back."""
+        return None if self.regions_are_stale else self._regions
+
+    @property
+    def regions_are_stale(self) -> bool:
+        """Whether the map has become another one since it was cut into regions."""
+        # By steps: undo and redo may make the same density anew.
+        return self._regions is not None and self._regions.made_by != self.density_steps
+
+    @property
     def undo_words(self) -> str:
         """What undo would take back; empty where there is nothing."""
         return self._done[-1].words if self._done else ""
@@ -154,7 +175,7 @@ class StudioState:
         action = self._done.pop()
         self._undone.append(action)
         if isinstance(action, _Regions):
-            self.regions = action.before
+            self._regions = action.before
             return
         for _ in range(action.count):
             self._step_back()
@@ -166,7 +187,7 @@ class StudioState:
         action = self._undone.pop()
         self._done.append(action)
         if isinstance(action, _Regions):
-            self.regions = action.after
+            self._regions = action.after
             return
         for _ in range(action.count):
             self._editor.redo()
@@ -221,12 +242,19 @@ class StudioState:
         return self._editor.preview(*steps)
 
     def work_on_regions(self, after: RegionChoice | None, words: str) -> None:
-        """Take up changed regions as an action that can be undone."""
-        self._remember(_Regions(self.regions, after, words))
-        self.regions = after
+        """Take up changed regions as an action that can be undone.
+
+        Raises `InputError` where they are of another density than the one at hand.
+        """
+        if after is not None and after.made_by != self.density_steps:
+            raise InputError(STALE_REGIONS)
+        self._remember(_Regions(self._regions, after, words))
+        self._regions = after
 
     def take_regions(self, how: How) -> None:
         """Commit the chosen regions. Raises `InputError` where none are chosen."""
+        if self.regions_are_stale:
+            raise InputError(STALE_REGIONS)
         if self.regions is None:
             raise InputError("there are no regions yet: segment the map first.")
         self.do(self.source(how, self.regions.step()))
@@ -301,9 +329,8 @@ class StudioState:
         return kept[1]
 
     def _filters(self) -> list[MadeStep]:
-        """The steps that lead from the map that was read to the density."""
-        steps = self.recipe.steps[: len(self._densities) - 1]
-        return [step for step in steps if not isinstance(step, Join)]
+        """Those of `density_steps` that a join can hold."""
+        return [step for step in self.density_steps if not isinstance(step, Join)]
 
     def _step_back(self) -> None:
         self._editor.undo()

@@ -7,7 +7,7 @@ import numpy as np
 
 from locref_widgets.errors import InputError
 from locref_widgets.io.mrc import Map
-from locref_widgets.masks.recipe_step import with_values
+from locref_widgets.masks.recipe_step import Step, with_values
 from locref_widgets.masks.region_address import region_addresses
 from locref_widgets.masks.region_tree import RegionTree
 from locref_widgets.masks.regions import Point
@@ -28,6 +28,8 @@ class RegionChoice:
     tree: RegionTree
     smoothing_px: float = 0.0
     step_px: float = 1.0
+    made_by: tuple[Step, ...] = ()
+    """Steps that made the map that was cut up of the one that was read."""
     chosen_leaves: frozenset[int] = frozenset()
     """By leaves, so that they stay chosen whatever is grouped, joined or split."""
 
@@ -112,7 +114,13 @@ class RegionChoice:
 
 
 def segment_map(
-    density: Map, level: float, *, smoothing_px: float = 0.0, steps: int = 4, step_px: float = 1.0
+    density: Map,
+    level: float,
+    *,
+    smoothing_px: float = 0.0,
+    steps: int = 4,
+    step_px: float = 1.0,
+    made_by: tuple[Step, ...] = (),
 ) -> RegionChoice:
     """Cut a map into regions, grouped as far as they go. Raises as `segment` does."""
     # The level as the recipe will write it.
@@ -125,4 +133,4 @@ def segment_map(
         steps=steps,
         step_px=step_px,
     )
-    return RegionChoice(found.tree(), smoothing_px, step_px)
+    return RegionChoice(found.tree(), smoothing_px, step_px, made_by)

@@ -8,6 +8,7 @@ from locref_widgets.errors import InputError
 from locref_widgets.masks.level_text import LEVEL_FORMS, find_level
 from locref_widgets.masks.recipe_step import with_values
 from locref_widgets.masks.smoothing import smooth
+from locref_widgets.widgets.mask_studio_state import STALE_REGIONS
 from locref_widgets.widgets.region_choice import RegionChoice, segment_map
 from locref_widgets.widgets.region_table import LISTED, RegionTable
 from locref_widgets.widgets.studio_parts import (
@@ -19,6 +20,7 @@ from locref_widgets.widgets.studio_parts import (
     column,
     note,
     row,
+    said,
     slider,
     text,
 )
@@ -93,6 +95,7 @@ class RegionPanel:
         """Cut the density into regions, in the background."""
         state, density = self._host.state, self._host.state.density
         smoothing, steps = self.smoothing.value, self.steps.value
+        made_by = state.density_steps
         try:
             # In the map that is cut up, whose peaks are lower once it has been smoothed.
             cut = with_values(density, smooth(density.data, smoothing)) if smoothing else density
@@ -108,7 +111,9 @@ class RegionPanel:
 
         self.task.run(
             "cutting the map into regions…",
-            lambda: segment_map(density, level, smoothing_px=smoothing, steps=steps),
+            lambda: segment_map(
+                density, level, smoothing_px=smoothing, steps=steps, made_by=made_by
+            ),
             take,
         )
 
@@ -116,7 +121,8 @@ class RegionPanel:
         """Follow the pointer: a click chooses or splits, a stroke over several merges."""
         choice = self._host.state.regions
         if choice is None:
-            self._host.say(_NO_REGIONS)
+            stale = self._host.state.regions_are_stale
+            self._host.say(STALE_REGIONS if stale else _NO_REGIONS)
             return
         found: dict[int, None] = {}
         for place in places:
@@ -141,11 +147,13 @@ class RegionPanel:
         """Show the regions of the state."""
         choice = self._host.state.regions
         self._enable(choice)
+        if choice is None:
+            stale = self._host.state.regions_are_stale
+            self.count.value = said(STALE_REGIONS, "warning") if stale else note(_NO_REGIONS)
         if choice is self._shown:
             return
         before, self._shown = self._shown, choice
         if choice is None:
-            self.count.value = note(_NO_REGIONS)
             self.table.rows, self.table.left_out = [], 0
             self._view.show_regions(None, [])
             return

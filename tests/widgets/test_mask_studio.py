@@ -261,6 +261,36 @@ def test_regions_are_chosen_merged_split_and_taken_by_places(wire, lumps):
     assert studio.view.hidden_ranks == [2]
 
 
+def test_regions_of_a_map_that_was_changed_since_are_not_taken(wire, lumps):
+    studio = MaskStudio(lumps)
+    panel, tools = studio._panels["regions"], studio._panels["tools"]
+    take = panel._buttons["take"]
+    assert "Segment the map first" in panel.count.value
+    panel.level.value = "0.2"
+    panel.segment()
+    wait_for(lambda: studio.state.regions is not None and not panel.task.is_running)
+    receive(panel.table, kind="toggle", id=panel.table.rows[0]["id"])
+    shown = studio.state.regions
+    assert not take.disabled
+    tools.lowpass.value = 20.0
+    tools.apply["lowpass"].click()
+    assert "segment it again" in panel.count.value
+    assert take.disabled
+    assert not panel.table.rows
+    assert not studio.view.previewing
+    panel._take()
+    assert "segment it again" in studio._said.value
+    assert not studio.state.has_mask
+    receive(studio.view, kind="regions", places=[{"voxel": [12, 16, 14]}], split=False)
+    assert "segment it again" in studio._said.value
+    # With the map come its regions.
+    studio.undo()
+    assert studio.state.regions is shown
+    assert studio.view.previewing == "1 region chosen"
+    panel._take()
+    np.testing.assert_array_equal(studio.mask.data, shown.mask(lumps).data)
+
+
 def test_lights_follow_the_mask_and_a_click_mends(lumps):
     studio = MaskStudio(lumps, resolution_angstrom=10.0)
     checks = studio._panels["checks"]

@@ -75,6 +75,29 @@ def test_a_filtered_map_is_what_thresholds_and_regions_are_taken_of():
     assert state.density is state.volume
 
 
+def test_regions_belong_to_the_density_that_was_cut_up():
+    state = StudioState(two_blobs())
+    of_volume = segment_map(state.density, 0.2)
+    state.do(*state.smoothing_steps(12.0))
+    # Done in the background, and too late.
+    with pytest.raises(InputError, match="segment it again"):
+        state.work_on_regions(of_volume, "segment")
+    smooth = segment_map(state.density, 0.2, made_by=state.density_steps)
+    state.work_on_regions(smooth.toggle(smooth.tree.ids[:1]), "segment")
+    chosen = state.regions
+    state.undo()
+    state.undo()
+    assert state.regions is None
+    state.redo()
+    state.redo()
+    assert state.regions is chosen
+    state.take_regions("replace")
+    np.testing.assert_array_equal(state.finished().data, chosen.mask(state.density).data)
+    # A mask leaves the density as it is.
+    state.do(steps.Dilate(radius_px=1))
+    assert state.regions is chosen
+
+
 def test_steps_of_one_action_are_done_and_undone_together_or_not_at_all():
     state = StudioState(two_blobs())
     state.do(CUT, steps.Islands(count=1))
