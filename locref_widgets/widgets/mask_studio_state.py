@@ -330,7 +330,8 @@ class StudioState:
 
     def _filters(self) -> list[MadeStep]:
         """Those of `density_steps` that a join can hold."""
-        return [step for step in self.density_steps if not isinstance(step, Join)]
+        steps = self.recipe.steps[: len(self.density_steps)]
+        return [step for step in steps if not isinstance(step, Join)]
 
     def _step_back(self) -> None:
         self._editor.undo()
