@@ -167,8 +167,8 @@ def open_images(
         looked = ", ".join(map(str, folders[:_MOST_NAMED])) + " …" * (len(folders) > _MOST_NAMED)
         raise InputError(
             f"{star}: row {row + 1} names the stack {missing[0]}, which is not there{more}. "
-            f"Looked in {looked}. Put it there, or give the folder that the names start from "
-            "(root)."
+            f"Looked in {looked}. Put it there, call from the folder that the names start from, "
+            "or in Python give that folder as root."
         )
     stacks = tuple(ImageStack(path) for path in paths if path is not None)
     for stack in stacks:
