@@ -59,7 +59,11 @@ def take_request(
 
 def take_stop_after(folder: Path) -> bool:
     """Take the request to stop between two iterations; whether there was one."""
-    return _take(folder, STOP_AFTER)
+    taken = _take(folder, STOP_AFTER)
+    if taken:
+        # What was asked for its sake, where no batch has come upon it since.
+        _take(folder, "continue")
+    return taken
 
 
 def clear_requests(folder: Path) -> None:

@@ -13,7 +13,7 @@ from locref_widgets.sample import sample_paths
 
 
 def test_the_sample_is_normalised():
-    assert background_warnings(whole_problem(read_particles(sample_paths()["particles"]))) == ()
+    assert background_warnings(whole_problem(read_particles(sample_paths()["particles"])), 32) == ()
 
 
 @pytest.mark.parametrize("sign", [1, -1])
@@ -27,7 +27,7 @@ def test_a_constant_is_told_in_standard_deviations(tmp_path, sign):
         stack.set_data(images + lift[:, None, None].astype(np.float32))
         stack.set_image_stack()
         stack.voxel_size = 3.2
-    (told,) = background_warnings(whole_problem(read_particles(tmp_path / "some.star")))
+    (told,) = background_warnings(whole_problem(read_particles(tmp_path / "some.star")), 32)
     # The signal widens the spread of the whole image by a few hundredths.
     value = float(told.split("background lies ")[1].split(" ")[0])
     assert value == pytest.approx(2.0 * sign, abs=0.3)

@@ -40,6 +40,12 @@ def test_a_paused_run_goes_on_to_the_end_of_its_iteration(tmp_path):
     assert not is_pending(tmp_path, STOP_AFTER)
 
 
+def test_a_stop_between_two_iterations_leaves_nothing(tmp_path):
+    request(tmp_path, STOP_AFTER)
+    assert take_stop_after(tmp_path)
+    assert not list((tmp_path / "control").iterdir())
+
+
 def test_a_run_asked_to_stop_after_the_iteration_may_be_paused(tmp_path):
     request(tmp_path, STOP_AFTER)
     request(tmp_path, "pause")
