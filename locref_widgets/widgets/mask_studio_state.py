@@ -1,6 +1,8 @@
 """What is in a mask studio's hands, without a browser: the recipe, the regions, undo and redo."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from copy import copy
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -156,42 +158,38 @@ class StudioState:
 
     def do(self, *steps: Step, words: str | None = None) -> None:
         """Do steps as one action: all or, where one fails, none. Raises `InputError`."""
-        done = 0
-        try:
+        with self._all_or_nothing():
             for step in steps:
                 self._editor.do(step)
-                done += 1
                 self._note_density()
-        except InputError:
-            for _ in range(done):
-                self._step_back()
-            raise
         self._remember(_Steps(len(steps), words or ", ".join(s.describe() for s in steps)))
 
     def undo(self) -> None:
-        """Take back the last action. Raises `InputError` where there is none."""
+        """Take back the last action. Raises `InputError` where there is none, or it cannot be."""
         if not self._done:
             raise InputError("there is nothing to undo.")
-        action = self._done.pop()
-        self._undone.append(action)
+        action = self._done[-1]
         if isinstance(action, _Regions):
             self._regions = action.before
-            return
-        for _ in range(action.count):
-            self._step_back()
+        else:
+            with self._all_or_nothing():
+                for _ in range(action.count):
+                    self._step_back()
+        self._undone.append(self._done.pop())
 
     def redo(self) -> None:
-        """Do the action again that was undone last. Raises `InputError` where there is none."""
+        """Do the action again that was undone last. Raises `InputError` as `undo` does."""
         if not self._undone:
             raise InputError("there is nothing to do again.")
-        action = self._undone.pop()
-        self._done.append(action)
+        action = self._undone[-1]
         if isinstance(action, _Regions):
             self._regions = action.after
-            return
-        for _ in range(action.count):
-            self._editor.redo()
-            self._note_density()
+        else:
+            with self._all_or_nothing():
+                for _ in range(action.count):
+                    self._editor.redo()
+                    self._note_density()
+        self._done.append(self._undone.pop())
 
     def stroke(
         self, spheres: Spheres, *, remove: bool = False, at_least: float | None = None
@@ -311,6 +309,17 @@ class StudioState:
         return save_mask(path, self.finished(), self.volume, self.recipe)
 
     # How it is kept ----------------------------------------------------------------------------
+
+    @contextmanager
+    def _all_or_nothing(self) -> Iterator[None]:
+        """Leave recipe, mask and density as they were where something fails on the way."""
+        # A result that is no longer kept is made anew: a model's file may be gone by then.
+        before, densities = copy(self._editor), [*self._densities]
+        try:
+            yield
+        except BaseException:
+            self._editor, self._densities = before, densities
+            raise
 
     def _remember(self, action: _Steps | _Regions) -> None:
         self._done.append(action)

@@ -12,6 +12,7 @@ from locref_widgets.masks import volume_steps as steps
 from locref_widgets.masks.checks import examine_mask
 from locref_widgets.masks.mask_check import Mend
 from locref_widgets.masks.recipe import MaskRecipe
+from locref_widgets.masks.source_steps import File, NearAtoms
 from locref_widgets.widgets.mask_studio_state import StudioState
 from locref_widgets.widgets.region_choice import segment_map
 from tests.masks.test_recipe import two_blobs
@@ -111,6 +112,59 @@ def test_steps_of_one_action_are_done_and_undone_together_or_not_at_all():
         state.do(steps.FillHoles(), steps.Threshold(level="7"))
     assert len(state.recipe.steps) == 2
     np.testing.assert_array_equal(state.finished().data, before)
+
+
+def test_an_action_that_fails_leaves_what_was_undone():
+    state = StudioState(two_blobs())
+    state.do(CUT)
+    state.do(steps.Dilate(radius_px=1))
+    grown = state.finished().data
+    state.undo()
+    with pytest.raises(InputError):
+        state.do(steps.FillHoles(), steps.Threshold(level="7"))
+    assert state.redo_words == "dilate by 1 voxels"
+    state.redo()
+    assert state.recipe.steps[-1].tool == "dilate"
+    np.testing.assert_array_equal(state.finished().data, grown)
+
+
+ATOM = "ATOM      1  CA  ALA A   1      30.000  33.000  36.000  1.00 20.00           C\nEND\n"
+
+
+def test_undo_and_redo_that_fail_move_nothing(tmp_path):
+    """Results of early steps were let go of, and the model that makes them anew is gone."""
+    model, away = tmp_path / "m.pdb", tmp_path / "away.pdb"
+    model.write_text(ATOM)
+    state = StudioState(two_blobs())
+    state.do(NearAtoms(model=File.of(model), radius_angstrom=12.0))
+    state.do(steps.Dilate(radius_px=2), steps.SoftPad(width_px=3), words="dilate and soften")
+    soft = state.finished().data
+    del state._editor._kept[1]
+    model.rename(away)
+    # The soft edge could be taken back, what was dilated could not.
+    with pytest.raises(InputError, match=r"m\.pdb"):
+        state.undo()
+    assert state.undo_words == "dilate and soften"
+    assert not state.redo_words
+    assert len(state.recipe.steps) == 3
+    assert not state.recipe.undone
+    np.testing.assert_array_equal(state.finished().data, soft)
+    away.rename(model)
+    state.undo()
+    state.undo()
+    assert not state.recipe.steps
+    for number in (1, 2, 3):
+        state._editor._kept.pop(number, None)
+    model.rename(away)
+    with pytest.raises(InputError, match=r"m\.pdb"):
+        state.redo()
+    assert not state.undo_words
+    assert state.redo_words.startswith("within 12")
+    assert not state.recipe.steps
+    away.rename(model)
+    state.redo()
+    state.redo()
+    np.testing.assert_array_equal(state.finished().data, soft)
 
 
 actions = st.lists(
