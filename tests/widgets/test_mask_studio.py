@@ -191,6 +191,22 @@ def test_levels_are_typed_in_words_and_faults_are_told(lumps):
     assert len(studio.recipe.steps) == 1
 
 
+def test_a_soft_edge_for_the_resolution_says_which_one_was_taken(lumps):
+    studio = MaskStudio(lumps)
+    studio.do(CUT)
+    tools = studio._panels["tools"]
+    for _ in range(2):  # the second time nothing moves
+        press(tools.widget, "5 × resolution")
+        assert tools.soft.value == 10
+        assert studio.view.previewing == "soft edge of 10 voxels"
+        assert "so Nyquist (8 Å) is taken" in studio._said.value
+    told = MaskStudio(lumps, resolution_angstrom=16.0)
+    told.do(CUT)
+    press(told._panels["tools"].widget, "5 × resolution")
+    assert told._panels["tools"].soft.value == 20
+    assert not told._said.value
+
+
 def test_another_threshold_starts_anew_or_joins_the_mask(lumps):
     studio = MaskStudio(lumps)
     studio.do(CUT)
