@@ -13,6 +13,7 @@ const SMALLEST_COARSE = 80;
 
 /** The surface of one volume at one level, fine and (while things move) coarse. */
 interface Kept {
+  shape: Vec3; // of the data, whose voxels the meshes are in
   version: number; // of the data, asked for last
   wanted: number; // level asked for last
   fine: GpuMesh | null;
@@ -52,7 +53,11 @@ export class SurfaceMeshes {
   }
 
   setVolume({ volume, volumeId }: Layer): void {
-    if (volume) this.mesher.setVolume(volumeId, volume.data, volume.shape);
+    if (!volume) return;
+    const kept = this.kept.get(volumeId);
+    // In voxels of another size the old surface would stand elsewhere.
+    if (kept && String(kept.shape) !== String(volume.shape)) this.free(volumeId, kept);
+    this.mesher.setVolume(volumeId, volume.data, volume.shape);
   }
 
   setRegion(layer: Layer, low: Vec3, size: Vec3): void {
@@ -71,8 +76,7 @@ export class SurfaceMeshes {
   forget(layer: Layer, layers: readonly Layer[]): void {
     const kept = this.kept.get(layer.volumeId);
     if (!kept || layers.some(other => other !== layer && other.volumeId === layer.volumeId)) return;
-    for (const mesh of [kept.fine, kept.coarse]) if (mesh) this.picture.renderer()?.free(mesh);
-    this.kept.delete(layer.volumeId);
+    this.free(layer.volumeId, kept);
     this.mesher.drop(layer.volumeId);
   }
 
@@ -87,7 +91,7 @@ export class SurfaceMeshes {
     const level = layer.byteLevel();
     let kept = this.kept.get(layer.volumeId);
     if (!kept) {
-      kept = { version: -1, wanted: NaN, fine: null, fineLevel: NaN, fineVersion: -1, coarse: null, coarseLevel: NaN, fineMs: NaN };
+      kept = { shape: layer.volume!.shape, version: -1, wanted: NaN, fine: null, fineLevel: NaN, fineVersion: -1, coarse: null, coarseLevel: NaN, fineMs: NaN };
       this.kept.set(layer.volumeId, kept);
     }
     if (kept.wanted !== level || kept.version !== layer.version) {
@@ -103,6 +107,11 @@ export class SurfaceMeshes {
     if (hasCoarse) return { mesh: kept.coarse!, binning: 2 };
     if (kept.fine) return { mesh: kept.fine, binning: 1 };
     return kept.coarse && { mesh: kept.coarse, binning: 2 };
+  }
+
+  private free(id: string, kept: Kept): void {
+    for (const mesh of [kept.fine, kept.coarse]) if (mesh) this.picture.renderer()?.free(mesh);
+    this.kept.delete(id);
   }
 
   private wish(layer: Layer, kept: Kept, level: number): void {
@@ -123,7 +132,7 @@ export class SurfaceMeshes {
     if (first) this.mesher.make(id, level, true, take(true));
     this.mesher.make(id, level, false, made => {
       take(false)(made);
-      if (isLarge && !first && kept.wanted === made.level) this.mesher.make(id, level, true, take(true));
+      if (isLarge && !first && this.kept.get(id) === kept && kept.wanted === made.level) this.mesher.make(id, level, true, take(true));
     });
   }
 }

@@ -3,9 +3,11 @@ import { test } from 'node:test';
 import { Camera } from '../src/camera';
 import type { Grid, Vec3, Volume } from '../src/geometry';
 import { countBytes, massKda, voxelsAbove } from '../src/histogram';
+import { Layer } from '../src/layers';
 import { Mesher, workerProgram } from '../src/mesher';
 import { firstHit, valueAt } from '../src/ray';
 import { ball, boxEdges } from '../src/shapes';
+import { SurfaceMeshes } from '../src/surface_meshes';
 import { type Mesh, blockRanges, halved, surfaceNets } from '../src/surface_nets';
 import { apply, dot, multiply, orthonormal, rotation, transpose } from '../src/vectors';
 
@@ -137,6 +139,40 @@ test('of many wishes the first and the last are made, coarse before fine', async
   });
   assert.deepEqual(made, ['fine 100', 'coarse 130', 'fine 130']);
   mesher.dispose();
+});
+
+test('no surface is shown in voxels of another size than its own', async () => {
+  let told: () => void = () => {};
+  const freed: number[] = [];
+  let uploads = 0;
+  const renderer = { upload: () => ({ id: ++uploads }), free: (mesh: { id: number }) => freed.push(mesh.id) };
+  const meshes = new SurfaceMeshes({ renderer: () => renderer as never, later: () => {}, made: () => told(), failed: words => assert.fail(words) });
+  const layer = new Layer({ id: 'a', name: 'a', kind: 'map', colour: '', opacity: 1, visible: true, level: 128 });
+  const give = (size: number, scale: number) => {
+    const middle = size / 2;
+    layer.volume = {
+      data: ballVolume([size, size, size], [middle, middle, middle], size / 3), shape: [size, size, size], scale, offset: [0, 0, 0],
+      low: 0, high: 255, grey: [0, 255], mean: 0, deviation: 1,
+    };
+    layer.version++;
+    meshes.setVolume(layer);
+  };
+  const settled = () => new Promise<void>(resolve => {
+    told = () => meshes.isFine(layer) && resolve();
+    meshes.best(layer, false, false);
+  });
+  give(24, 1);
+  await settled();
+  give(24, 1);
+  assert.equal((meshes.best(layer, true, false)?.mesh as { id: number }).id, 1, 'until a new one is there the old one stays');
+  await settled();
+  // Means over blocks, while a slider moves.
+  give(12, 2);
+  assert.equal(meshes.best(layer, true, false), null);
+  await settled();
+  assert.equal(meshes.best(layer, true, false)?.binning, 1);
+  assert.equal(freed.length, uploads - 1);
+  meshes.dispose();
 });
 
 test('a line of sight meets the surface where small steps along it do', () => {

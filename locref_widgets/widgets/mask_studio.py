@@ -179,23 +179,23 @@ class MaskStudio(widgets.VBox):
 
     def preview(self, steps: list[Step], words: str) -> None:
         """Show what steps would give; no steps: nothing any more."""
+        shown = None
+        if steps:
+            try:
+                shown = self.state.preview(*steps)
+            except InputError as error:
+                self.say(str(error), "error")
+            else:
+                if self._said.value:
+                    self.say("")
+        if shown is not None and steps[-1].tool == "lowpass":
+            self.view.show_preview(None, words)
+            self.view.show_density(shown, is_preview=True)
+            return
         # A filtered map that was shown before takes its leave.
         self.view.show_density(self.state.density)
-        if not steps:
+        if shown is None:
             self.view.show_preview(None)
-            return
-        try:
-            shown = self.state.preview(*steps)
-        except InputError as error:
-            self.view.show_preview(None)
-            self.say(str(error), "error")
-            return
-        if self._said.value:
-            self.say("")
-        if steps[-1].tool == "lowpass":
-            self.view.show_preview(None, words)
-            if shown.size_xyz == self.state.volume.size_xyz:
-                self.view.show_density(shown)
         else:
             self.view.show_preview(shown.data, words)
 

@@ -205,13 +205,13 @@ class MaskToolsPanel:
         state = self._host.state
         voxel = state.volume.voxel_size_angstrom
         resolution = state.resolution_angstrom or 2 * voxel
-        width = needed_edge_px(resolution, voxel)
+        # First the preview, which takes away what was said.
+        self.soft.value = min(needed_edge_px(resolution, voxel), _WIDEST_PX)
         if state.resolution_angstrom is None:
             self._host.say(
                 f"no resolution was given, so Nyquist ({resolution:.3g} Å) is taken: "
                 "MaskStudio(…, resolution_angstrom=…)."
             )
-        self.soft.value = min(width, _WIDEST_PX)
 
     def _commit(self, steps: list[Step]) -> None:
         if not steps:

@@ -1,6 +1,6 @@
 """The maps and masks of a viewer: where each lies, how it is shown, and what of it is sent."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -38,6 +38,11 @@ class ShownMap:
     def forget_display(self) -> None:
         """Make the copy anew when it is next asked for: the values have changed."""
         self._display = None
+
+    def show_means(self, values: Float[np.ndarray, "z y x"], made_of: int) -> None:
+        """Make the copy of means over blocks of ``made_of`` voxels along each edge."""
+        made = to_display(values)
+        self._display = replace(made, binning=made_of * made.binning)
 
     def placement(self, first: Map) -> tuple[float, Float[np.ndarray, "3"]]:
         """Scale and offset that bring this map's voxels (x, y, z) to those of the first map.

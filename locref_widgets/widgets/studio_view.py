@@ -60,7 +60,7 @@ class StudioView(VolumeWidget):
 
     def __init__(self, volume: Map, mask: Map | None, level: float | None = None) -> None:
         self.handlers: dict[str, Handler] = {}
-        self._gate = volume
+        self._gate = self._density = volume
         self._preview: np.ndarray | None = None
         self._ranks: np.ndarray | None = None
         self._asked: tuple[Box, Any] | None = None
@@ -104,14 +104,23 @@ class StudioView(VolumeWidget):
             shown.display.data[z : z + nz, y : y + ny, x : x + nx] = part.data
         self._send_box(self._mask_id, part, stroke)
 
-    def show_density(self, density: Map) -> None:
-        """Show another map in place of the first."""
-        first = self._shown[0]
-        if density is first.map:
+    def show_density(self, density: Map, *, is_preview: bool = False) -> None:
+        """Show another map in place of the first.
+
+        A preview may be made of means over blocks of voxels: then only the picture is another,
+        and values and picks stay those of the map before.
+        """
+        if density is self._density:
             return
-        first.map = density
-        first.forget_display()
-        told, data = first.message(density)
+        self._density = density
+        first = self._shown[0]
+        made_of = self._made_of(density.data) if is_preview else 1
+        if made_of == 1:
+            first.map = density
+            first.forget_display()
+        else:
+            first.show_means(density.data, made_of)
+        told, data = first.message(self.map)
         self.send(told, [data])
 
     def show_preview(self, values: Float[np.ndarray, "z y x"] | None, words: str = "") -> None:
@@ -130,6 +139,10 @@ class StudioView(VolumeWidget):
             self._ranks = rank[labels]
         self._send_ranks()
 
+    def _made_of(self, values: Float[np.ndarray, "z y x"]) -> int:
+        """Voxels of the map along an edge of one of these."""
+        return round(max(self.shape_xyz) / max(values.shape))
+
     # What is sent ------------------------------------------------------------------------------
 
     def _send_box(self, identity: str, part: Any, stroke: int | None) -> None:
@@ -147,7 +160,7 @@ class StudioView(VolumeWidget):
             return
         values = self._preview
         # A preview may be made of fewer voxels than are displayed.
-        made_of = round(max(self.shape_xyz) / max(values.shape))
+        made_of = self._made_of(values)
         further = max(1, -(-max(values.shape) // LARGEST_DISPLAY_BOX))
         scale = made_of * further
         shape = [size // further for size in values.shape[::-1]]

@@ -191,6 +191,22 @@ def test_levels_are_typed_in_words_and_faults_are_told(lumps):
     assert len(studio.recipe.steps) == 1
 
 
+def test_a_soft_edge_for_the_resolution_says_which_one_was_taken(lumps):
+    studio = MaskStudio(lumps)
+    studio.do(CUT)
+    tools = studio._panels["tools"]
+    for _ in range(2):  # the second time nothing moves
+        press(tools.widget, "5 × resolution")
+        assert tools.soft.value == 10
+        assert studio.view.previewing == "soft edge of 10 voxels"
+        assert "so Nyquist (8 Å) is taken" in studio._said.value
+    told = MaskStudio(lumps, resolution_angstrom=16.0)
+    told.do(CUT)
+    press(told._panels["tools"].widget, "5 × resolution")
+    assert told._panels["tools"].soft.value == 20
+    assert not told._said.value
+
+
 def test_another_threshold_starts_anew_or_joins_the_mask(lumps):
     studio = MaskStudio(lumps)
     studio.do(CUT)
@@ -220,6 +236,36 @@ def test_a_filter_of_the_map_is_shown_in_its_place(wire, lumps):
     assert studio.view.map is studio.state.density
     studio.undo()
     assert studio.view.map is lumps
+
+
+def test_a_filter_of_a_large_map_is_shown_on_fewer_voxels(wire):
+    z, y, x = np.ogrid[:176, :176, :176]
+    away = (x - 101.0) ** 2 + (y - 90.0) ** 2 + (z - 70.0) ** 2
+    volume = Map(np.exp(-away / (2 * 20.0**2)).astype(np.float32), 1.0)
+    studio = MaskStudio(volume)
+    tools = studio._panels["tools"]
+    wire.clear()
+    for resolution in (30.0, 40.0):
+        tools.lowpass.value = resolution
+    volumes = [(told, data) for told, data in sent(wire) if told["kind"] == "volume"]
+    # One small message for each move.
+    assert [told["shape"] for told, _ in volumes] == [[88, 88, 88]] * 2
+    told, (data,) = volumes[-1]
+    assert studio.view.previewing == "low-pass to 40 Å"
+    assert (told["id"], told["scale"], told["offset"]) == ("map0", 2, [0.5, 0.5, 0.5])
+    shown = np.frombuffer(data, np.uint8).reshape(88, 88, 88).astype(float) / 255
+    shown = told["low"] + shown * (told["high"] - told["low"])
+    exact = studio.state.preview_exact(*tools.steps_of("lowpass")).data
+    means = exact.reshape(88, 2, 88, 2, 88, 2).mean(axis=(1, 3, 5))
+    np.testing.assert_allclose(shown, np.clip(means, told["low"], told["high"]), atol=0.01)
+    # A page that is opened now gets the same.
+    wire.clear()
+    receive(studio.view, kind="need_volumes", ids=["map0"])
+    assert sent(wire)[0][1] == [data]
+    wire.clear()
+    tools.lowpass.value = 0.0
+    assert [m[0]["shape"] for m in sent(wire) if m[0]["kind"] == "volume"] == [[176, 176, 176]]
+    assert studio.view.map is volume
 
 
 def test_regions_are_chosen_merged_split_and_taken_by_places(wire, lumps):
