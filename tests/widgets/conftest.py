@@ -7,6 +7,7 @@ from comm.base_comm import BaseComm
 from ipywidgets.widgets import widget as ipywidgets_widget
 
 from locref_widgets.io.mrc import Map
+from locref_widgets.widgets import RunDashboard
 from tests.widgets.fake_run import FakeRun
 
 
@@ -49,3 +50,22 @@ def run(tmp_path):
     fake.begin()
     yield fake
     fake.release()
+
+
+@pytest.fixture
+def dashboard(wire, run):
+    shown = RunDashboard(run.folder)
+    yield shown
+    shown.close()
+    assert shown._watcher.join()
+
+
+@pytest.fixture
+def lumps():
+    """Three blobs; 32 voxels of 4 Å."""
+    z, y, x = np.mgrid[:32, :32, :32].astype(np.float32)
+
+    def blob(cx, cy, cz, sd):
+        return np.exp(-((x - cx) ** 2 + (y - cy) ** 2 + (z - cz) ** 2) / (2 * sd**2))
+
+    return Map(blob(12, 16, 14, 4) + 0.9 * blob(22, 18, 18, 3) + 0.7 * blob(18, 9, 11, 2.5), 4.0)

@@ -1,6 +1,5 @@
 import json
 import threading
-import time
 from itertools import pairwise
 
 import numpy as np
@@ -12,31 +11,8 @@ from locref_widgets.widgets import RunDashboard
 from locref_widgets.widgets.heatmap_layers import told_by_event
 from locref_widgets.widgets.heatmap_panel import HeatmapPanel, degree_ranges
 from locref_widgets.widgets.style import HIDDEN_CURVES
+from tests.widgets.dashboards import open_tab, rotation_map, wait_for
 from tests.widgets.fake_run import FakeRun
-
-
-def rotation_map(dashboard):
-    return dashboard._maps.panels["pose_change_deg"]
-
-
-def open_tab(dashboard, title):
-    dashboard._tabs.selected_index = dashboard._titles.index(title)
-
-
-def wait_for(condition, seconds=20.0):
-    """Wait for what another thread brings; generous, for a busy machine."""
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "it did not come"
-        time.sleep(0.02)
-
-
-@pytest.fixture
-def dashboard(wire, run):
-    shown = RunDashboard(run.folder)
-    yield shown
-    shown.close()
-    assert shown._watcher.join()
 
 
 def test_each_iteration_changes_the_heatmaps(run, dashboard):

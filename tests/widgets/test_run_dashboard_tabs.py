@@ -3,7 +3,6 @@
 import base64
 import re
 import threading
-import time
 
 import numpy as np
 import pytest
@@ -13,31 +12,8 @@ from locref_widgets.io.particles import read_particles
 from locref_widgets.refinement.diagnostics import viewing_directions
 from locref_widgets.runs.particle_columns import ParticleColumns
 from locref_widgets.widgets import MapView, RunDashboard
+from tests.widgets.dashboards import open_tab, rotation_map, wait_for
 from tests.widgets.fake_run import FakeRun, small_particles
-
-
-def rotation_map(dashboard):
-    return dashboard._maps.panels["pose_change_deg"]
-
-
-def open_tab(dashboard, title):
-    dashboard._tabs.selected_index = dashboard._titles.index(title)
-
-
-def wait_for(condition, seconds=20.0):
-    """Wait for what another thread brings; generous, for a busy machine."""
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "it did not come"
-        time.sleep(0.02)
-
-
-@pytest.fixture
-def dashboard(wire, run):
-    shown = RunDashboard(run.folder)
-    yield shown
-    shown.close()
-    assert shown._watcher.join()
 
 
 @pytest.fixture
