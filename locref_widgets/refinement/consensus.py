@@ -20,6 +20,7 @@ from locref_widgets.engine.reconstruction import add_accumulators, solve
 from locref_widgets.engine.slicing import Accumulator, empty_accumulator, slice_radius
 from locref_widgets.errors import InputError
 from locref_widgets.io.mrc import Map
+from locref_widgets.refinement.background import background_of
 from locref_widgets.refinement.batches import Batch
 from locref_widgets.refinement.executor import Executor, LocalExecutor, Report
 from locref_widgets.refinement.halves import HALVES
@@ -56,6 +57,8 @@ class Consensus:
         The half-maps filtered by their FSC, without symmetry.
     usable
         Per particle: whether the image is finite and not constant.
+    background
+        Per particle, as `background_of` has it; empty where no image was read.
     """
 
     half_maps: tuple[Float[np.ndarray, "z y x"], Float[np.ndarray, "z y x"]]
@@ -63,6 +66,7 @@ class Consensus:
     both_as_seen: Float[np.ndarray, "z y x"]
     filtered: tuple[Float[np.ndarray, "z y x"], Float[np.ndarray, "z y x"]]
     usable: Bool[np.ndarray, " n"]
+    background: Float[np.ndarray, " k"]
 
 
 def new_accumulator(problem: Problem) -> Accumulator:
@@ -118,15 +122,18 @@ class _AddUp:
         images = to_disc_images(on_device(batch.images), batch.ctf, disc, self._pixel)
         sums = accumulate(sums, images, given_poses(batch), valid, self._flat, disc)
         sums.sums.block_until_ready()
-        return sums, {"usable": batch.valid}
+        nothing = np.zeros(batch.valid.size, np.float32)
+        background = nothing if batch.images is None else background_of(batch.images)
+        return sums, {"usable": batch.valid, "background": background}
 
 
 def add_up_halves(
     problem: Problem, batch_size: int, report: Report, executor: Executor | None = None
-) -> tuple[dict[int, Accumulator], Bool[np.ndarray, " n"]]:
+) -> tuple[dict[int, Accumulator], Bool[np.ndarray, " n"], Float[np.ndarray, " n"]]:
     """Sums of both half-sets at the given poses, from the images as they are.
 
-    Also returns, per particle, whether its image is finite and not constant. Computed on this
+    Also returns, per particle, whether its image is finite and not constant, and its background
+    (`background_of`). Computed on this
     machine unless an ``executor`` is given.
 
     Raises
@@ -143,7 +150,7 @@ def add_up_halves(
     task = make_task(problem, AddUpPass(), batch_size, problem.box_px)
     result = (executor or LocalExecutor()).run(task, report)
     sums = {half: to_device(result.sums.pop((half, 0))) for half in HALVES}
-    return sums, result.found["usable"]
+    return sums, result.found["usable"], result.found["background"]
 
 
 def reconstruct_consensus(
@@ -158,14 +165,15 @@ def reconstruct_consensus(
     ``added_up`` is called when all images are read, before the maps are made, which leaves the
     interpreter and some of the processors idle.
     """
-    sums, usable = add_up_halves(problem, batch_size, report, executor)
+    sums, usable, background = add_up_halves(problem, batch_size, report, executor)
     added_up()
     as_seen, both_as_seen = solve_halves(sums, problem.box_px)
     half_maps, both = as_seen, both_as_seen
     if len(problem.operators) > 1:
         half_maps, both = solve_halves(sums, problem.box_px, problem.operators)
     # The rest of the particle, which is subtracted, need not have the symmetry of the region.
-    return Consensus(half_maps, both, both_as_seen, _filtered(as_seen, problem), usable)
+    filtered = _filtered(as_seen, problem)
+    return Consensus(half_maps, both, both_as_seen, filtered, usable, background)
 
 
 def consensus_of(problem: Problem, first: IterationResult) -> Consensus | None:
@@ -178,7 +186,7 @@ def consensus_of(problem: Problem, first: IterationResult) -> Consensus | None:
         return None
     usable = np.isin(problem.rows, first.indices)
     filtered = _filtered(first.half_maps, problem)
-    return Consensus(first.half_maps, first.map, first.map, filtered, usable)
+    return Consensus(first.half_maps, first.map, first.map, filtered, usable, np.zeros(0))
 
 
 def _filtered(

@@ -101,7 +101,8 @@ class RefinementLoop:
         )
         self._set_bad_images_aside(tell=consensus is None)
         if consensus is None:
-            self._warn(*background_warnings(self.problem, self.batch_size))
+            path = self.problem.particles.path
+            self._warn(*background_warnings(path, self.consensus.background))
         maps = subtraction_maps(*self._given())
         self.outside: OutsideMaps | None = None
         if self.problem.subtract:

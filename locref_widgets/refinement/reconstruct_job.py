@@ -91,7 +91,7 @@ def reconstruct(
     for message in copies_warnings(particles, symmetry):
         warn(message)
     problem = whole_problem(with_copies_together(particles), operators)
-    sums, usable = add_up_halves(problem, BATCH_SIZE, progress("reconstructing"))
+    sums, usable, _ = add_up_halves(problem, BATCH_SIZE, progress("reconstructing"))
     problem, aside, warnings = set_aside(problem, usable)
     for message in warnings:
         warn(message)
