@@ -7,7 +7,7 @@ from comm.base_comm import BaseComm
 from ipywidgets.widgets import widget as ipywidgets_widget
 
 from locref_widgets.io.mrc import Map
-from locref_widgets.widgets import RunDashboard
+from locref_widgets.widgets import RunDashboard, Workbench
 from tests.widgets.fake_run import FakeRun
 
 
@@ -69,3 +69,19 @@ def lumps():
         return np.exp(-((x - cx) ** 2 + (y - cy) ** 2 + (z - cz) ** 2) / (2 * sd**2))
 
     return Map(blob(12, 16, 14, 4) + 0.9 * blob(22, 18, 18, 3) + 0.7 * blob(18, 9, 11, 2.5), 4.0)
+
+
+@pytest.fixture
+def bench(tmp_path, monkeypatch):
+    """A workbench in a folder of its own."""
+    monkeypatch.chdir(tmp_path)
+    made = Workbench("work")
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def sampled(bench):
+    """A workbench with the packaged sample chosen."""
+    bench.step.sample.click()
+    return bench

@@ -13,20 +13,6 @@ from locref_widgets.widgets.path_field import PathField, complete
 from locref_widgets.widgets.workbench_state import STEPS, WorkbenchState
 
 
-@pytest.fixture
-def bench(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    made = lw.Workbench("work")
-    yield made
-    made.close()
-
-
-@pytest.fixture
-def sampled(bench):
-    bench.step.sample.click()
-    return bench
-
-
 def test_steps_wait_for_what_they_need_and_say_so(bench):
     waiting = [step for step, button in bench.buttons.items() if button.disabled]
     assert waiting == list(STEPS[1:])

@@ -14,20 +14,6 @@ from locref_widgets.widgets.display_volume import first_level
 from tests.widgets.fake_run import FakeRun
 
 
-@pytest.fixture
-def bench(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    made = lw.Workbench("work")
-    yield made
-    made.close()
-
-
-@pytest.fixture
-def sampled(bench):
-    bench.step.sample.click()
-    return bench
-
-
 def test_the_code_makes_what_the_workbench_holds(sampled, monkeypatch):
     monkeypatch.setattr(workbench_run_steps, "start_refinement", _begin_fake)
     sampled.go_to("run")
